@@ -65,6 +65,8 @@ REFUSED = {
     "not a number": ("item,sample,utility\na,0,yes\n", ["line 2", "utility is 'yes'"]),
     "broken": ("item,sample,utility\na,0\n", ["u.csv"]),
     "two clusters": ("item,sample,utility,cluster\na,0,1,x\na,1,1,y\n", ["item 'a'", "different clusters: x, y"]),
+    "empty": ("", ["is empty", "item, sample, utility"]),
+    "semicolons": ("item;sample;utility\na;0;1\n", ["separated by ';'", "by commas"]),
     "no rows": ("item,sample,utility\n", ["holds no rows"]),
     "nothing measured": ("item,sample,utility\na,0,\n", ["u.csv"]),
 }
@@ -80,6 +82,30 @@ def test_refused(tmp_path: Path, case: str) -> None:
         assert "Traceback" not in result.err
         return
     assert_refused(result, *parts)
+
+
+def test_a_second_judge_and_assumed_error_rates(tmp_path: Path) -> None:
+    # By the first judge a's best is sample 0, by the second sample 1: each values the other's choice at 0. b: both 1.
+    (tmp_path / "u.csv").write_text("item,sample,utility,verifier\na,0,1,0\na,1,0,1\nb,0,1,1\nb,1,0,0\n")
+    crossed = risk(tmp_path / "u.csv", "--cross-fit")["cross_fit"]
+    assert crossed["recoverable"]["value"] == pytest.approx(0.5)  # type: ignore[index]
+    assert crossed["naive"]["value"] == pytest.approx(1.0)  # type: ignore[index]
+    assert crossed["curse"]["value"] == pytest.approx(0.5)  # type: ignore[index]
+
+    rows = "".join(f"i{i},{s},{int(s == 0 and i % 2)}\n" for i in range(40) for s in range(8))
+    (tmp_path / "v.csv").write_text("item,sample,utility\n" + rows)
+    band = risk(tmp_path / "v.csv", "--false-accept", "0:0.05")["band"]
+    # Of 160 wrong candidates of the solvable half, 20 pass: taking 5 % of all as luck lowers what is in reach.
+    assert band["low"] < band["naive"] == pytest.approx(band["high"])  # type: ignore[index, operator]
+    assert band["false_reject"] == [0.0, 0.0]  # type: ignore[index]
+    assert risk(tmp_path / "v.csv")["band"] is None
+    text = akrasia("risk", tmp_path / "v.csv", "--false-accept", "0:0.05", "--bootstrap", "200")
+    assert text.code == 0
+    assert "sensitivity band" in text.out
+
+    assert_refused(akrasia("risk", tmp_path / "v.csv", "--cross-fit"), "second judge", "verifier")
+    assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-accept", "much"), "--false-accept", "LOW:HIGH")
+    assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-reject", "0.3:0.1"), "low first")
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -78,9 +78,10 @@ REFUSED: dict[str, tuple[list[str], list[str]]] = {
     "unknown option": (["--sample", "3"], ["No such option", "--samples"]),
     "no candidates": (["--samples", "0"], ["samples is 0"]),
     "not a number": (["--samples", "many"], ["many"]),
+    "odd votes": (["--votes", "3"], ["votes is 3", "even"]),
     "negative limit": (["--limit", "-1"], ["limit is -1"]),
     "many at temperature 0": (["--temperature", "0", "--samples", "2"], ["at temperature 0", "--samples 1"]),
-    "missing configuration": (["--config", "absent.toml"], ["absent.toml", "No such file"]),
+    "missing configuration": (["--config", "absent.toml"], ["absent.toml", "No such file", "TOML file"]),
     "missing prices": (["--prices", "absent.toml"], ["price file absent.toml"]),
     "nothing to reuse": (["--reuse", "absent"], ["--reuse absent holds no run"]),
 }
@@ -124,6 +125,14 @@ def test_a_suite_that_cannot_be_used(tmp_path: Path, case: str) -> None:
     text, parts = SUITES[case]
     (tmp_path / "suite.jsonl").write_text(text)
     assert_refused(run(tmp_path), *parts)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    result = akrasia("run", "--model", "local:smollm2", "--suite", "arithmetic", "--out", tmp_path / "deep" / "run")
+    assert_refused(result, "arithmetic:sum")
+    assert not (tmp_path / "deep").exists()
+    assert_refused(run(tmp_path, model="scripted:answers:too"), "'too'")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_of_another_run(tmp_path: Path) -> None:

@@ -107,10 +107,13 @@ async def test_retry_after_holds_back_everybody_at_the_endpoint(headers: dict[st
 
 
 async def test_rate_limits_are_waited_out_beyond_the_count_of_retries() -> None:
-    async with Upstream() as upstream, at(upstream.url) as model:
+    told: list[str] = []
+    async with Upstream() as upstream, at(upstream.url, ModelSettings(max_retries=2, on_notice=told.append)) as model:
         upstream.faults += [status(429, {"message": "Rate limit reached, try again in 1ms"})] * 5
         await model.complete(ASK)
     assert upstream.calls == 6
+    assert len(told) == 1
+    assert "limits the rate" in told[0]
 
 
 async def test_patience_with_rate_limits_ends() -> None:

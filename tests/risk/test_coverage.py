@@ -25,6 +25,8 @@ from akrasia.stats import fit_mixture, probability_grid
 from akrasia.stats.mixing import fit_with_mean
 
 from .worlds import (
+    CEILING,
+    CEILING_RARE,
     EASY,
     GSM8K,
     HARD,
@@ -144,6 +146,20 @@ def test_extrapolation_coverage(world: World, items: int):
     name = f"reachable@4K, {world.name}, M = {items}"
     print(f"bias | {name} | NPMLE {np.mean(bias):+.3f} | plug-in {np.mean(plug_in):+.3f}")
     assert promised(*report(name, hits), 0.93)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [50, 100, 300])
+@pytest.mark.parametrize("world", [CEILING, CEILING_RARE, GSM8K], ids=lambda world: world.name)
+def test_shipped_extrapolation_coverage(world: World, items: int):
+    """The interval as it is printed, lower end and all, where few items are unsolved after K candidates."""
+    rng = np.random.default_rng(16)
+    truth = world.reachable(4 * K)
+    hits = []
+    for _ in range(WORLDS // 4):
+        beyond = estimate(binary(rng, world.draw(rng, items), K), ks=K).extrapolation
+        hits.append(beyond is not None and inside(beyond.reachable, truth))
+    assert promised(*report(f"reachable@4K as printed, {world.name}, M = {items}", hits), 0.93)
 
 
 @pytest.mark.slow

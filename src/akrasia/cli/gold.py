@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from akrasia.cli.output import count, print_json
+from akrasia.cli.output import count, counted, print_json
 
 app = typer.Typer(help="Human labels that correct an imperfect verifier.", no_args_is_help=True)
 
@@ -43,6 +43,6 @@ def sample(
         print_json({"cell": chosen.name, "items": items, "candidates": len(rows), "labels": labels, "out": str(out)})
         return
     print(
-        f"{out}: {count(items)} items with {count(len(rows))} candidates of {chosen.name}; about {count(labels)} "
-        "labels settle them, since an item may stop at its first right candidate"
+        f"{out}: {counted(items, 'item')} with {counted(len(rows), 'candidate')} of {chosen.name}; about "
+        f"{count(labels)} labels settle them, since an item may stop at its first right candidate"
     )

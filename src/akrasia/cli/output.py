@@ -23,6 +23,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """1, item → 1 item; 12345, item → 12,345 items."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A plain table: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from akrasia.cli.output import counted
+
 if TYPE_CHECKING:
     from akrasia.runs.meter import Meter
 
@@ -53,7 +55,7 @@ class Progress:
         ]
         if meter.cost or meter.cost_known:
             parts.append(f"cost {meter.cost:.4g}" + ("" if meter.cost_known else " + unknown"))
-        parts.append(f"{meter.failures:,} failures")
+        parts.append(counted(meter.failures, "failure"))
         if meter.missing:
             parts.append(f"{meter.missing:,} missing")
         if rate > 0 and left > 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, print_json, table
+from akrasia.cli.output import count, counted, print_json, table
 
 if TYPE_CHECKING:
     from akrasia.risk import Bounds, Options, RiskRecord
@@ -27,20 +27,47 @@ def risk(
     gold_cell: Annotated[
         str | None, typer.Option(help="The cell whose candidates were labelled. [default: the first direct one]")
     ] = None,
+    false_accept: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="Show reachable if the verifier passed such shares of wrong candidates (a sensitivity band).",
+        ),
+    ] = None,
+    false_reject: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="The same for the shares of right candidates that it fails.")
+    ] = None,
+    cross_fit: Annotated[
+        bool,
+        typer.Option("--cross-fit", help="The column verifier is a second judge: each values the other's choice."),
+    ] = False,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    bootstrap: Annotated[
+        int | None, typer.Option(min=100, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
 ) -> None:
     """Rational value risk: what is lost between the best candidate in reach and the one deployed."""
     import msgspec
 
-    from akrasia.risk import Options
+    from akrasia.core import InputError
+    from akrasia.risk import ErrorRates, Options
 
-    options = Options(seed=seed)
+    if false_accept is not None or false_reject is not None:
+        accept, reject = _range("--false-accept", false_accept), _range("--false-reject", false_reject)
+        errors = ErrorRates(accept, reject)
+    else:
+        errors = None
+    options = Options(seed=seed, errors=errors, cross_fit=cross_fit)
+    if bootstrap is not None:
+        options = msgspec.structs.replace(options, method="bootstrap", resamples=bootstrap)
     if not source.is_dir():
         record = _of_file(source, k, gold, level, options)
         print_json(record) if json else _show(record, source.name)
         return
+    if cross_fit:
+        raise InputError("--cross-fit needs two judges' utilities of one file: give a file with a column verifier")
     from akrasia.runs import load_run
     from akrasia.runs.estimates import How, estimate_run
 
@@ -52,7 +79,21 @@ def risk(
         return
     for number, one in enumerate(found):
         print("\n" * (number > 0), end="")
-        _show(one.record, one.cell.name)
+        pool = f"{one.cell.name}, measured on its pool" if one.cell.pool is not None else one.cell.name
+        _show(one.record, pool)
+
+
+def _range(option: str, text: str | None) -> tuple[float, float]:
+    """From "0.01:0.08" to (0.01, 0.08); None: no such error."""
+    from akrasia.core import InputError
+
+    if text is None:
+        return (0.0, 0.0)
+    low, colon, high = text.partition(":")
+    try:
+        return (float(low), float(high) if colon else float(low))
+    except ValueError:
+        raise InputError(f"{option} is {text!r}: write LOW:HIGH, two shares in [0, 1), for instance 0:0.08") from None
 
 
 def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, options: Options) -> RiskRecord:
@@ -93,8 +134,8 @@ def _figure(figure: Figure | None) -> str:
 
 
 def _show(record: RiskRecord, name: str) -> None:
-    families = f" in {count(record.clusters)} clusters" if 0 < record.clusters < record.items else ""
-    print(f"{name}: {count(record.items)} items{families}, {count(record.candidates)} candidates")
+    families = f" in {counted(record.clusters, 'cluster')}" if 0 < record.clusters < record.items else ""
+    print(f"{name}: {counted(record.items, 'item')}{families}, {counted(record.candidates, 'candidate')}")
     for diagnostic in record.diagnostics:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
     print()
@@ -116,6 +157,19 @@ def _show(record: RiskRecord, name: str) -> None:
             f"\nUncorrected: deployed {_figure(raw.deployed)}, reachable {_figure(raw.reachable)}, "
             f"risk {_figure(raw.risk)}"
         )
+    if record.band is not None:
+        band = record.band
+        print(
+            f"\nIf {_percent(band.false_accept)} of wrong candidates passed and {_percent(band.false_reject)} of right "
+            f"ones failed: reachable@{record.k} {band.low:.3f} to {band.high:.3f} (a sensitivity band, no interval)"
+        )
+    if record.cross_fit is not None:
+        crossed = record.cross_fit
+        print(
+            f"\nBest of {record.k} by two judges who value each other's choice: recoverable "
+            f"{_figure(crossed.recoverable)}; valued by the judge that chose: {_figure(crossed.naive)}; winner's curse "
+            f"{_figure(crossed.curse)}"
+        )
     powers = {2**power for power in range(20)}
     points = [row for row in record.curve if row.k in powers or row.k == record.k or len(record.curve) <= 8]
     if len(points) > 1:
@@ -129,6 +183,11 @@ def _show(record: RiskRecord, name: str) -> None:
     if record.waterfall:
         print()
         print(table(["waterfall", "utility"], [[s.stage, _interval(s.value, s.low, s.high)] for s in record.waterfall]))
+
+
+def _percent(ends: tuple[float, float]) -> str:
+    low, high = ends
+    return f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
 
 
 def _span(bounds: Bounds) -> str:

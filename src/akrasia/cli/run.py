@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, notice, print_json, table
+from akrasia.cli.output import count, counted, notice, print_json, table
 
 if TYPE_CHECKING:
     from akrasia.runs.execute import RunSummary
@@ -36,6 +36,9 @@ def run(
     ] = None,
     judge: Annotated[
         list[str] | None, typer.Option(help="llm:MODEL, for utilities that ask a judge (preference).")
+    ] = None,
+    votes: Annotated[
+        int | None, typer.Option(help="Votes of a judge of preferences on one candidate, even. [default: 4]")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run in it is gone on with.")] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: 8]")] = None,
@@ -77,7 +80,7 @@ def run(
 
     keys: dict[str, Any] = read_config(config) if config else {}
     flags = {
-        "model": model, "suite": suite, "strategy": strategy, "judge": judge, "samples": samples,
+        "model": model, "suite": suite, "strategy": strategy, "judge": judge, "votes": votes, "samples": samples,
         "limit": limit, "seed": seed, "until_width": until_width,
         "temperature": temperature, "max_tokens": max_tokens, "concurrency": concurrency, "timeout_s": timeout_s,
         "max_cost": max_cost, "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,
@@ -87,7 +90,7 @@ def run(
     keys.update({key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the run is kept in")
-    plan = build_config(keys, f"configuration {config}" if config else "the options")
+    plan = build_config(keys, f"configuration {config}" if config else "")
 
     from akrasia.cli.progress import Progress
     from akrasia.runs import wait_for
@@ -125,7 +128,9 @@ def _say_width(out: Path, wanted: float) -> None:
         record = estimate_run(run)[0].record
     width = None if record.risk is None else record.risk.half_width
     reached = "unknown" if width is None else f"{width:.4f}"
-    notice(f"the half-width of risk@{record.k} is {reached} ({wanted:g} was wanted) with {count(record.items)} items")
+    notice(
+        f"the half-width of risk@{record.k} is {reached} ({wanted:g} was wanted) with {counted(record.items, 'item')}"
+    )
 
 
 def _show(summary: RunSummary, *, json: bool, planned: bool) -> None:

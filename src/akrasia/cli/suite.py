@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from akrasia.cli.output import count, print_json, table
+from akrasia.cli.output import count, counted, print_json, table
 from akrasia.core import InputError, Item, Suite
 from akrasia.core.registry import near_names
 
@@ -51,8 +51,11 @@ def show(
 ) -> None:
     """Describe a suite, or show some of its items in full."""
     from akrasia.suites import load_suite
+    from akrasia.utilities import UTILITIES
 
     loaded = load_suite(suite, seed=seed)
+    for utility in {item.utility for item in loaded.items} - {None}:
+        UTILITIES.get(str(utility))
     if ids:
         _print_items(_chosen(loaded, ids), json)
     elif json:
@@ -95,8 +98,9 @@ def lint(
     else:
         for found in report.findings:
             print(f"{path}:{found.line}: {found.rule}: {found.where}: {found.message}; {found.mend}")
-        findings = f"{count(len(report.findings))} finding{'s' * (len(report.findings) != 1)}"
-        print(f"{findings} in {count(report.texts)} texts of {count(report.families)} families")
+        findings = counted(len(report.findings), "finding")
+        families = counted(report.families, "family", "families")
+        print(f"{findings} in {counted(report.texts, 'text')} of {families}")
     if report.findings:
         raise typer.Exit(1)
 
@@ -117,7 +121,7 @@ def export(
     if json:
         print_json({"out": str(path), "card": str(card), "items": len(loaded.items), "fingerprint": loaded.fingerprint})
     else:
-        print(f"{path}: {count(len(loaded.items))} items; {card}: its card")
+        print(f"{path}: {counted(len(loaded.items), 'item')}; {card}: its card")
 
 
 @app.command()
@@ -137,7 +141,7 @@ def split(
         print_json(parts)
         return
     for part in parts.values():
-        print(f"{part.path}: {count(part.items)} items in {count(part.families)} families")
+        print(f"{part.path}: {counted(part.items, 'item')} in {counted(part.families, 'family', 'families')}")
 
 
 @app.command()

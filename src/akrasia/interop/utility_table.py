@@ -81,8 +81,13 @@ def _read_csv(path: Path) -> tuple[Columns, int]:
     import pyarrow as pa
     import pyarrow.csv as pc
 
+    if not path.stat().st_size:
+        raise InputError(f"{path} is empty; expected a line of column names ({', '.join(COLUMNS[:3])}, …) and rows")
     try:
         head = pc.open_csv(path).schema.names
+        for other in (";", "\t", "|"):
+            if len(head) == 1 and other in head[0]:
+                raise InputError(f"{path}: its columns are separated by {other!r}: separate them by commas")
         table = pc.read_csv(
             path,
             convert_options=pc.ConvertOptions(

@@ -114,6 +114,7 @@ class OpenAIModel:
         self._interrupted = asyncio.Event()
         self._answered = False  # anything at all came back
         self._served = False  # a completion came back
+        self._rate_limited = False  # the user was told once
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -182,6 +183,10 @@ class OpenAIModel:
                 continue
             if kind not in (Kind.RETRY, Kind.RATE_LIMITED):
                 await self._give_up(outcome, request)
+            if kind is Kind.RATE_LIMITED and not self._rate_limited:
+                self._rate_limited = True
+                if self._settings.on_notice is not None:
+                    self._settings.on_notice(f"{self.name} limits the rate: going on at the pace that it allows")
             retries = retries or Retries(self.name, self._settings)
             await self._rest(retries.delay_s(outcome, answered=self._answered))
 

@@ -1,9 +1,9 @@
 """Rational value risk on plain arrays: what is lost between the best candidate in reach and the one deployed."""
 
 from akrasia.risk.allocation import Costs, GoldState, Purchase, PurchasePlan, plan_purchase
-from akrasia.risk.channel import Band, sensitivity_band
+from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.compare import Comparison, MetricComparison, PerItem, compare, per_item
-from akrasia.risk.crossfit import CrossFit, cross_fit
+from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes
 from akrasia.risk.estimate import Options, estimate
 from akrasia.risk.extrapolation import extrapolate_curve
@@ -19,11 +19,14 @@ from akrasia.risk.pooled import (
     worst_of_n,
 )
 from akrasia.risk.records import (
+    Band,
     Bounds,
+    CrossFit,
     CurvePoint,
     CurveRow,
     Diagnostic,
     ErrorBudget,
+    ErrorRates,
     Estimate,
     Extrapolation,
     MissingBounds,
@@ -46,6 +49,7 @@ __all__ = [
     "Decision",
     "Diagnostic",
     "ErrorBudget",
+    "ErrorRates",
     "Estimate",
     "Extrapolation",
     "Gold",

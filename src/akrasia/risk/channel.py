@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.pool import Pool, Utilities, check_k, read_pool
+from akrasia.risk.records import Band
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import check_level, t_quantile
@@ -250,24 +251,6 @@ def same_errors_everywhere(
     seen = crowding([erred for _, erred in groups])
     more = sum(crowding([rng.permutation(erred) for _, erred in groups]) >= seen for _ in range(shuffles))
     return (1 + more) / (1 + shuffles)
-
-
-class Band(Struct, frozen=True):
-    """A sensitivity band: the figure over a range of assumptions, not an interval.
-
-    Attributes:
-        naive: the figure that takes the verifier at its word.
-        low: least over the range.
-        high: most over the range.
-        false_accept: the range of shares of wrong candidates that pass.
-        false_reject: the range of shares of right candidates that fail.
-    """
-
-    naive: float
-    low: float
-    high: float
-    false_accept: tuple[float, float]
-    false_reject: tuple[float, float]
 
 
 def sensitivity_band(

@@ -6,29 +6,14 @@ to errors that the two share. One judge alone, or a deterministic one twice, giv
 
 from __future__ import annotations
 
-from msgspec import Struct
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError
 from akrasia.risk.pool import Utilities, check_k, read_pool
 from akrasia.risk.pooled import aligned_scores, best_of_n_items
-from akrasia.stats.figure import Figure
+from akrasia.risk.records import CrossFit
 from akrasia.stats.grouping import group
 from akrasia.stats.intervals import check_level, interval_of_mean
-
-
-class CrossFit(Struct, frozen=True):
-    """Best-of-k by judges that value each other's choices.
-
-    Attributes:
-        recoverable: mean of both ways: choose by one judge, value by the other. What is recoverable with such judges.
-        naive: choose and value by the same judge, mean of both: biased upward, more so as k grows.
-        curse: naive − recoverable, per item paired.
-    """
-
-    recoverable: Figure
-    naive: Figure
-    curse: Figure
 
 
 def cross_fit(

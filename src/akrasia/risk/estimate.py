@@ -14,13 +14,26 @@ from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from akrasia.core.errors import InputError
+from akrasia.risk.channel import sensitivity_band
+from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, constant_answer, figure_diagnostics, ordered, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import Gold, correct
 from akrasia.risk.missing import missing_bounds
 from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
 from akrasia.risk.pooled import aligned_scores, best_of_n_items
-from akrasia.risk.records import Bounds, CurvePoint, ErrorBudget, Estimate, MissingBounds, Uncorrected, VarianceSplit
+from akrasia.risk.records import (
+    Band,
+    Bounds,
+    CrossFit,
+    CurvePoint,
+    ErrorBudget,
+    ErrorRates,
+    Estimate,
+    MissingBounds,
+    Uncorrected,
+    VarianceSplit,
+)
 from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
 from akrasia.risk.waterfall import waterfall
@@ -40,6 +53,8 @@ class Options(Struct, frozen=True):
         seed: of the bootstrap.
         extrapolate: whether to look beyond the pool (binary utilities; a fraction of a second).
         notes: facts for the diagnostics.
+        errors: ranges of the verifier's error rates for a sensitivity band (binary utilities without gold); None: none.
+        cross_fit: take `verifier` for a second judge and cross-fit the two: each values what the other chose.
     """
 
     method: Literal["auto", "bootstrap"] = "auto"
@@ -47,6 +62,8 @@ class Options(Struct, frozen=True):
     seed: int = 0
     extrapolate: bool = True
     notes: Notes = Notes()
+    errors: ErrorRates | None = None
+    cross_fit: bool = False
 
 
 def estimate(
@@ -103,7 +120,7 @@ def estimate(
     count = gold is None and verifier is None
     sample, keep = make_sample(pool, given, clusters=clusters, weights=weights, seeds=seeds, count=count)
     cell = _Cell(pool, given, sample, keep, _sizes(ks, sample), scores, level, chosen)
-    result = _raw(cell, weights)
+    result = replace(_raw(cell, weights), band=_band(cell), cross_fit=_cross_fit(cell, clusters))
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
     found = pool_diagnostics(pool, answers, chosen.notes, given)
@@ -220,6 +237,24 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
         extrapolation=beyond,
         diagnostics=found.diagnostics,
     )
+
+
+def _band(cell: _Cell) -> Band | None:
+    rates = cell.options.errors
+    if rates is None:
+        return None
+    k = cell.sizes[-1]
+    return sensitivity_band(cell.pool.utilities, k, false_accept=rates.accept, false_reject=rates.reject)
+
+
+def _cross_fit(cell: _Cell, clusters: ArrayLike | None) -> CrossFit | None:
+    if not cell.options.cross_fit:
+        return None
+    if cell.scores is None:
+        raise InputError("there is nothing to cross-fit: give the second judge's utilities as `verifier`")
+    labels = None if clusters is None else np.asarray(clusters)[cell.keep]
+    pool = cell.pool.rows(cell.keep)
+    return cross_fit(pool.utilities, cell.scores[cell.keep], cell.sizes[-1], clusters=labels, level=cell.level)
 
 
 def _known_to_both(pool: Pool, scores: FloatArray) -> Pool:

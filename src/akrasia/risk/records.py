@@ -135,6 +135,50 @@ class Uncorrected(Struct, frozen=True):
     risk: Figure | None
 
 
+class ErrorRates(Struct, frozen=True):
+    """Ranges of a verifier's error rates, low first, in [0, 1).
+
+    Attributes:
+        accept: shares of wrong candidates that pass.
+        reject: shares of right candidates that fail.
+    """
+
+    accept: tuple[float, float] = (0.0, 0.08)
+    reject: tuple[float, float] = (0.0, 0.05)
+
+
+class Band(Struct, frozen=True):
+    """A sensitivity band: the figure over a range of assumptions, not an interval.
+
+    Attributes:
+        naive: the figure that takes the verifier at its word.
+        low: least over the range.
+        high: most over the range.
+        false_accept: the range of shares of wrong candidates that pass.
+        false_reject: the range of shares of right candidates that fail.
+    """
+
+    naive: float
+    low: float
+    high: float
+    false_accept: tuple[float, float]
+    false_reject: tuple[float, float]
+
+
+class CrossFit(Struct, frozen=True):
+    """Best-of-k by judges that value each other's choices.
+
+    Attributes:
+        recoverable: mean of both ways: choose by one judge, value by the other. What is recoverable with such judges.
+        naive: choose and value by the same judge, mean of both: biased upward, more so as k grows.
+        curse: naive − recoverable, per item paired.
+    """
+
+    recoverable: Figure
+    naive: Figure
+    curse: Figure
+
+
 class RiskRecord(Struct, frozen=True):
     """What `akrasia risk --json` prints for one cell: `msgspec.to_builtins` of this is the JSON.
 
@@ -158,6 +202,8 @@ class RiskRecord(Struct, frozen=True):
     extrapolation: Extrapolation | None = None
     clusters: int = 0
     level: float = 0.95
+    band: Band | None = None
+    cross_fit: CrossFit | None = None
 
 
 class Estimate(Struct, frozen=True):
@@ -181,6 +227,8 @@ class Estimate(Struct, frozen=True):
         extrapolation: reachable beyond the pool; None for graded utilities.
         clusters: independent units behind the intervals.
         level: nominal coverage of every interval.
+        band: reachable over ranges of the verifier's error rates, when asked for; no interval.
+        cross_fit: what two judges recover who value each other's choices, when asked for.
     """
 
     items: int
@@ -200,6 +248,8 @@ class Estimate(Struct, frozen=True):
     extrapolation: Extrapolation | None = None
     clusters: int = 0
     level: float = 0.95
+    band: Band | None = None
+    cross_fit: CrossFit | None = None
 
     @property
     def degenerate(self) -> bool:
@@ -227,6 +277,8 @@ class Estimate(Struct, frozen=True):
             extrapolation=self.extrapolation,
             clusters=self.clusters,
             level=self.level,
+            band=self.band,
+            cross_fit=self.cross_fit,
         )
 
 

@@ -20,6 +20,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         model, suite, strategy: who answers what, and how it deliberates.
         temperature, seed: one cell each.
         judge: who judges where a utility asks a model: ``llm:MODEL``, MODEL as in ``model``; at most one.
+        votes: how often a judge of preferences is asked about one candidate; even, so that both orders weigh equally.
         samples: candidates per item (K).
         limit: the first so many items of each suite; None: all.
         until_width: sample until the interval of the risk has this half-width, in utility; `samples` is then the depth
@@ -41,6 +42,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     temperature: list[float] = msgspec.field(default_factory=lambda: [1.0])
     seed: list[int] = msgspec.field(default_factory=lambda: [0])
     judge: list[str] = []
+    votes: int = 4
     samples: int = 8
     limit: int | None = None
     until_width: float | None = None
@@ -82,7 +84,9 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         return dict(msgspec.toml.decode(path.read_bytes()))
     except OSError as error:
-        raise InputError(f"cannot read the configuration {path}: {error.strerror}") from None
+        raise InputError(
+            f"cannot read the configuration {path}: {error.strerror}; give the path of a TOML file"
+        ) from None
     except msgspec.DecodeError as error:
         raise InputError(f"configuration {path} is not TOML: {error}") from None
 
@@ -92,7 +96,7 @@ def build_config(keys: Mapping[str, Any], where: str = "the configuration") -> R
 
     Args:
         keys: as in a TOML file; a key of `LISTS` may hold one thing or a list.
-        where: what to name in messages.
+        where: what to name in messages; "" for options of a command, which name themselves.
 
     Raises:
         InputError: an unknown key (with near names), a wrong type, a value out of range.
@@ -102,7 +106,7 @@ def build_config(keys: Mapping[str, Any], where: str = "the configuration") -> R
         if key not in known:
             near = get_close_matches(str(key), known, n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known keys: {', '.join(known)}"
-            raise InputError(f"unknown key {key!r} in {where}; {hint}")
+            raise InputError(f"unknown key {key!r} in {where or 'the options'}; {hint}")
     values = {
         key: [value] if key in ONE_OR_MORE and not isinstance(value, list) else value for key, value in keys.items()
     }
@@ -111,7 +115,7 @@ def build_config(keys: Mapping[str, Any], where: str = "the configuration") -> R
     try:
         config = msgspec.convert(values, RunConfig)
     except msgspec.ValidationError as error:
-        raise InputError(f"{where}: {_readable(str(error))}") from None
+        raise InputError(f"{where}: {_readable(str(error))}" if where else _readable(str(error))) from None
     _check(config, where)
     return config
 
@@ -124,7 +128,7 @@ def _readable(message: str) -> str:
 
 def _check(config: RunConfig, where: str) -> None:
     def refuse(what: str) -> InputError:
-        return InputError(f"{where}: {what}")
+        return InputError(f"{where}: {what}" if where else what)
 
     for key in LISTS:
         things = getattr(config, key)
@@ -138,6 +142,8 @@ def _check(config: RunConfig, where: str) -> None:
         raise refuse(f"unknown judge {config.judge[0]!r}; known: llm:MODEL, for example llm:local:smollm2")
     if not 1 <= config.samples <= SAMPLE_STRIDE:
         raise refuse(f"samples is {config.samples}: it must be from 1 to {SAMPLE_STRIDE}")
+    if config.votes < 2 or config.votes % 2:
+        raise refuse(f"votes is {config.votes}: it must be even and at least 2, so that both orders weigh equally")
     if config.limit is not None and config.limit < 1:
         raise refuse(f"limit is {config.limit}: it must be at least 1 (leave it out for all items)")
     if any(not 0 <= t <= 10 for t in config.temperature):

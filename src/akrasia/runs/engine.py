@@ -15,7 +15,7 @@ from akrasia.runs.ask import DurableAsk, Purchases, Stopped
 from akrasia.runs.meter import Meter
 from akrasia.runs.plan import Plan, Unit
 from akrasia.runs.store import Store
-from akrasia.strategies import Live, all_ended
+from akrasia.strategies import Live, Pooled, all_ended
 from akrasia.utilities import UtilityOptions, build_utility
 
 UNIT_SAMPLES = 64
@@ -29,7 +29,9 @@ def build_utilities(plan: Plan) -> dict[str, Utility]:
         InputError: an item names no utility or an unknown one, or lacks what its utility needs.
     """
     utilities: dict[str, Utility] = {}
-    options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed)
+    options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed, votes=plan.config.votes)
+    pooled = [cell.strategy for cell in plan.cells if isinstance(cell.strategy, Pooled)]
+    voting = next((strategy for strategy in pooled if strategy.needs_answers), None)
     for suite, _, item in plan.items():
         if item.utility is None:
             raise InputError(
@@ -43,6 +45,11 @@ def build_utilities(plan: Plan) -> dict[str, Utility]:
             raise InputError(
                 f"suite {suite}: the utility {item.utility!r} of item {item.id!r} asks a judge: name one with --judge "
                 "llm:MODEL"
+            )
+        if voting is not None and hasattr(utilities[item.utility], "judge"):
+            raise InputError(
+                f"suite {suite}: the utility {item.utility!r} of item {item.id!r} reads no answers that could be put "
+                f"to the vote: leave out strategy {voting.name}:{voting.n}"
             )
     return utilities
 

@@ -87,8 +87,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
     roles = _roles(config, options.on_notice)
     previous = _previous(out, config)
     reuse = [_store_of(folder) for folder in options.reuse]
-    _make_folder(out)
-    with RunLock(out):
+    with _folder(out), RunLock(out):
         try:
             await _open({**models, **roles})
             fingerprints = {name: model.fingerprint for name, model in {**models, **_named(config, roles)}.items()}
@@ -175,7 +174,10 @@ def _store_of(folder: Path) -> Path:
     return path
 
 
-def _make_folder(out: Path) -> None:
+@contextlib.contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """The run's folder; one that was made for a run that could not begin goes again."""
+    made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "run.lock").touch()
@@ -183,6 +185,13 @@ def _make_folder(out: Path) -> None:
         raise InputError(
             f"cannot write to --out {out}: {error.strerror}; name a folder that you may write to"
         ) from None
+    try:
+        yield
+    except InputError:
+        if made and [entry.name for entry in out.iterdir()] == ["run.lock"]:
+            (out / "run.lock").unlink()
+            out.rmdir()
+        raise
 
 
 async def _open(models: Mapping[str, Model]) -> None:

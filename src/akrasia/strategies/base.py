@@ -74,10 +74,12 @@ class Pooled(ABC):
 
     Attributes:
         name: as in the registry.
+        needs_answers: whether it reads the candidates' answers, which not every utility extracts.
         n: how many of the pool's candidates it deliberates over.
     """
 
     name: ClassVar[str]
+    needs_answers: ClassVar[bool] = False
 
     def __init__(self, n: int) -> None:
         self.n = n

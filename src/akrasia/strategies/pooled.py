@@ -29,6 +29,7 @@ class SelfConsistency(Pooled):
     """The majority answer of n draws."""
 
     name: ClassVar[str] = "self_consistency"
+    needs_answers: ClassVar[bool] = True
 
     def deployed(self, utilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """See `akrasia.risk.self_consistency_items`."""

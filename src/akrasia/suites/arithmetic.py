@@ -83,6 +83,8 @@ def load(spec: Spec, seed: int) -> Suite:
         InputError: unknown variant or setting, an empty range, or more items or examples than distinct problems.
     """
     name = spec_text(spec)
+    if not spec.parameter:
+        raise InputError(f"suite 'arithmetic' needs a variant: {', '.join(f'arithmetic:{task}' for task in _TASKS)}")
     if spec.parameter not in _TASKS:
         raise InputError(
             f"unknown variant {spec.parameter!r} of suite 'arithmetic'{near_names(spec.parameter, [*_TASKS])}"
