@@ -42,7 +42,7 @@ format: $(VENV)/.developing
 	$(BIN)/ruff format .
 
 pure: $(VENV)/pure/.installed ## the pure layers with numpy, scipy and msgspec alone
-	PYTHONPATH=src $(VENV)/pure/bin/python -m pytest -q -c tests/pure.ini --rootdir=. tests/stats tests/risk tests/values
+	PYTHONPATH=src $(VENV)/pure/bin/python -m pytest -q -c tests/pure.ini --rootdir=. tests/stats tests/risk tests/gap tests/values
 
 docs: $(VENV)/.developing
 	$(BIN)/mkdocs build --strict --quiet

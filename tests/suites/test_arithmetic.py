@@ -110,7 +110,7 @@ def test_any_range_gives_its_distinct_problems(low: int, width: int, examples: i
     ("name", "expected"),
     [
         ("arithmetic:summ", "did you mean 'sum'"),
-        ("arithmetic", "known: lcm, mixed, product, sum"),
+        ("arithmetic", "needs a variant: arithmetic:sum"),
         ("arithmetic:sum?size=101", "100 distinct problems, not 101"),
         ("arithmetic:sum?size=0", "size='0'"),
         ("arithmetic:sum?high=nine", "high='nine'"),

@@ -46,7 +46,7 @@ def test_an_existing_file_needs_no_extension(tmp_path: Path) -> None:
 def test_a_registered_name_wins_over_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("arithmetic").write_text('{"id":"a","input":"x"}\n')
-    with pytest.raises(InputError, match="unknown variant"):
+    with pytest.raises(InputError, match="needs a variant"):
         load_suite("arithmetic")
 
 

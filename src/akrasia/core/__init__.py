@@ -14,6 +14,7 @@ from akrasia.core.errors import (
     Undefined,
     UtilityUnavailable,
 )
+from akrasia.core.judgement import PRESENT, Judgement, Polarity, Reading
 from akrasia.core.records import (
     SAMPLE_STRIDE,
     Ask,
@@ -38,6 +39,7 @@ from akrasia.core.registry import Registry
 from akrasia.core.spec import Spec, parse_spec
 
 __all__ = [
+    "PRESENT",
     "SAMPLE_STRIDE",
     "AkrasiaError",
     "Ask",
@@ -50,9 +52,12 @@ __all__ = [
     "InputError",
     "Item",
     "JudgedUtility",
+    "Judgement",
     "Message",
     "Model",
+    "Polarity",
     "QuotaExhausted",
+    "Reading",
     "Registry",
     "Reply",
     "Request",
