@@ -20,11 +20,9 @@ from akrasia.risk.pooled import (
 )
 from akrasia.risk.records import (
     Band,
-    Bounds,
     CrossFit,
     CurvePoint,
     CurveRow,
-    Diagnostic,
     ErrorBudget,
     ErrorRates,
     Estimate,
@@ -37,6 +35,7 @@ from akrasia.risk.records import (
 )
 from akrasia.risk.stopped import StoppedPools, estimate_stopped, read_stopped
 from akrasia.risk.width import Decision, UntilWidth, candidates_needed, decide
+from akrasia.stats.diagnostic import Bounds, Diagnostic
 
 __all__ = [
     "Band",

@@ -13,13 +13,9 @@ from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError
 from akrasia.risk.pool import Pool
-from akrasia.risk.records import Diagnostic, Estimate
+from akrasia.risk.records import Estimate
 from akrasia.risk.voting import Answers, parsed_codes
-
-FEW_CLUSTERS = 20
-"""Below so many, cluster-robust intervals are known to cover too little."""
-
-_ORDER = {"error": 0, "warning": 1, "info": 2}
+from akrasia.stats.diagnostic import Diagnostic, few_clusters
 
 
 class Notes(Struct, frozen=True):
@@ -41,11 +37,6 @@ class Notes(Struct, frozen=True):
     truncated: int | None = None
     texts: Sequence[Sequence[object]] | None = None
     cross_fitted: bool = False
-
-
-def ordered(diagnostics: Sequence[Diagnostic | None]) -> tuple[Diagnostic, ...]:
-    """Those that apply, worst first."""
-    return tuple(sorted((d for d in diagnostics if d is not None), key=lambda d: _ORDER[d.severity]))
 
 
 def pool_diagnostics(
@@ -73,7 +64,7 @@ def figure_diagnostics(estimate: Estimate, notes: Notes, constant: tuple[float, 
         constant = (notes.constant, "")
     checks = [
         _one_candidate(estimate),
-        _few_clusters(estimate),
+        few_clusters(estimate.clusters),
         _ceiling(estimate),
         _floor(estimate),
         _constant_answer(estimate, constant),
@@ -175,20 +166,6 @@ def _duplicates(texts: Sequence[Sequence[object]] | None) -> Diagnostic | None:
         f"{repeated} of {total} candidates repeat another of the same item word for word ({share:.1%}): short answers "
         "do, and it biases nothing; there are fewer different candidates than k to choose from",
         "info",
-    )
-
-
-def _few_clusters(estimate: Estimate) -> Diagnostic | None:
-    if estimate.clusters >= FEW_CLUSTERS:
-        return None
-    if estimate.clusters == 1:
-        return Diagnostic(
-            "one_cluster", "all items are one cluster: nothing tells how far they are from others", "error"
-        )
-    return Diagnostic(
-        "few_clusters",
-        f"{estimate.clusters} independent clusters: intervals may cover less than they say below about {FEW_CLUSTERS}",
-        "warning",
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.crossfit import cross_fit
-from akrasia.risk.diagnostics import Notes, constant_answer, figure_diagnostics, ordered, pool_diagnostics
+from akrasia.risk.diagnostics import Notes, constant_answer, figure_diagnostics, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import Gold, correct
 from akrasia.risk.missing import missing_bounds
@@ -24,7 +24,6 @@ from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
 from akrasia.risk.pooled import aligned_scores, best_of_n_items
 from akrasia.risk.records import (
     Band,
-    Bounds,
     CrossFit,
     CurvePoint,
     ErrorBudget,
@@ -38,6 +37,7 @@ from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
 from akrasia.risk.waterfall import waterfall
 from akrasia.stats.bootstrap import Resampler
+from akrasia.stats.diagnostic import Bounds, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import check_level

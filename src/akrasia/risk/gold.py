@@ -21,8 +21,9 @@ from akrasia.risk.channel import BADGE, channel_figure, count_patterns, same_err
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Pool, Utilities, read_pool
 from akrasia.risk.pooled import best_of_n_items
-from akrasia.risk.records import CurvePoint, Diagnostic
+from akrasia.risk.records import CurvePoint
 from akrasia.risk.sample import Sample
+from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.mixing import probability_grid

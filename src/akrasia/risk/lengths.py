@@ -29,8 +29,8 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.risk.records import Diagnostic
 from akrasia.stats.bootstrap import Resampler
+from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, Grouping, group
 from akrasia.stats.intervals import check_level, interval_of_mean

@@ -11,7 +11,8 @@ import numpy as np
 
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Pool, read_pool
-from akrasia.risk.records import Bounds, MissingBounds
+from akrasia.risk.records import MissingBounds
+from akrasia.stats.diagnostic import Bounds
 from akrasia.stats.grouping import FloatArray
 
 

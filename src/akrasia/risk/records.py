@@ -10,24 +10,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from akrasia.stats.diagnostic import Bounds, Diagnostic
 from akrasia.stats.figure import Figure
 
-Severity = Literal["info", "warning", "error"]
 StageName = Literal["deployed", "recoverable", "reachable", "reachable_4k", "perfect"]
-
-
-class Diagnostic(Struct, frozen=True):
-    """Something that a reader must know before believing a figure.
-
-    Attributes:
-        code: stable name, for programs.
-        message: one sentence, for people.
-        severity: "error": the figures do not mean what they seem to; "warning": they may not; "info": good to know.
-    """
-
-    code: str
-    message: str
-    severity: Severity
 
 
 class CurvePoint(Struct, frozen=True):
@@ -80,13 +66,6 @@ class ErrorBudget(Struct, frozen=True):
     finite_candidates: float | None
     finite_items: float | None
     verifier: float | None
-
-
-class Bounds(Struct, frozen=True):
-    """The figure if every missing utility were as bad, and as good, as can be for it."""
-
-    worst: float
-    best: float
 
 
 class MissingBounds(Struct, frozen=True):

@@ -16,9 +16,10 @@ from msgspec import Struct
 from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.curve import all_fail
 from akrasia.risk.extrapolation import BEYOND, lower_limit, mixture_with_sure
-from akrasia.risk.records import CurvePoint, Diagnostic, ErrorBudget, Estimate, Extrapolation
+from akrasia.risk.records import CurvePoint, ErrorBudget, Estimate, Extrapolation
 from akrasia.risk.waterfall import waterfall
 from akrasia.stats.betamass import fit_beta_mass
+from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, Grouping, IntArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean

@@ -2,6 +2,7 @@
 
 from akrasia.stats.betamass import BetaMass, fit_beta_mass
 from akrasia.stats.bootstrap import Resampler, bootstrap_interval
+from akrasia.stats.diagnostic import Bounds, Diagnostic, Severity
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import Grouping, group
 from akrasia.stats.intervals import interval_of_mean, mean_interval, t_quantile, wilson
@@ -13,6 +14,8 @@ from akrasia.stats.seeds import SeedVariance, interval_over_seeds, seed_variance
 
 __all__ = [
     "BetaMass",
+    "Bounds",
+    "Diagnostic",
     "Figure",
     "Grouping",
     "Mixture",
@@ -21,6 +24,7 @@ __all__ = [
     "Rectified",
     "Resampler",
     "SeedVariance",
+    "Severity",
     "bootstrap_interval",
     "fit_beta_mass",
     "fit_mixture",

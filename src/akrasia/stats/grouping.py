@@ -17,6 +17,7 @@ from akrasia.core.errors import InputError, Undefined
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.signedinteger[Any]]
+BoolArray = NDArray[np.bool_]
 
 
 class Grouping(Struct, frozen=True):

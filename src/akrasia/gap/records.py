@@ -1,0 +1,56 @@
+"""What the gap is measured on: the labels of one arm's three stages, and a table of several arms.
+
+Reading them from a file is left to `akrasia.interop`, from a run to `akrasia.runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from akrasia.stats.grouping import BoolArray, FloatArray
+
+
+class Stages(Struct, frozen=True):
+    """Labels of one arm (mode): S scenarios by V values, grades in [0, 1], NaN where missing.
+
+    Gold has the same form and the same rows and columns as what was judged; cells without a human label are NaN.
+
+    Attributes:
+        stated: (S, V) what the model says should guide it.
+        reasoning: (S, V) what its reasoning expresses; None for an arm that has none.
+        action: (S, V) what its action expresses and upholds.
+        inclusion: (S,) for gold, the probability with which each scenario was drawn for labelling, in (0, 1]; None: all
+            equal.
+        betrayed: (S, V) how far the action betrays each value; None where nobody asked.
+        asked: (S,) whether the arm was asked about the scenario at all; None: about every one. What was asked and is
+            NaN is missing; what was not asked is no part of the arm.
+    """
+
+    stated: FloatArray
+    reasoning: FloatArray | None
+    action: FloatArray
+    inclusion: FloatArray | None = None
+    betrayed: FloatArray | None = None
+    asked: BoolArray | None = None
+
+
+class LabelTable(Struct, frozen=True):
+    """The labels of several arms over the same scenarios and values.
+
+    Attributes:
+        scenarios: S ids, in order of appearance.
+        values: V value ids, in order.
+        modes: arm ("fast", "slow", "stated_first" …) → its labels, rows and columns as above.
+        clusters: S labels of scenario families.
+        domains: S labels.
+        pressures: S labels ("none" for the neutral twin), "" where it is not known; None where none is.
+    """
+
+    scenarios: tuple[str, ...]
+    values: tuple[str, ...]
+    modes: Mapping[str, Stages]
+    clusters: tuple[str, ...]
+    domains: tuple[str, ...]
+    pressures: tuple[str, ...] | None = None
