@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from akrasia.risk.curve import all_fail, order_weights, reachable_items, worst_items
+from akrasia.risk.curve import all_fail, reachable_items, worst_items
 from akrasia.risk.pool import read_pool
 
 pools = st.integers(1, 7).flatmap(lambda k: arrays(float, (3, k), elements=st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])))
@@ -18,21 +18,9 @@ def over_subsets(row, k, deployed=0.0):
     return np.mean([max(*subset, deployed) for subset in combinations(row, k)])
 
 
-def test_weights_by_hand():
-    # 4 candidates, pairs: 6 of them, the largest is u_(2), u_(3), u_(4) in 1, 2, 3 of them.
-    assert order_weights(4, [2])[:, 0] == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6])
-    assert order_weights(4, [4])[:, 0] == pytest.approx([0, 0, 0, 1])
-    assert order_weights(4, [1])[:, 0] == pytest.approx([0.25] * 4)
-
-
 def test_failures_by_hand():
     # 4 candidates with 1 success: of 6 pairs 3 miss it.
     assert all_fail(4, [1, 2, 4])[1] == pytest.approx([0.75, 0.5, 0.0])
-
-
-def test_weights_stay_exact_for_large_pools():
-    weights = order_weights(2000, [1, 500, 1999])
-    assert weights.sum(axis=0) == pytest.approx([1, 1, 1])
 
 
 @given(pools, st.data())

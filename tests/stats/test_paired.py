@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.stats import holm, mcnemar, paired_difference
+from akrasia.stats import holm, mcnemar, paired_difference, sign_flip
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,18 @@ def test_the_same_difference_everywhere_has_no_test() -> None:
     assert result.difference.value == pytest.approx(-0.3)
     assert result.p is None
     assert paired_difference(np.full(30, 0.5), np.full(30, 0.5)).p == 1.0
+
+
+def test_sign_flip_by_hand() -> None:
+    # |3|, |1|, |1|: sums over the 8 patterns are ±5, ±3 (twice), ±1; at least 3 in size: 6 of 8.
+    assert sign_flip([3, 1, -1]) == pytest.approx(6 / 8)
+    assert sign_flip([6, 2, -2]) == pytest.approx(6 / 8)
+    assert sign_flip([]) == 1.0
+    assert sign_flip([2, -2]) == 1.0
+    with pytest.raises(InputError):
+        sign_flip([0.5])
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 0), (3, 9), (40, 21)])
+def test_sign_flip_of_single_draws_is_mcnemar(gained: int, lost: int) -> None:
+    assert sign_flip([1] * gained + [-1] * lost + [0] * 7) == pytest.approx(mcnemar(gained, lost))

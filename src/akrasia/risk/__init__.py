@@ -29,13 +29,13 @@ from akrasia.risk.records import (
     Extrapolation,
     MissingBounds,
     RiskRecord,
-    Stage,
     Uncorrected,
     VarianceSplit,
 )
 from akrasia.risk.stopped import StoppedPools, estimate_stopped, read_stopped
 from akrasia.risk.width import Decision, UntilWidth, candidates_needed, decide
 from akrasia.stats.diagnostic import Bounds, Diagnostic
+from akrasia.stats.waterfall import Stage
 
 __all__ = [
     "Band",

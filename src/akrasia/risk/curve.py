@@ -19,21 +19,7 @@ import numpy as np
 
 from akrasia.risk.pool import Pool
 from akrasia.stats.grouping import FloatArray, IntArray
-
-
-def order_weights(n: int, ks: Sequence[int]) -> FloatArray:
-    """(n, len(ks)) weights of the order statistics u_(1) ≤ … ≤ u_(n) in the mean maximum of k out of n.
-
-    Example:
-        >>> order_weights(3, [2])[:, 0].tolist()  # of the 3 pairs, 1 has u_(2) as its largest and 2 have u_(3)
-        [0.0, 0.3333333333333333, 0.6666666666666666]
-    """
-    weights = np.zeros((n, len(ks)))
-    for column, k in enumerate(ks):
-        # w_n = k / n and w_r = w_(r+1) (r + 1 − k) / r: no large binomial is ever formed.
-        ranks = np.arange(n - 1, k - 1, -1)
-        weights[k - 1 :, column] = (k / n * np.concatenate([[1.0], np.cumprod((ranks + 1 - k) / ranks)]))[::-1]
-    return weights
+from akrasia.stats.order import order_weights
 
 
 def all_fail(n: int, ks: Sequence[int]) -> FloatArray:

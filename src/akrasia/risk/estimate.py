@@ -35,12 +35,12 @@ from akrasia.risk.records import (
 )
 from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
-from akrasia.risk.waterfall import waterfall
 from akrasia.stats.bootstrap import Resampler
 from akrasia.stats.diagnostic import Bounds, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import check_level
+from akrasia.stats.waterfall import waterfall
 
 
 class Options(Struct, frozen=True):
@@ -174,7 +174,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None) -> Estimate:
             head.reachable,
             recoverable=recoverable,
             cross_fitted=cell.options.notes.cross_fitted,
-            extrapolation=beyond,
+            reachable_4k=None if beyond is None else beyond.reachable,
         ),
         diagnostics=(),
         missing=cell.pool.missing,
@@ -226,7 +226,11 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
         error_budget=ErrorBudget(unseen, risk.half_width, bias),
         # Valued by gold, a choice by a noisy verifier earns what it truly earns: there is nothing to cross-fit.
         waterfall=waterfall(
-            deployed, reachable, recoverable=found.recoverable, cross_fitted=True, extrapolation=beyond
+            deployed,
+            reachable,
+            recoverable=found.recoverable,
+            cross_fitted=True,
+            reachable_4k=None if beyond is None else beyond.reachable,
         ),
         uncorrected=Uncorrected(
             raw.deployed if found.deployed else None,

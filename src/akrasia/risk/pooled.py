@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.risk.curve import order_weights, reachable_items, worst_items
+from akrasia.risk.curve import reachable_items, worst_items
 from akrasia.risk.pool import Pool, Utilities, check_k, read_pool
 from akrasia.risk.voting import Answers, classes_of, vote_items
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean
+from akrasia.stats.order import best_of
 
 
 def best_of_n_items(utilities: Utilities, verifier: Utilities, n: int) -> FloatArray:
@@ -38,18 +39,7 @@ def best_of_n_items(utilities: Utilities, verifier: Utilities, n: int) -> FloatA
     scores[np.isnan(values)] = np.nan
     pool = read_pool(np.where(np.isnan(scores), np.nan, values))
     check_k(n, pool)
-    order = np.argsort(scores, axis=1, kind="stable")  # NaN goes to the end
-    scores = np.take_along_axis(scores, order, axis=1)
-    values = np.nan_to_num(np.take_along_axis(values, order, axis=1))
-    weights = np.zeros_like(values)
-    for size in np.unique(pool.observed):
-        weights[pool.observed == size, :size] = order_weights(int(size), [n])[:, 0]
-    # Candidates tied on V form runs of the sorted row: each gets the mean weight of its run.
-    starts = np.ones(scores.shape, dtype=bool)
-    starts[:, 1:] = scores[:, 1:] != scores[:, :-1]
-    run = np.cumsum(starts.ravel()) - 1
-    mean_utility = np.bincount(run, values.ravel()) / np.bincount(run)
-    return _unit((mean_utility[run].reshape(values.shape) * weights).sum(axis=1))
+    return _unit(best_of(values, scores, n))
 
 
 def _unit(values: FloatArray) -> FloatArray:

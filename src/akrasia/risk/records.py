@@ -6,14 +6,11 @@ curve is a table. `Estimate.record()` is the one place where the first becomes t
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
 from akrasia.stats.diagnostic import Bounds, Diagnostic
 from akrasia.stats.figure import Figure
-
-StageName = Literal["deployed", "recoverable", "reachable", "reachable_4k", "perfect"]
+from akrasia.stats.waterfall import Stage
 
 
 class CurvePoint(Struct, frozen=True):
@@ -34,24 +31,6 @@ class CurveRow(Struct, frozen=True):
     risk: float
     risk_low: float | None
     risk_high: float | None
-
-
-class Stage(Struct, frozen=True):
-    """One stage of the waterfall.
-
-    Attributes:
-        stage: its name.
-        value: its utility.
-        low: lower end of its interval; None where it has none.
-        high: upper end.
-        note: what a reader must know about this stage, else "".
-    """
-
-    stage: StageName
-    value: float
-    low: float | None
-    high: float | None
-    note: str = ""
 
 
 class ErrorBudget(Struct, frozen=True):

@@ -17,13 +17,13 @@ from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.curve import all_fail
 from akrasia.risk.extrapolation import BEYOND, lower_limit, mixture_with_sure
 from akrasia.risk.records import CurvePoint, ErrorBudget, Estimate, Extrapolation
-from akrasia.risk.waterfall import waterfall
 from akrasia.stats.betamass import fit_beta_mass
 from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, Grouping, IntArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean
 from akrasia.stats.mixing import probability_grid, profile_figure
+from akrasia.stats.waterfall import waterfall
 
 
 class StoppedPools(Struct, frozen=True):
@@ -121,7 +121,7 @@ def estimate_stopped(
         risk=head.risk,
         curve=tuple(points),
         error_budget=ErrorBudget(unseen, head.risk.half_width, None),
-        waterfall=waterfall(deployed, head.reachable, extrapolation=beyond),
+        waterfall=waterfall(deployed, head.reachable, reachable_4k=None if beyond is None else beyond.reachable),
         diagnostics=(Diagnostic("until_width", note, "info"),),
         extrapolation=beyond,
         clusters=grouping.units,

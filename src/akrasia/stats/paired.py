@@ -1,4 +1,4 @@
-"""Paired differences: the interval, the exact McNemar test, and what difference could have been detected."""
+"""Paired differences: interval, exact McNemar and sign-flip tests, and what difference could have been detected."""
 
 from __future__ import annotations
 
@@ -48,6 +48,39 @@ def mcnemar(gained: int, lost: int) -> float:
 
     discordant = gained + lost
     return 1.0 if discordant == 0 else min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5)))
+
+
+def sign_flip(changes: ArrayLike) -> float:
+    """The exact two-sided p-value of "as likely up as down": every change could as well have had the other sign.
+
+    The sum of the changes is held against its distribution over all sign patterns, by convolution. With changes of ±1
+    this is McNemar's exact test; larger ones come from several draws per arm (Fisher's randomisation test).
+
+    Args:
+        changes: (N,) whole numbers, one per independent pair.
+
+    Raises:
+        InputError: a change that is not a whole number.
+
+    Example:
+        >>> sign_flip([1, 1, 1, 1, 1, 1, 0])
+        0.03125
+    """
+    raw = np.asarray(changes, dtype=np.float64)
+    if raw.ndim != 1 or not np.all(np.isfinite(raw) & (raw == np.round(raw))):
+        raise InputError("changes must be whole numbers, one per pair: give counts, not shares")
+    sizes = np.abs(raw[raw != 0]).astype(np.int64)
+    if not len(sizes):
+        return 1.0
+    unit = int(np.gcd.reduce(sizes))
+    steps, reach = sizes // unit, int(sizes.sum()) // unit
+    # chance[reach + t] is P(sum = t) over the patterns so far.
+    chance = np.zeros(2 * reach + 1)
+    chance[reach] = 1.0
+    for step in steps:
+        chance = (np.roll(chance, step) + np.roll(chance, -step)) / 2
+    seen = abs(int(raw.sum())) // unit
+    return 1.0 if seen == 0 else min(1.0, 2 * float(chance[reach + seen :].sum()))
 
 
 def paired_difference(
