@@ -8,6 +8,7 @@ import re
 from itertools import count
 
 from akrasia.core import CallRefused, EndpointLost, EndpointMisuse, QuotaExhausted, Reply, Request, Usage
+from akrasia.prompts import prompt
 
 calls = count()
 
@@ -49,14 +50,16 @@ def with_usage(request: Request, sample: int) -> Reply:
 
 def thoughtful(request: Request, sample: int) -> str:
     """Reasons when asked to, and acts on the reasoning that it is shown."""
-    if len(request.messages) == 2:
+    if request.messages[-1].content.endswith(prompt("slow-reason.v1")):
         return f"sample {sample} thinks"
-    assert request.messages[2].content == f"sample {sample} thinks"
+    assert [message.role for message in request.messages] == ["user", "assistant", "user"]
+    assert request.messages[1].content == f"sample {sample} thinks"
     return half(request, sample)
 
 
 def thoughtful_or_half(request: Request, sample: int) -> str:
-    return half(request, sample) if len(request.messages) == 1 else thoughtful(request, sample)
+    reasons = request.messages[-1].content.endswith((prompt("slow-reason.v1"), prompt("slow-act.v1")))
+    return thoughtful(request, sample) if reasons else half(request, sample)
 
 
 def spread(request: Request, sample: int) -> str:

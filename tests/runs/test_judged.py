@@ -58,7 +58,12 @@ def test_without_a_judge_nothing_is_measured(tmp_path: Path, suite: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("judge", "named"), [("encoder", "unknown judge 'encoder'"), (["llm:a", "llm:b"], "one judge at a time")]
+    ("judge", "named"),
+    [
+        ("encoder", "name one judge, --judge llm:MODEL"),
+        (["llm:scripted:a:b", "llm:scripted:c:d"], "name one judge, --judge llm:MODEL"),
+        ("oracle", "unknown judge 'oracle'"),
+    ],
 )
 def test_judges_that_cannot_be_had(tmp_path: Path, suite: str, judge: Any, named: str) -> None:
     with pytest.raises(InputError, match=named):

@@ -30,12 +30,23 @@ def run(
     strategy: Annotated[
         list[str] | None,
         typer.Option(
-            help="direct, greedy, fast, slow, budget_forced:L, few_shot:N, best_of_n:N, self_consistency:N. "
-            "Repeatable. [default: direct]"
+            help="direct, greedy, fast, slow, stated_first, state, budget_forced:L, few_shot:N, best_of_n:N, "
+            "self_consistency:N. Repeatable. [default: direct]"
         ),
     ] = None,
     judge: Annotated[
-        list[str] | None, typer.Option(help="llm:MODEL, for utilities that ask a judge (preference).")
+        list[str] | None,
+        typer.Option(
+            help="Who judges: encoder or llm:MODEL. Value suites (valdi) need one, and so does preference. Repeatable: "
+            "several read every text."
+        ),
+    ] = None,
+    judge_repeats: Annotated[
+        int | None, typer.Option(help="How often a judge reads each text of a value suite. [default: 1]")
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(help="Which values judges look for: a taxonomy, or a constitution file. [default: schwartz-19]"),
     ] = None,
     votes: Annotated[
         int | None, typer.Option(help="Votes of a judge of preferences on one candidate, even. [default: 4]")
@@ -80,7 +91,8 @@ def run(
 
     keys: dict[str, Any] = read_config(config) if config else {}
     flags = {
-        "model": model, "suite": suite, "strategy": strategy, "judge": judge, "votes": votes, "samples": samples,
+        "model": model, "suite": suite, "strategy": strategy, "judge": judge, "judge_repeats": judge_repeats,
+        "values": values, "votes": votes, "samples": samples,
         "limit": limit, "seed": seed, "until_width": until_width,
         "temperature": temperature, "max_tokens": max_tokens, "concurrency": concurrency, "timeout_s": timeout_s,
         "max_cost": max_cost, "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,

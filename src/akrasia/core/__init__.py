@@ -14,7 +14,7 @@ from akrasia.core.errors import (
     Undefined,
     UtilityUnavailable,
 )
-from akrasia.core.judgement import PRESENT, Judgement, Polarity, Reading
+from akrasia.core.judgement import PRESENT, Judgement, Polarity, Reading, Stage, StageJudgement
 from akrasia.core.records import (
     SAMPLE_STRIDE,
     Ask,
@@ -66,6 +66,8 @@ __all__ = [
     "Sampling",
     "Score",
     "Spec",
+    "Stage",
+    "StageJudgement",
     "StoreFailed",
     "Strategy",
     "Suite",

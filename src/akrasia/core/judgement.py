@@ -50,3 +50,23 @@ class Judgement(Struct, frozen=True, omit_defaults=True):
     def scores(self) -> Mapping[str, float]:
         """The graded vector, by value id, of what could be read."""
         return {value: reading.score for value, reading in self.readings.items()}
+
+
+Stage = Literal["stated", "reasoning", "action"]
+"""The three texts of one scenario: what the model says should guide the answer, what it thinks, and what it does."""
+
+
+class StageJudgement(Struct, frozen=True):
+    """A judgement with its place.
+
+    Attributes:
+        stage: which text was judged.
+        judge: the judge's name, as the user wrote it.
+        repeat: 0 for the verdict that counts; 1, 2 … for the same text read again.
+        judgement: the verdict.
+    """
+
+    stage: Stage
+    judge: str
+    repeat: int
+    judgement: Judgement

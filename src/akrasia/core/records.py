@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Raw, Struct, field
 
+from akrasia.core.judgement import StageJudgement
+
 
 class Message(Struct, frozen=True):
     """One turn of a conversation."""
@@ -186,28 +188,33 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
         reasoning: the deliberation that came before it, where there was one.
         finish: why the committed text ended; "length" is a truncated answer.
         missing: why there is no candidate (the endpoint refused the call …).
+        stage: what a judge of values takes the text for: an action, or the values that the model states.
     """
 
     text: str | None
     reasoning: str | None = None
     finish: Finish = "stop"
     missing: str | None = None
+    stage: Literal["action", "stated"] = "action"
 
 
 class Score(Struct, frozen=True, omit_defaults=True):
     """The utility of one candidate, by one verifier.
 
     Attributes:
-        utility: in [0, 1]; None exactly when `missing` says why: the measurement failed, not the candidate.
+        utility: in [0, 1]; None when `missing` says why (the measurement failed, not the candidate), or when the
+            candidate was read by judges and its value depends on what others of its item were read for.
         answer: the answer that was extracted; None when there is none.
         failure: why the candidate counts 0 without a comparison ("no number in the answer", "cut off").
         missing: why there is no measurement.
+        judgements: what the judges read, where judges and not an answer decide.
     """
 
     utility: float | None
     answer: str | None = None
     failure: str | None = None
     missing: str | None = None
+    judgements: tuple[StageJudgement, ...] = ()
 
 
 @runtime_checkable

@@ -73,3 +73,8 @@ def build_model(text: str, *, settings: ModelSettings | None = None) -> Model:
     if settings.timeout_s <= 0:
         raise InputError(f"a timeout of {settings.timeout_s} s fails every call: give more than 0")
     return factory(rest, settings)
+
+
+def model_identity(model: str) -> str:
+    """A model's text without its address: ``openai:NAME@URL`` → ``openai:NAME``. The address may change on resume."""
+    return model.partition("@http")[0]

@@ -18,11 +18,16 @@ from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Reque
 from akrasia.core.cell import Cell, candidate_seed
 from akrasia.runs.meter import Meter
 from akrasia.runs.store import CallPlace, Store
+from akrasia.strategies.tasks import STATE
 
 _encode = msgspec.json.Encoder().encode
 
-SHARED_ROLES = frozenset({"judge"})
-"""Roles whose answer does not depend on which sample asked: the same text gets one verdict."""
+JUDGE = "judge"
+"""Role of a judge, and how the roles of several begin. Its answer does not depend on which sample asked: the same text
+gets one verdict."""
+
+SHARED_LABELS = frozenset({STATE})
+"""Calls of the model that several strategies make alike: whoever comes first buys the answer for all."""
 
 
 class Stopped(RunIncomplete):
@@ -57,12 +62,13 @@ class Purchases:
         """
         body = _encode(replace(request, seed=None))
         digest = self._digests.get(body) or self._digest(body)
-        sample = -1 if place.role in SHARED_ROLES else place.sample
+        shared = place.role.startswith(JUDGE)
+        sample = -1 if shared else place.sample
         source = self._sources.get(id(model)) or self._source(model)
         identity = f"{source}{digest}{request.seed}|{sample}|{place.role}|{place.label}"
         key = blake2b(identity.encode(), digest_size=16).hexdigest()
-        # A verdict does not depend on who asks, so it may have been bought in this very run.
-        if self._store.has_history or sample < 0:
+        # What is shared may have been bought in this very run.
+        if self._store.has_history or shared or place.label in SHARED_LABELS:
             found = self._store.find_call(key)
             if found is not None:
                 return found

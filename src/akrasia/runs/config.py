@@ -19,7 +19,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         model, suite, strategy: who answers what, and how it deliberates.
         temperature, seed: one cell each.
-        judge: who judges where a utility asks a model: ``llm:MODEL``, MODEL as in ``model``; at most one.
+        judge: who judges: ``encoder`` or ``llm:MODEL``, MODEL as in ``model``. Several read value suites as a panel; a
+            utility that asks a judge itself (preference) takes one, an ``llm:``.
+        judge_repeats: how often a judge reads each text of a value suite; 2 or more tell its own noise.
+        values: which values judges look for: a taxonomy's name, or a constitution's file.
         votes: how often a judge of preferences is asked about one candidate; even, so that both orders weigh equally.
         samples: candidates per item (K).
         limit: the first so many items of each suite; None: all.
@@ -42,6 +45,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     temperature: list[float] = msgspec.field(default_factory=lambda: [1.0])
     seed: list[int] = msgspec.field(default_factory=lambda: [0])
     judge: list[str] = []
+    judge_repeats: int = 1
+    values: str = "schwartz-19"
     votes: int = 4
     samples: int = 8
     limit: int | None = None
@@ -136,10 +141,10 @@ def _check(config: RunConfig, where: str) -> None:
             raise refuse(f"no {key} is given: name at least one with --{key}")
         if len(set(things)) != len(things):
             raise refuse(f"{key} names the same thing twice: {', '.join(map(str, things))}")
-    if len(config.judge) > 1:
-        raise refuse(f"one judge at a time, got {', '.join(config.judge)}")
-    if any(not judge.startswith("llm:") for judge in config.judge):
-        raise refuse(f"unknown judge {config.judge[0]!r}; known: llm:MODEL, for example llm:local:smollm2")
+    if len(set(config.judge)) != len(config.judge):
+        raise refuse(f"judge names the same one twice: {', '.join(config.judge)}")
+    if config.judge_repeats < 1:
+        raise refuse(f"judge_repeats is {config.judge_repeats}: it must be at least 1")
     if not 1 <= config.samples <= SAMPLE_STRIDE:
         raise refuse(f"samples is {config.samples}: it must be from 1 to {SAMPLE_STRIDE}")
     if config.votes < 2 or config.votes % 2:

@@ -10,48 +10,72 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 
-from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, Model, Score, Utility
+from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, JudgedUtility, Model, Score, Utility
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
 from akrasia.runs.meter import Meter
-from akrasia.runs.plan import Plan, Unit
+from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
 from akrasia.utilities import UtilityOptions, build_utility
+from akrasia.utilities.adherence import Adherence
 
 UNIT_SAMPLES = 64
 """The most samples of one unit; more travel in several, so that a worker's memory is bounded."""
 
 
-def build_utilities(plan: Plan) -> dict[str, Utility]:
+def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utility]:
     """Every utility that the items of a plan name, each item checked against its own.
+
+    Args:
+        plan: what is to be done.
+        adherence: who reads value suites; None where the user named no judge.
 
     Raises:
         InputError: an item names no utility or an unknown one, or lacks what its utility needs.
     """
     utilities: dict[str, Utility] = {}
     options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed, votes=plan.config.votes)
-    pooled = [cell.strategy for cell in plan.cells if isinstance(cell.strategy, Pooled)]
-    voting = next((strategy for strategy in pooled if strategy.needs_answers), None)
     for suite, _, item in plan.items():
-        if item.utility is None:
+        if item.utility is None and not is_judged(plan.suites[suite]):
             raise InputError(
                 f'suite {suite}: item {item.id!r} names no utility, so nothing could score it: give it "utility" '
-                '("exact", "numeric" or "choice") and a "target"'
+                '("exact", "numeric" or "choice") and a "target"; for judges to read it, "addressee" in its "metadata"'
             )
-        if item.utility not in utilities:
-            utilities[item.utility] = build_utility(item.utility, options)
-        utilities[item.utility].check(item)
-        if hasattr(utilities[item.utility], "judge") and not plan.config.judge:
-            raise InputError(
-                f"suite {suite}: the utility {item.utility!r} of item {item.id!r} asks a judge: name one with --judge "
-                "llm:MODEL"
-            )
-        if voting is not None and hasattr(utilities[item.utility], "judge"):
-            raise InputError(
-                f"suite {suite}: the utility {item.utility!r} of item {item.id!r} reads no answers that could be put "
-                f"to the vote: leave out strategy {voting.name}:{voting.n}"
-            )
+        name = utility_of(item)
+        if name not in utilities:
+            if item.utility is None and adherence is None:
+                raise InputError(
+                    f"suite {suite} is read by judges: name one with --judge encoder, or --judge llm:MODEL"
+                )
+            utilities[name] = adherence if adherence and not item.utility else build_utility(name, options)
+            _check_judges(plan, suite, item, utilities[name])
+        utilities[name].check(item)
     return utilities
+
+
+def utility_of(item: Item) -> str:
+    """Name of the utility that scores an item; that of the judges where it names none."""
+    return item.utility or Adherence.name
+
+
+def _check_judges(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
+    """What a utility that asks judges cannot be combined with."""
+    if not isinstance(utility, JudgedUtility):
+        return
+    where = f"suite {suite}: the utility {utility.name!r} of item {item.id!r}"
+    if not isinstance(utility, Adherence):
+        if not plan.config.judge:
+            raise InputError(f"{where} asks a judge: name one with --judge llm:MODEL")
+        if len(plan.config.judge) > 1 or not plan.config.judge[0].startswith("llm:"):
+            raise InputError(f"{where} asks one model: name one judge, --judge llm:MODEL")
+    for planned in plan.cells:
+        strategy = planned.strategy
+        if planned.cell.suite != suite or not isinstance(strategy, Pooled):
+            continue
+        if strategy.needs_answers or isinstance(utility, Adherence):
+            raise InputError(f"{where} gives nothing that {planned.cell.strategy} could choose by: leave that out")
+    if plan.config.until_width is not None and isinstance(utility, Adherence):
+        raise InputError(f"{where} is graded, and until_width needs utilities of 0 or 1: leave it out")
 
 
 class _Crew:
@@ -186,15 +210,16 @@ class Engine:
             raise TypeError(f"{planned.cell.name} is pooled and has no units")
         candidates = await strategy(item, samples, ask)
         scores = await self._score_all(item, samples, candidates, ask)
+        name = utility_of(item)
         for sample, candidate, score in zip(samples, candidates, scores, strict=True):
-            self._store.put_candidate((cell_id, unit.position, sample), candidate, item.utility or "", score)
+            self._store.put_candidate((cell_id, unit.position, sample), candidate, name, score)
             self._meter.made(score)
         return scores
 
     async def _score_all(
         self, item: Item, samples: Sequence[int], candidates: Sequence[Candidate], ask: DurableAsk
     ) -> list[Score]:
-        judge = getattr(self._utilities[item.utility or ""], "judge", None) if "judge" in self._roles else None
+        judge = getattr(self._utilities[utility_of(item)], "judge", None)
         if judge is None:
             return [await self._score(item, candidate) for candidate in candidates]
         judged = (
@@ -206,7 +231,7 @@ class Engine:
     async def _score(self, item: Item, candidate: Candidate) -> Score:
         if candidate.text is None:
             return Score(None, missing=candidate.missing)
-        utility = self._utilities[item.utility or ""]
+        utility = self._utilities[utility_of(item)]
         if utility.cpu_bound:
             return await asyncio.to_thread(utility.score, item, candidate)
         return utility.score(item, candidate)

@@ -12,8 +12,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from akrasia.core import InputError, Model, RunIncomplete
-from akrasia.models import ModelSettings, build_model
+from akrasia.models import build_model
 from akrasia.runs import manifest
+from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
@@ -59,7 +60,8 @@ def plan_run(config: RunConfig, out: Path) -> RunSummary:
         InputError: anything about the configuration or the folder that `execute` would refuse beforehand.
     """
     plan = Plan(config, load_suites(config))
-    build_utilities(plan)
+    bench = Bench(config, lambda _: None)
+    build_utilities(plan, bench.adherence)
     _models(config, lambda _: None)
     _previous(out, config)
     return RunSummary(str(out), plan.counts(_prices(config)))
@@ -81,17 +83,16 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
         RunIncomplete: it stopped and can be resumed; all that was bought is stored.
     """
     plan = Plan(config, load_suites(config))
-    utilities = build_utilities(plan)
+    bench = Bench(config, options.on_notice)
+    utilities = build_utilities(plan, bench.adherence)
     prices = _prices(config)
-    models = _models(config, options.on_notice)
-    roles = _roles(config, options.on_notice)
+    models, roles = _models(config, options.on_notice), bench.roles
     previous = _previous(out, config)
     reuse = [_store_of(folder) for folder in options.reuse]
     with _folder(out), RunLock(out):
         try:
             await _open({**models, **roles})
-            fingerprints = {name: model.fingerprint for name, model in {**models, **_named(config, roles)}.items()}
-            now = manifest.describe(plan, fingerprints, utilities.values(), options.command)
+            now = manifest.describe(plan, models, bench, utilities.values(), options.command)
             _record(out, now, previous)
             store = Store(out, reuse=reuse)
             try:
@@ -134,24 +135,8 @@ def _prices(config: RunConfig) -> Prices:
 
 
 def _models(config: RunConfig, on_notice: Callable[[str], None]) -> dict[str, Model]:
-    settings = _settings(config, on_notice)
+    settings = model_settings(config, on_notice)
     return {name: build_model(name, settings=settings) for name in config.model}
-
-
-def _roles(config: RunConfig, on_notice: Callable[[str], None]) -> dict[str, Model]:
-    if not config.judge:
-        return {}
-    return {"judge": build_model(config.judge[0].removeprefix("llm:"), settings=_settings(config, on_notice))}
-
-
-def _named(config: RunConfig, roles: Mapping[str, Model]) -> dict[str, Model]:
-    return dict(zip(config.judge, roles.values(), strict=True))
-
-
-def _settings(config: RunConfig, on_notice: Callable[[str], None]) -> ModelSettings:
-    return ModelSettings(
-        concurrency=config.concurrency, timeout_s=config.timeout_s, keep_raw=config.keep_raw, on_notice=on_notice
-    )
 
 
 def _previous(out: Path, config: RunConfig) -> manifest.Manifest | None:

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from akrasia import __version__
-from akrasia.core import Fingerprint, InputError, Utility
+from akrasia.core import Fingerprint, InputError, Model, Utility
+from akrasia.models import model_identity
 from akrasia.prompts import fingerprint
+from akrasia.runs.bench import Bench
 from akrasia.runs.config import LISTS, MAY_CHANGE, RunConfig
-from akrasia.runs.plan import Plan, model_identity
+from akrasia.runs.plan import Plan
 from akrasia.strategies import Live
 
 PACKAGES = ("aiohttp", "msgspec", "numpy", "uvloop", "xllamacpp")
@@ -27,6 +29,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         run: the resolved configuration.
         suites: fingerprint of each suite, by name.
         models: fingerprint of each model, by name without its address.
+        judges: fingerprint of each judge and of the model behind it, by name.
+        values: fingerprint of the values that the judges look for; "" without judges.
         prompts: fingerprint of each prompt file that the strategies and utilities use.
         versions: of Akrasia, Python and the packages that carry a run.
         platform: operating system and processor.
@@ -40,16 +44,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     platform: str
     command: str = ""
+    judges: dict[str, Fingerprint] = {}
+    values: str = ""
 
 
-def describe(plan: Plan, models: Mapping[str, Fingerprint], utilities: Iterable[Utility], command: str) -> Manifest:
-    """The manifest of a plan that is about to be carried out."""
+def describe(
+    plan: Plan, models: Mapping[str, Model], bench: Bench, utilities: Iterable[Utility], command: str
+) -> Manifest:
+    """The manifest of a plan that is about to be carried out; its models and those of its judges are open."""
     used = {name for planned in plan.cells if isinstance(planned.strategy, Live) for name in planned.strategy.prompts}
     used.update(name for utility in utilities for name in getattr(utility, "prompts", ()))
     return Manifest(
         run=plan.config,
         suites={name: suite.fingerprint for name, suite in plan.suites.items()},
-        models={model_identity(name): found for name, found in models.items()},
+        models={model_identity(name): model.fingerprint for name, model in models.items()},
+        judges={model_identity(name): found for name, found in bench.fingerprints().items()},
+        values=bench.values_fingerprint(),
         prompts={name: fingerprint(name) for name in sorted(used)},
         versions=_versions(),
         platform=f"{platform.system()} {platform.machine()}",
@@ -111,7 +121,7 @@ def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:
         if key in MAY_CHANGE:
             continue
         old, new = getattr(before.run, key), getattr(now, key)
-        if key == "model":
+        if key in ("model", "judge"):
             old, new = [model_identity(m) for m in old], [model_identity(m) for m in new]
         if old == new or _grown(key, old, new):
             continue
@@ -155,6 +165,17 @@ def check_same(folder: Path, before: Manifest, now: Manifest) -> None:
                 f"model {model} was {_name(was)} when {folder} was made and is {_name(current)} now: its candidates "
                 "would not belong together. Give another --out"
             )
+    for judge, was in before.judges.items():
+        current = now.judges.get(judge, was)
+        if current != was:
+            raise InputError(
+                f"judge {judge} was {_name(was)} when {folder} was made and is {_name(current)} now: its "
+                "verdicts would not belong together. Give another --out"
+            )
+    if before.values != now.values:
+        raise InputError(
+            f"the values {now.run.values} have changed since {folder} was made: restore them, or give another --out"
+        )
     for prompt, was_prompt in before.prompts.items():
         if now.prompts.get(prompt, was_prompt) != was_prompt:
             raise InputError(f"prompt {prompt} has changed since {folder} was made: give another --out")

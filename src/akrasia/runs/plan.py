@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from akrasia.core import InputError, Item, Sampling, Suite
 from akrasia.core.cell import Cell
+from akrasia.models import model_identity
 from akrasia.runs.config import FIRST_CANDIDATES, RunConfig
 from akrasia.runs.prices import Prices, cost
 from akrasia.strategies import Live, Pooled, build_strategy
@@ -119,11 +120,6 @@ def _planned_count(planned: PlannedCell, prices: Prices) -> CellCount:
     return CellCount(cell.name, items, candidates, 0, 0, tokens, money, calls, prompt, completion)
 
 
-def model_identity(model: str) -> str:
-    """A model's text without its address: ``openai:NAME@URL`` → ``openai:NAME``. The address may change on resume."""
-    return model.partition("@http")[0]
-
-
 def load_suites(config: RunConfig) -> dict[str, Suite]:
     """Every suite of a configuration, by the name that the user gave."""
     return {name: load_suite(name) for name in config.suite}
@@ -137,14 +133,29 @@ def _cells(config: RunConfig, suites: dict[str, Suite]) -> Iterator[PlannedCell]
     seen: set[str] = set()
     for model, suite in product(config.model, suites.values()):
         items = suite.items[: config.limit]
+        judged = is_judged(suite)
+        used = _with_state(strategies) if judged else strategies
         for temperature, seed in product(config.temperature, config.seed):
-            for text, strategy in strategies.items():
+            for text, strategy in used.items():
                 sampling = _sampling(config, suite, temperature)
-                cell = _cell(config, (model, suite.name, text), strategy, sampling, seed, "direct" in strategies)
+                has_pool = "direct" in strategies and not judged
+                cell = _cell(config, (model, suite.name, text), strategy, sampling, seed, has_pool)
                 if cell.name not in seen:  # a greedy decode is the same at every temperature and seed
                     seen.add(cell.name)
                     bound = strategy.for_items(suite.items) if isinstance(strategy, Live) else strategy
                     yield PlannedCell(cell, bound, items)
+
+
+def is_judged(suite: Suite) -> bool:
+    """Whether it is a value suite: scenarios that no utility scores, but judges read."""
+    return all(item.utility is None and "addressee" in item.metadata for item in suite.items)
+
+
+def _with_state(strategies: dict[str, Live | Pooled]) -> dict[str, Live | Pooled]:
+    """The strategies with the statement of values before them, which every action is measured against."""
+    if any(text.partition(":")[0] == "state" for text in strategies):
+        return strategies
+    return {"state": build_strategy("state"), **strategies}
 
 
 def _check_models(models: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,6 +32,7 @@ class StoredItem(msgspec.Struct, frozen=True):
     target: str | None
     utility: str | None
     cluster: str | None
+    metadata: dict[str, Any] = {}
 
 
 class StoredCandidate(msgspec.Struct, frozen=True):
@@ -71,6 +72,17 @@ class Pool(msgspec.Struct, frozen=True):
     failures: dict[str, int]
     missing: dict[str, int]
     undrawn: int
+
+
+class StoredJudgement(msgspec.Struct, frozen=True):
+    """One judge's verdict on one text, as it is stored; `readings` is JSON, of `akrasia.core.Reading` by value id."""
+
+    position: int
+    sample: int
+    judge: str
+    repeat: int
+    readings: bytes
+    missing: str | None
 
 
 class Run:
@@ -142,11 +154,16 @@ class Run:
     def items(self, suite: str) -> list[StoredItem]:
         """The items of a suite, in order."""
         rows = self._connection.execute(
-            "SELECT position, id, input, target, utility, cluster FROM items WHERE suite = ? ORDER BY position",
+            "SELECT position, id, input, target, utility, cluster, metadata FROM items WHERE suite = ? "
+            "ORDER BY position",
             (suite,),
         )
         decode = msgspec.json.Decoder(tuple[Message, ...]).decode
-        return [StoredItem(row[0], row[1], decode(row[2]), *row[3:]) for row in rows]
+        read = msgspec.json.Decoder(dict[str, Any]).decode
+        return [
+            StoredItem(position, name, decode(messages), target, utility, cluster, read(metadata))
+            for position, name, messages, target, utility, cluster, metadata in rows
+        ]
 
     def candidates(self, cell: Cell, position: int) -> list[StoredCandidate]:
         """The candidates of one item, by sample."""
@@ -166,6 +183,39 @@ class Run:
             (self._cells[cell.name][0],),
         ):
             yield (item, sample), label, Reply(text, reasoning, finish)
+
+    def judgements(self, cell: Cell, stage: str) -> Iterator[StoredJudgement]:
+        """What the judges read of one stage of a cell, in the order of items and samples."""
+        if not self._has_judgements:
+            return
+        for row in self._connection.execute(
+            "SELECT item, sample, judge, repeat, readings, missing FROM judgements WHERE cell = ? AND stage = ? "
+            "ORDER BY item, sample, judge, repeat",
+            (self._cells[cell.name][0], stage),
+        ):
+            yield StoredJudgement(*row)
+
+    def judged_values(self) -> frozenset[str]:
+        """The ids of the values that any judge read or could not read."""
+        if not self._has_judgements:
+            return frozenset()
+        rows = self._connection.execute(
+            "SELECT DISTINCT key FROM judgements, json_each(readings) "
+            "UNION SELECT DISTINCT key FROM judgements, json_each(unread)"
+        )
+        return frozenset(value for (value,) in rows)
+
+    def drawn(self, cell: Cell) -> Iterator[tuple[int, int]]:
+        """Item and sample of every stored candidate of a cell."""
+        yield from self._connection.execute(
+            "SELECT item, sample FROM candidates WHERE cell = ?", (self._cells[cell.name][0],)
+        )
+
+    @cached_property
+    def _has_judgements(self) -> bool:
+        """Stores that were written before there were judges have no such table."""
+        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
+        return found is not None
 
     def tokens(self, cell: Cell) -> tuple[int | None, int | None]:
         """Prompt and generated tokens that a cell bought; None where its endpoint reported none."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-VERSION = 1
+VERSION = 2
 """`user_version` of the store; a store with a higher one was made by a newer Akrasia."""
 
 DDL = """
@@ -72,11 +72,24 @@ CREATE TABLE scores (
     item INTEGER NOT NULL,
     sample INTEGER NOT NULL,
     verifier TEXT NOT NULL,
-    utility REAL,                 -- NULL exactly when missing says why
+    utility REAL,                 -- NULL when missing says why, or when its worth is read from judgements
     answer TEXT,
     failure TEXT,                 -- why it counts 0 without a comparison
     missing TEXT,
     PRIMARY KEY (cell, item, sample, verifier)
+) WITHOUT ROWID;
+CREATE TABLE judgements (         -- what each judge read in each text of a candidate
+    cell INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    sample INTEGER NOT NULL,
+    stage TEXT NOT NULL,          -- stated, reasoning, action
+    judge TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    readings TEXT NOT NULL,       -- JSON: value id -> score, polarity, evidence
+    unread TEXT NOT NULL,         -- JSON: value id -> why there is no reading
+    shown TEXT NOT NULL,          -- JSON: value ids in the order in which they were shown
+    missing TEXT,                 -- why nothing could be read
+    PRIMARY KEY (cell, item, sample, stage, judge, repeat)
 ) WITHOUT ROWID;
 CREATE TABLE failures (           -- every call that the endpoint finally refused, for the record
     key TEXT PRIMARY KEY,
@@ -91,7 +104,12 @@ CREATE TABLE logprobs (key TEXT PRIMARY KEY, tokens BLOB NOT NULL);  -- zlib ove
 CREATE TABLE raw (key TEXT PRIMARY KEY, body BLOB NOT NULL);         -- zlib over the response body
 """
 
-Table = Literal["cells", "items", "requests", "calls", "candidates", "scores", "failures", "logprobs", "raw"]
+MIGRATIONS = {1: DDL[DDL.index("CREATE TABLE judgements") : DDL.index("CREATE TABLE failures")]}
+"""Version of a store → what brings it to the next one."""
+
+Table = Literal[
+    "cells", "items", "requests", "calls", "candidates", "scores", "judgements", "failures", "logprobs", "raw"
+]
 
 COLUMNS: dict[Table, int] = {
     "cells": 9,
@@ -100,6 +118,7 @@ COLUMNS: dict[Table, int] = {
     "calls": 16,
     "candidates": 7,
     "scores": 8,
+    "judgements": 10,
     "failures": 7,
     "logprobs": 2,
     "raw": 2,

@@ -16,7 +16,7 @@ import msgspec
 from akrasia.core import Candidate, InputError, Item, Reply, Score, TokenLogprob, Usage
 from akrasia.core.cell import Cell
 from akrasia.runs.disk import on_network_disk
-from akrasia.runs.schema import DDL, VERSION
+from akrasia.runs.schema import DDL, MIGRATIONS, VERSION
 from akrasia.runs.writer import Row, Writer, connect
 
 _CALL = (
@@ -59,8 +59,11 @@ class Store:
         exclusive = on_network_disk(folder)
         try:
             self._reader = connect(self.path, exclusive=exclusive)
-            if check_version(self._reader, self.path) == 0:
+            version = check_version(self._reader, self.path)
+            if version == 0:
                 self._reader.executescript(f"BEGIN; {DDL} PRAGMA user_version = {VERSION}; COMMIT;")
+            elif version < VERSION:
+                self._reader = _migrated(self._reader, self.path, exclusive=exclusive)
         except sqlite3.Error as error:
             raise InputError(
                 f"cannot open {self.path}: {error}; check the folder's permissions and free space"
@@ -209,6 +212,10 @@ class Store:
             (*place, candidate.text, candidate.reasoning, candidate.finish, candidate.missing),
         )
         self._writer.put("scores", (*place, verifier, score.utility, score.answer, score.failure, score.missing))
+        for one in score.judgements:
+            found = one.judgement
+            said = (_json(found.readings), _json(found.unread), _json(found.order), found.missing)
+            self._writer.put("judgements", (*place, one.stage, one.judge, one.repeat, *said))
 
     def committed(self) -> asyncio.Future[None]:
         """Done when everything queued so far is committed; fails with `StoreFailed`."""
@@ -248,6 +255,28 @@ class CellTotals(msgspec.Struct, frozen=True):
     completion_tokens: int | None
     cached_tokens: int | None
     unreported: int
+
+
+def _json(record: object) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def _migrated(connection: sqlite3.Connection, path: Path, *, exclusive: bool) -> sqlite3.Connection:
+    """The store in today's form. The work is done on a copy, which takes its place when it is whole."""
+    new = path.with_suffix(".migrating")
+    new.unlink(missing_ok=True)
+    copy = sqlite3.connect(new, isolation_level=None)
+    connection.backup(copy)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    for version in range(check_version(copy, new), VERSION):
+        copy.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+    copy.execute("PRAGMA journal_mode = DELETE")
+    copy.close()
+    for left in (f"{path}-wal", f"{path}-shm"):
+        Path(left).unlink(missing_ok=True)
+    new.replace(path)
+    return connect(path, exclusive=exclusive)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -18,6 +18,8 @@ STRATEGIES: Registry[type[Live] | type[Pooled]] = Registry(
         "greedy": "akrasia.strategies.direct:Greedy",
         "fast": "akrasia.strategies.slow:Fast",
         "slow": "akrasia.strategies.slow:Slow",
+        "state": "akrasia.strategies.tasks:State",
+        "stated_first": "akrasia.strategies.tasks:StatedFirst",
         "budget_forced": "akrasia.strategies.budget_forced:BudgetForced",
         "few_shot": "akrasia.strategies.few_shot:FewShot",
         "best_of_n": "akrasia.strategies.pooled:BestOfN",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, cast
 
 from msgspec.structs import replace
 
-from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, Reply, Request
+from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, Message, Reply, Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,10 @@ class Live(ABC):
         prompts: names of the prompt files that it uses.
     """
 
-    name: ClassVar[str]
+    name: str
     samples: ClassVar[int | None] = None
     calls: int | None = 1
-    prompts: ClassVar[tuple[str, ...]] = ()
+    prompts: tuple[str, ...] = ()
 
     @classmethod
     def build(cls, parameter: str) -> Self:
@@ -134,6 +134,17 @@ async def all_ended(work: Iterable[Awaitable[T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return cast(list[T], results)
+
+
+def then_ask(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
+    """The conversation with one more thing asked: in the last turn where that is the user's own.
+
+    Many chat templates refuse two turns of the same role in a row.
+    """
+    last = messages[-1]
+    if last.role == "user":
+        return (*messages[:-1], Message("user", f"{last.content}\n\n{text}"))
+    return (*messages, Message("user", text))
 
 
 def reseeded(request: Request) -> Request:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -43,8 +43,8 @@ class BudgetForced(Live):
         length: tokens after which the reasoning is cut; 0 answers at once, in one call.
     """
 
-    name: ClassVar[str] = "budget_forced"
-    prompts: ClassVar[tuple[str, ...]] = (_REASON_PROMPT, _ANSWER_PROMPT, _FALLBACK_PROMPT)
+    name = "budget_forced"
+    prompts = (_REASON_PROMPT, _ANSWER_PROMPT, _FALLBACK_PROMPT)
 
     def __init__(self, length: int) -> None:
         self.length = length

@@ -12,7 +12,7 @@ from akrasia.strategies.base import Live, committed, per_sample
 class Direct(Live):
     """One draw from the model as it is; its candidates are the reference pool of the other strategies."""
 
-    name: ClassVar[str] = "direct"
+    name = "direct"
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One draw per sample."""
@@ -22,7 +22,7 @@ class Direct(Live):
 class Greedy(Live):
     """The decode at temperature 0: one candidate, always the same."""
 
-    name: ClassVar[str] = "greedy"
+    name = "greedy"
     samples: ClassVar[int | None] = 1
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import ClassVar, Self
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -34,8 +34,8 @@ class FewShot(Live):
         pool: items that can be examples, in the order in which they are taken.
     """
 
-    name: ClassVar[str] = "few_shot"
-    prompts: ClassVar[tuple[str, ...]] = (_PROMPT,)
+    name = "few_shot"
+    prompts = (_PROMPT,)
 
     def __init__(self, count: int, *, as_text: bool = False, pool: Sequence[Item] = ()) -> None:
         self.count = count

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class BestOfN(Pooled):
     """The best of n draws by the utility itself: what a perfect verifier would deploy."""
 
-    name: ClassVar[str] = "best_of_n"
+    name = "best_of_n"
 
     def deployed(self, utilities: np.ndarray, answers: np.ndarray) -> np.ndarray:  # noqa: ARG002 - one signature for all
         """See `akrasia.risk.best_of_n_items`."""
@@ -28,7 +28,7 @@ class BestOfN(Pooled):
 class SelfConsistency(Pooled):
     """The majority answer of n draws."""
 
-    name: ClassVar[str] = "self_consistency"
+    name = "self_consistency"
     needs_answers: ClassVar[bool] = True
 
     def deployed(self, utilities: np.ndarray, answers: np.ndarray) -> np.ndarray:

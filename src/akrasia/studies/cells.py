@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from akrasia.core import parse_spec
+from akrasia.models import model_identity
 from akrasia.risk import Options, per_item
 from akrasia.runs.config import RunConfig
 from akrasia.runs.estimates import CellEstimate, How, estimate_run
-from akrasia.runs.plan import model_identity
 from akrasia.studies.definition import Metric
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from akrasia.suites.valdi_families import (
     DOMAINS,
     NEUTRAL,
     PRESSURES,
+    SPOKEN,
     chosen,
     chosen_families,
     scenario_item,
@@ -57,6 +58,7 @@ def load(spec: Spec, seed: int) -> Suite:  # noqa: ARG001 - nothing is generated
     return build_suite(
         spec_text(spec),
         items,
+        sampling=SPOKEN,
         description=f"{len(families)} human situations in {len(domains)} domains, {len(pressures)} variants each",
     )
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from akrasia.core import Item, Message, Spec, Suite
 from akrasia.suites.source import SuiteSource, build_suite, no_variant, read_settings, spec_text
-from akrasia.suites.valdi_families import DOMAINS, NEUTRAL, Head, Text, chosen
+from akrasia.suites.valdi_families import DOMAINS, NEUTRAL, SPOKEN, Head, Text, chosen
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +77,9 @@ def load(spec: Spec, seed: int) -> Suite:  # noqa: ARG001 - nothing is generated
         for request in requests
         if request.domain in domains
     ]
-    return build_suite(spec_text(spec), items, description=f"{len(items)} ordinary requests for advice")
+    return build_suite(
+        spec_text(spec), items, sampling=SPOKEN, description=f"{len(items)} ordinary requests for advice"
+    )
 
 
 SOURCE = SuiteSource(load, "ordinary requests for advice without tension; needs a judge", settings=_Settings)

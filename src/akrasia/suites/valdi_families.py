@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from akrasia.core import InputError, Item, Message, Spec
+from akrasia.core import InputError, Item, Message, Sampling, Spec
 from akrasia.core.registry import near_names
 from akrasia.suites.source import spec_text
 
@@ -100,6 +100,10 @@ def all_families() -> tuple[tuple[Head, Family], ...]:
     columns = [[(head, family) for family in families] for head, families in map(read_families, DOMAINS)]
     longest = max(map(len, columns))
     return tuple(column[row] for row in range(longest) for column in columns if row < len(column))
+
+
+SPOKEN = Sampling(max_tokens=512)
+"""What a scenario needs: room for a long letter, and an end for a model that finds none."""
 
 
 def scenario_item(head: Head, family: Family, variant: str, text: str, **more: Any) -> Item:

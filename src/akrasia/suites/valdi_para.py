@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from akrasia.core import Spec, Suite
 from akrasia.suites.source import SuiteSource, build_suite, no_variant, read_settings, spec_text
-from akrasia.suites.valdi_families import DOMAINS, WORDINGS, chosen, chosen_families, scenario_item
+from akrasia.suites.valdi_families import DOMAINS, SPOKEN, WORDINGS, chosen, chosen_families, scenario_item
 
 
 class _Settings(Struct, frozen=True):
@@ -42,7 +42,10 @@ def load(spec: Spec, seed: int) -> Suite:  # noqa: ARG001 - nothing is generated
         for _, head, family in families
     ]
     return build_suite(
-        spec_text(spec), items, description=f"{len(wordings)} rewordings of {len(families)} neutral situations"
+        spec_text(spec),
+        items,
+        sampling=SPOKEN,
+        description=f"{len(wordings)} rewordings of {len(families)} neutral situations",
     )
 
 

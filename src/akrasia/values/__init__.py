@@ -3,7 +3,7 @@
 Leaves which values a text expresses to `akrasia.judges`, and all comparing of value vectors to `akrasia.gap`.
 """
 
-from akrasia.values.constitution import parse_constitution
+from akrasia.values.constitution import find_values, parse_constitution
 from akrasia.values.records import Taxonomy, Value
 from akrasia.values.shipped import TAXONOMIES, taxonomy
 from akrasia.values.valueeval import OBJECTIVITY, VALUEEVAL_COLUMNS, valueeval_value
@@ -14,6 +14,7 @@ __all__ = [
     "VALUEEVAL_COLUMNS",
     "Taxonomy",
     "Value",
+    "find_values",
     "parse_constitution",
     "taxonomy",
     "valueeval_value",

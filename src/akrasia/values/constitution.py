@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from akrasia.core import InputError
+from akrasia.core.registry import near_names
 from akrasia.values.form import parse_form
 from akrasia.values.records import Taxonomy
-from akrasia.values.shipped import taxonomy
+from akrasia.values.shipped import TAXONOMIES, taxonomy
 
 
 def parse_constitution(text: str, where: str = "constitution") -> Taxonomy:
@@ -21,3 +25,24 @@ def parse_constitution(text: str, where: str = "constitution") -> Taxonomy:
         InputError: not TOML, an unknown key (near names are listed), a wrong type, no values, or an id given twice.
     """
     return parse_form(text, where, known=taxonomy())
+
+
+def find_values(text: str) -> Taxonomy:
+    """The values that a user names: a shipped taxonomy by its name, or a constitution by its file.
+
+    Raises:
+        InputError: neither, or the file is no constitution.
+    """
+    if text in TAXONOMIES:
+        return taxonomy(text)
+    path = Path(text)
+    if path.suffix != ".toml" and not path.exists():
+        raise InputError(
+            f"unknown values {text!r}{near_names(text, list(TAXONOMIES))}, or a constitution's file (.toml)"
+        )
+    try:
+        return parse_constitution(path.read_text(encoding="utf-8"), text)
+    except OSError as error:
+        raise InputError(f"cannot read the constitution {text}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"the constitution {text} is not UTF-8 text: save it as UTF-8") from None

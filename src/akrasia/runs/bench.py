@@ -1,0 +1,76 @@
+"""The judges of a run: who they are, which models answer for them, and the values that they look for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from hashlib import blake2b
+
+import msgspec
+
+from akrasia.core import Fingerprint, Model
+from akrasia.models import ModelSettings, build_model
+from akrasia.runs.config import RunConfig
+from akrasia.utilities.adherence import Adherence
+from akrasia.values import Taxonomy, find_values
+
+
+def model_settings(config: RunConfig, on_notice: Callable[[str], None]) -> ModelSettings:
+    """How all models of a run are run."""
+    return ModelSettings(
+        concurrency=config.concurrency, timeout_s=config.timeout_s, keep_raw=config.keep_raw, on_notice=on_notice
+    )
+
+
+class Bench:
+    """The judges that a configuration names, built but not open.
+
+    Args:
+        config: the run's.
+        on_notice: called with one line that the user should see.
+
+    Raises:
+        InputError: an unknown judge, a taxonomy that is not there, or one that a judge cannot read.
+    """
+
+    def __init__(self, config: RunConfig, on_notice: Callable[[str], None]) -> None:
+        self._config = config
+        self._settings = model_settings(config, on_notice)
+        self.taxonomy: Taxonomy | None = find_values(config.values) if config.judge else None
+        from akrasia.judges import build_judge
+
+        self.judges = tuple(build_judge(text) for text in config.judge)
+
+    @cached_property
+    def roles(self) -> dict[str, Model]:
+        """The model that answers for each judge that asks one, by role."""
+        return {
+            role: build_model(judge.model, settings=self._settings)
+            for judge, role in zip(self.judges, self._names, strict=True)
+            if judge.model is not None
+        }
+
+    @property
+    def _names(self) -> list[str]:
+        return ["judge" if number == 1 else f"judge-{number}" for number in range(1, len(self.judges) + 1)]
+
+    @cached_property
+    def adherence(self) -> Adherence | None:
+        """What has them read value suites; None where there is no judge."""
+        if self.taxonomy is None:
+            return None
+        return Adherence(self.judges, self._names, self.taxonomy, repeats=self._config.judge_repeats)
+
+    def fingerprints(self) -> dict[str, Fingerprint]:
+        """What the verdicts of each judge depend on, and the models behind them, once these are open."""
+        found = {judge.name: judge.fingerprint for judge in self.judges}
+        for judge, role in zip(self.judges, self._names, strict=True):
+            if judge.model is not None:
+                found[f"{judge.name} model"] = self.roles[role].fingerprint
+        return found
+
+    def values_fingerprint(self) -> str:
+        """A hash over the values that are looked for; "" without judges."""
+        if self.taxonomy is None:
+            return ""
+        return blake2b(msgspec.json.encode(self.taxonomy), digest_size=8).hexdigest()
