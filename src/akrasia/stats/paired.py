@@ -126,7 +126,8 @@ def paired_difference(
     test = "mcnemar" if binary else "cluster-t"
     if grouping.units < 2:
         return PairedDifference(Figure(value, None, None, level, "one cluster", 1), p, test, None, len(change))
-    error = _standard_error(change, grouping.variance_of_mean(change))
+    moved = int((np.abs(change) > 1e-12).sum())
+    error = standard_error(change, grouping.variance_of_mean(change), moved)
     degrees = grouping.units - 1
     critical = t_quantile(level, degrees)
     figure = Figure(value, value - critical * error, value + critical * error, level, "cluster-t", grouping.units)
@@ -137,8 +138,14 @@ def paired_difference(
     return PairedDifference(figure, p, test, detectable, len(change))
 
 
-def _standard_error(change: FloatArray, variance: float) -> float:
-    moved = int((np.abs(change) > 1e-12).sum())
+def standard_error(change: FloatArray, variance: float, moved: int) -> float:
+    """The standard error of a mean difference, not below what a pair of +1 and −1 more would make it when few moved.
+
+    Args:
+        change: (M,) differences (or pseudo-values of a difference).
+        variance: of their mean.
+        moved: how many of them are not zero.
+    """
     if moved < FEW:
         n = len(change)
         floor = (float(change @ change) + 2) / (n + 2) - float(change.mean()) ** 2
