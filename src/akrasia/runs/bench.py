@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from akrasia.core import Fingerprint, Model
 from akrasia.models import ModelSettings, build_model
 from akrasia.runs.config import RunConfig
-from akrasia.utilities.adherence import Adherence
-from akrasia.values import Taxonomy, find_values
+
+if TYPE_CHECKING:
+    from akrasia.judges import Judge
+    from akrasia.utilities.adherence import Adherence
+    from akrasia.values import Taxonomy
 
 
 def model_settings(config: RunConfig, on_notice: Callable[[str], None]) -> ModelSettings:
@@ -36,10 +40,15 @@ class Bench:
     def __init__(self, config: RunConfig, on_notice: Callable[[str], None]) -> None:
         self._config = config
         self._settings = model_settings(config, on_notice)
-        self.taxonomy: Taxonomy | None = find_values(config.values) if config.judge else None
-        from akrasia.judges import build_judge
+        self.judges: tuple[Judge, ...] = ()
+        self.taxonomy: Taxonomy | None = None
+        if config.judge:
+            # Loaded on use: a run without judges starts without them.
+            from akrasia.judges import build_judge
+            from akrasia.values import find_values
 
-        self.judges = tuple(build_judge(text) for text in config.judge)
+            self.judges = tuple(build_judge(text) for text in config.judge)
+            self.taxonomy = find_values(config.values)
 
     @cached_property
     def roles(self) -> dict[str, Model]:
@@ -59,6 +68,10 @@ class Bench:
         """What has them read value suites; None where there is no judge."""
         if self.taxonomy is None:
             return None
+        from akrasia.utilities.adherence import Adherence
+
+        for judge in self.judges:
+            judge.check(self.taxonomy)
         return Adherence(self.judges, self._names, self.taxonomy, repeats=self._config.judge_repeats)
 
     def fingerprints(self) -> dict[str, Fingerprint]:

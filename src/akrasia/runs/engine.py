@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, JudgedUtility, Model, Score, Utility
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
@@ -16,8 +17,10 @@ from akrasia.runs.meter import Meter
 from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
-from akrasia.utilities import UtilityOptions, build_utility
-from akrasia.utilities.adherence import Adherence
+from akrasia.utilities import ADHERENCE, UtilityOptions, build_utility
+
+if TYPE_CHECKING:
+    from akrasia.utilities.adherence import Adherence
 
 UNIT_SAMPLES = 64
 """The most samples of one unit; more travel in several, so that a worker's memory is bounded."""
@@ -55,7 +58,7 @@ def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utilit
 
 def utility_of(item: Item) -> str:
     """Name of the utility that scores an item; that of the judges where it names none."""
-    return item.utility or Adherence.name
+    return item.utility or ADHERENCE
 
 
 def _check_judges(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
@@ -63,7 +66,7 @@ def _check_judges(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
     if not isinstance(utility, JudgedUtility):
         return
     where = f"suite {suite}: the utility {utility.name!r} of item {item.id!r}"
-    if not isinstance(utility, Adherence):
+    if utility.name != ADHERENCE:
         if not plan.config.judge:
             raise InputError(f"{where} asks a judge: name one with --judge llm:MODEL")
         if len(plan.config.judge) > 1 or not plan.config.judge[0].startswith("llm:"):
@@ -72,9 +75,9 @@ def _check_judges(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
         strategy = planned.strategy
         if planned.cell.suite != suite or not isinstance(strategy, Pooled):
             continue
-        if strategy.needs_answers or isinstance(utility, Adherence):
+        if strategy.needs_answers or utility.name == ADHERENCE:
             raise InputError(f"{where} gives nothing that {planned.cell.strategy} could choose by: leave that out")
-    if plan.config.until_width is not None and isinstance(utility, Adherence):
+    if plan.config.until_width is not None and utility.name == ADHERENCE:
         raise InputError(f"{where} is graded, and until_width needs utilities of 0 or 1: leave it out")
 
 

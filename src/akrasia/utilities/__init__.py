@@ -4,6 +4,6 @@ A candidate that cannot be parsed, is cut off or was stopped by a filter is a fa
 measurement that failed is missing. Leaves sampling to `akrasia.runs` and aggregation to `akrasia.risk`.
 """
 
-from akrasia.utilities.registry import UTILITIES, UtilityOptions, build_utility
+from akrasia.utilities.registry import ADHERENCE, UTILITIES, UtilityOptions, build_utility
 
-__all__ = ["UTILITIES", "UtilityOptions", "build_utility"]
+__all__ = ["ADHERENCE", "UTILITIES", "UtilityOptions", "build_utility"]

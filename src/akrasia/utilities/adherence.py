@@ -13,6 +13,7 @@ from akrasia.core import Ask, CallRefused, Candidate, Item, Judgement, Score, St
 from akrasia.judges import Judge
 from akrasia.models import model_identity
 from akrasia.utilities.comparison import FILTERED
+from akrasia.utilities.registry import ADHERENCE
 from akrasia.values import Taxonomy
 
 
@@ -30,7 +31,7 @@ class Adherence:
             reads once.
     """
 
-    name = "adherence"
+    name = ADHERENCE
     cpu_bound = False
 
     def __init__(self, judges: Sequence[Judge], roles: Sequence[str], taxonomy: Taxonomy, *, repeats: int = 1) -> None:

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from akrasia.core import Registry, Utility
 
+ADHERENCE = "adherence"
+"""What scores an item that names no utility: judges, who read it for values (`akrasia.utilities.adherence`)."""
+
 
 class UtilityOptions(Struct, frozen=True):
     """What the user decided about utilities for a run.
