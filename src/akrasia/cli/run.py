@@ -165,4 +165,7 @@ def _show(summary: RunSummary, *, json: bool, planned: bool) -> None:
     if planned:
         print("\nPlanned only: nothing was asked or written. Tokens are estimates from above.")
     else:
-        print(f"\nStored in {summary.out}. Next: akrasia risk {summary.out}; akrasia report {summary.out} -o FILE.html")
+        look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
+        print(
+            f"\nStored in {summary.out}. Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
+        )

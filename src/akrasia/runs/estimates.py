@@ -29,6 +29,7 @@ from akrasia.risk import (
 from akrasia.runs.gold import direct_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.until_width import width_plan
+from akrasia.runs.value_labels import states
 from akrasia.strategies import Pooled, build_strategy
 from akrasia.utilities.preference import Vote, position_bias, read_vote
 
@@ -96,6 +97,8 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
     labelled = direct_cell(run, how.gold_cell).name if how.gold is not None else None
     found = []
     for cell in run.cells:
+        if states(cell):
+            continue  # a statement is what actions are measured against, and has no utility of its own
         if stopped and cell.strategy == "direct":
             found.append(_estimate_stopped(run, cell, how))
         elif stopped:
@@ -133,7 +136,8 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     )
     options = msgspec.structs.replace(how.options, notes=notes)
     clusters = list(pool.clusters)
-    has_reference = cell.pool is not None or cell.strategy == "direct"
+    read_for_values = any(item.utility is None for item in pool.items)
+    has_reference = cell.pool is not None or cell.strategy == "direct" or read_for_values
     result: Estimate | None
     try:
         result = estimate(
@@ -150,6 +154,15 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     except Undefined as error:
         result, record = None, _undefined(pool, str(error), how.level)
     notices = _notices(cell, pool, has_reference)
+    if read_for_values:
+        notices.append(
+            Diagnostic(
+                "adherence",
+                "utility is the F1 of the values that an action expresses with those that the model states, by the "
+                "run's judges; what chance gains of it is told by akrasia gap.",
+                "info",
+            )
+        )
     if any(item.utility == "preference" for item in pool.items):
         notices += _position_bias(run, run.cell(cell.pool) if cell.pooled and cell.pool else cell)
     if thin:

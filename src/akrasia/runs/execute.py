@@ -19,7 +19,7 @@ from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter
-from akrasia.runs.plan import CellCount, Plan, load_suites
+from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites
 from akrasia.runs.prices import Price, Prices, cost
 from akrasia.runs.store import CellTotals, Store
 
@@ -230,6 +230,7 @@ def _counts(
                 calls=found.calls,
                 prompt_tokens=found.prompt_tokens,
                 completion_tokens=found.completion_tokens,
+                judged=is_judged(plan.suites[planned.cell.suite]),
             )
         )
     return counts

@@ -49,6 +49,7 @@ class CellCount(Struct, frozen=True):
         tokens: prompt plus generated tokens bought; None: the endpoint reported none, or cannot be told beforehand.
         cost: money by the user's price file; None: unknown.
         calls: model calls.
+        judged: whether judges read its candidates for values.
     """
 
     cell: str
@@ -61,6 +62,7 @@ class CellCount(Struct, frozen=True):
     calls: int | None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    judged: bool = False
 
 
 class Plan:
@@ -117,7 +119,8 @@ def _planned_count(planned: PlannedCell, prices: Prices) -> CellCount:
         completion = None if most is None else candidates * most
         tokens = None if completion is None else prompt + completion
     money = cost(prices.of(cell.model), prompt, completion, 0)
-    return CellCount(cell.name, items, candidates, 0, 0, tokens, money, calls, prompt, completion)
+    judged = all(item.utility is None for item in planned.items)
+    return CellCount(cell.name, items, candidates, 0, 0, tokens, money, calls, prompt, completion, judged)
 
 
 def load_suites(config: RunConfig) -> dict[str, Suite]:

@@ -284,6 +284,10 @@ class Run:
                 failures[failure] += 1
             if absent is not None:
                 missing[absent] += 1
+        if any(item.utility is None for item in kept):
+            from akrasia.runs.value_labels import adherence_utilities
+
+            utilities = adherence_utilities(self, cell, kept, depth)
         return Pool(
             items=tuple(kept),
             utilities=utilities,

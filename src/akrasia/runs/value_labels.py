@@ -11,6 +11,7 @@ import numpy as np
 
 from akrasia.core import InputError, Reading, Stage
 from akrasia.core.cell import Cell
+from akrasia.gap.overlap import scenario_f1
 from akrasia.gap.records import LabelTable, Stages
 from akrasia.models import model_identity
 from akrasia.values import find_values
@@ -148,6 +149,20 @@ def stated_grades(run: Run, group: Arms) -> NDArray[np.float64]:
     if reads is None:
         return np.full((len(group.items), len(group.values)), np.nan)
     return _mean(reads.panel, axis=1)
+
+
+def adherence_utilities(run: Run, cell: Cell, items: Sequence[StoredItem], depth: int) -> NDArray[np.float64]:
+    """(M, K) utilities of a cell's actions: the F1 of what each expresses with what the model states to its scenario.
+
+    NaN where a judge could not read, or no value is stated; everywhere for a cell that states and does not act.
+    """
+    group = next(one for one in arms(run) if cell == one.stated or cell in one.modes.values())
+    reads = None if states(cell) else stage_reads(run, group, cell, "action")
+    if reads is None:
+        return np.full((len(items), depth), np.nan)
+    row_of = {item.position: row for row, item in enumerate(group.items)}
+    rows = [row_of[item.position] for item in items]
+    return scenario_f1(stated_grades(run, group), reads.panel)[rows, :depth]
 
 
 def label_table(run: Run, group: Arms) -> LabelTable:
