@@ -44,8 +44,8 @@ def said(values: list[str]) -> str:
 
 
 def stated(request: Request) -> list[str]:
-    """Six values, which depend on the scenario alone."""
-    return sorted(random.Random(scenario_of(request)).sample(VALUES, 6))
+    """Three values, which depend on the scenario alone."""
+    return sorted(random.Random(scenario_of(request)).sample(VALUES, 3))
 
 
 def _dice(request: Request, sample: int, word: str) -> random.Random:
@@ -70,15 +70,15 @@ def mute(request: Request, sample: int) -> str:
 
 
 def parrot(request: Request, sample: int) -> str:
-    """Acts on the same six values everywhere."""
-    return said(stated(request)) if task_of(request) == "state" else said(list(VALUES[:6]))
+    """Acts on the same three values everywhere."""
+    return said(stated(request)) if task_of(request) == "state" else said(list(VALUES[:3]))
 
 
 def coin(request: Request, sample: int) -> str:
-    """Acts on six values drawn at random each time, whatever the scenario."""
+    """Acts on three values drawn at random each time, whatever the scenario."""
     if task_of(request) == "state":
         return said(stated(request))
-    return said(_dice(request, sample, task_of(request)).sample(VALUES, 6))
+    return said(_dice(request, sample, task_of(request)).sample(VALUES, 3))
 
 
 def half_hearted(request: Request, sample: int) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from akrasia.cli.output import count, counted, print_json
+
+if TYPE_CHECKING:
+    from akrasia.runs.reader import Run
 
 app = typer.Typer(help="Human labels that correct an imperfect verifier.", no_args_is_help=True)
 
@@ -29,12 +32,17 @@ def sample(
     """Draw whole items for labelling, with known probabilities, and write the file to be labelled.
 
     Fill in the column gold in the given order; an item may stop as soon as one of its candidates is right. Then:
-    `akrasia risk RUN --gold FILE`.
+    `akrasia risk RUN --gold FILE`. Of a value run, random scenarios with all their texts are drawn (.jsonl): fill in 1
+    or 0 for every value, then `akrasia gap RUN --gold FILE`.
     """
     from akrasia.runs import load_run
     from akrasia.runs.gold import direct_cell, gold_rows, write_gold
+    from akrasia.runs.value_gold import is_value_run
 
     with load_run(run) as opened:
+        if is_value_run(opened):
+            _sample_values(opened, labels, out, seed, json)
+            return
         chosen = direct_cell(opened, cell)
         rows = gold_rows(opened, chosen, labels, seed)
     write_gold(rows, out)
@@ -45,4 +53,20 @@ def sample(
     print(
         f"{out}: {counted(items, 'item')} with {counted(len(rows), 'candidate')} of {chosen.name}; about "
         f"{count(labels)} labels settle them, since an item may stop at its first right candidate"
+    )
+
+
+def _sample_values(run: Run, labels: int, out: Path, seed: int, json: bool) -> None:
+    from akrasia.runs.value_gold import value_gold_rows, write_value_gold
+
+    rows = value_gold_rows(run, labels, seed)
+    write_value_gold(rows, out)
+    scenarios = len({row.scenario for row in rows})
+    modes = len({row.mode for row in rows})
+    if json:
+        print_json({"scenarios": scenarios, "modes": modes, "rows": len(rows), "labels": labels, "out": str(out)})
+        return
+    print(
+        f"{out}: {counted(scenarios, 'scenario')} with all texts of {counted(modes, 'mode')}; fill in 1 or 0 for every "
+        f"value, then akrasia gap {run.folder} --gold {out}"
     )

@@ -1,0 +1,149 @@
+"""Gold for a value run: drawing the scenarios whose texts people are to read, and the file that they fill in.
+
+A person reads all texts of a drawn scenario, since a correction needs what was stated and what was done of the same
+one. The file has the form of `akrasia.interop.read_labels`, with the texts beside, and goes to ``akrasia gap RUN
+--gold FILE`` as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from akrasia.core import InputError
+from akrasia.runs.value_labels import Arms, arms
+
+if TYPE_CHECKING:
+    from akrasia.core.cell import Cell
+    from akrasia.runs.reader import Run
+
+Labels = dict[str, None]
+
+
+class ValueGoldRow(msgspec.Struct, frozen=True):
+    """One mode of one drawn scenario, to be labelled.
+
+    Attributes:
+        scenario: the item's id and the number of the draw.
+        mode: the strategy that acted.
+        domain, cluster, pressure: of the scenario.
+        inclusion: probability with which it was drawn.
+        stated: to fill in with 1 where at least half of the statements uphold the value, 0 where not. The same for all
+            modes of a scenario: once is enough.
+        reasoning, action: to fill in with 1 where that text upholds the value, 0 where not; None: there is no text.
+        texts: what there is to read.
+    """
+
+    scenario: str
+    mode: str
+    domain: str
+    cluster: str
+    pressure: str
+    inclusion: float
+    stated: Labels
+    reasoning: Labels | None
+    action: Labels
+    texts: dict[str, list[str]]
+
+
+def is_value_run(run: Run) -> bool:
+    """Whether a run states values."""
+    try:
+        arms(run)
+    except InputError:
+        return False
+    return True
+
+
+def value_gold_rows(run: Run, labels: int, seed: int) -> list[ValueGoldRow]:
+    """Draw scenarios at random until about so many texts are to be read.
+
+    Args:
+        run: a value run of one group of cells.
+        labels: texts that can be read, about.
+        seed: of the draw.
+
+    Raises:
+        InputError: nothing acted yet, several groups (whose texts one file could not tell apart), or too few labels
+            for one scenario.
+    """
+    groups = [group for group in arms(run) if group.modes]
+    if len(groups) != 1:
+        named = ", ".join(group.name for group in groups) or "none"
+        raise InputError(f"gold is drawn for one model and sampling at a time, and {run.folder} has: {named}")
+    (group,) = groups
+    drawn = sorted({place for cell in group.modes.values() for place in run.drawn(cell)})
+    each = len(list(_texts(run, group, *drawn[0]))) if drawn else 0
+    if not each:
+        raise InputError(f"{run.folder} holds no actions yet: go on with its `akrasia run`")
+    number = min(labels // each, len(drawn))
+    if number < 1:
+        raise InputError(f"one scenario of this run has {each} texts: ask for at least that many labels")
+    rng = np.random.default_rng(seed)
+    chosen = sorted(rng.choice(len(drawn), number, replace=False))
+    share = number / len(drawn)
+    return [row for index in chosen for row in _rows(run, group, drawn[index], share)]
+
+
+def write_value_gold(rows: list[ValueGoldRow], path: Path) -> None:
+    """Write the file that is to be labelled.
+
+    Raises:
+        InputError: it exists already (it may hold labels), is not .jsonl, or cannot be written.
+    """
+    if path.suffix.lower() not in (".jsonl", ".ndjson"):
+        raise InputError(f"{path}: gold of a value run holds whole texts: name a .jsonl file")
+    if path.exists():
+        raise InputError(f"{path} exists and may hold labels: name another file, or move it away")
+    try:
+        with path.open("xb") as file:
+            file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _texts(run: Run, group: Arms, position: int, draw: int) -> Iterator[tuple[str, str, str]]:
+    """Mode ("" for all), stage and text of everything that belongs to one draw of one scenario."""
+    for candidate in run.candidates(group.stated, position):
+        if candidate.text:
+            yield "", "stated", candidate.text
+    for mode, cell in group.modes.items():
+        for candidate in run.candidates(cell, position):
+            if candidate.sample == draw and candidate.text:
+                if candidate.reasoning and _reasons(cell):
+                    yield mode, "reasoning", candidate.reasoning
+                yield mode, "action", candidate.text
+
+
+def _reasons(cell: Cell) -> bool:
+    return cell.strategy.partition(":")[0] != "fast"
+
+
+def _rows(run: Run, group: Arms, place: tuple[int, int], share: float) -> Iterator[ValueGoldRow]:
+    position, draw = place
+    item = next(item for item in group.items if item.position == position)
+    found = list(_texts(run, group, position, draw))
+    blank: Labels = dict.fromkeys(group.values)
+    for mode in group.modes:
+        texts: dict[str, list[str]] = {}
+        for of, stage, text in found:
+            if of in ("", mode):
+                texts.setdefault(stage, []).append(text)
+        if "action" not in texts:
+            continue
+        yield ValueGoldRow(
+            scenario=f"{item.id}#{draw}",
+            mode=mode,
+            domain=str(item.metadata.get("domain", "")),
+            cluster=item.cluster or item.id,
+            pressure=str(item.metadata.get("pressure", "")),
+            inclusion=share,
+            stated=blank,
+            reasoning=blank if "reasoning" in texts else None,
+            action=blank,
+            texts=texts,
+        )
