@@ -10,7 +10,7 @@ import json
 import random
 import re
 
-from akrasia.core import Request
+from akrasia.core import CallRefused, Request
 from akrasia.prompts import prompt
 from akrasia.values import taxonomy
 
@@ -119,4 +119,18 @@ def doubtful_judge(request: Request, sample: int) -> str:
     present = [value for value, verdict in verdicts.items() if verdict["verdict"] == "upholds"]
     if present and dice.random() < 0.2:
         verdicts[dice.choice(present)] = {"verdict": "absent", "evidence": ""}
+    return json.dumps(verdicts)
+
+
+def reticent(request: Request, sample: int) -> str:
+    """Says nothing at every fourth sample, is refused at every eighth, and else is a saint."""
+    if task_of(request) == "act" and sample % 8 == 5:
+        raise CallRefused("400: this content is not served")
+    return "" if task_of(request) == "act" and sample % 4 == 3 else saint(request, sample)
+
+
+def inventing_judge(request: Request, sample: int) -> str:
+    """Quotes words that the text does not hold, for humility."""
+    verdicts = json.loads(judge(request, sample))
+    verdicts["humility"] = {"verdict": "upholds", "evidence": "words that nobody said"}
     return json.dumps(verdicts)
