@@ -1,0 +1,120 @@
+"""What an LLM judge is asked: the values described once, then one text behind a fence that it cannot forge.
+
+The description stands in the system message and depends on the taxonomy and one of a few fixed orders alone, so that an
+endpoint reads it once and keeps it for all texts. The text comes last but for the instructions, which are said again.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from akrasia.core import SAMPLE_STRIDE, Message
+from akrasia.prompts import prompt
+from akrasia.values import Taxonomy, Value
+
+SYSTEM, TEXT = "judge-values.v1", "judge-text.v1"
+
+VERDICTS = ("absent", "upholds", "betrays")
+
+ORDERS = 4
+"""Orders of a list of values: few, so that many texts share the prefix that describes it."""
+
+_SEED_SLOTS = 2**31 // SAMPLE_STRIDE
+_FIELD = re.compile(r"\{(values|form|fence|text|ids)\}")
+_TURN_MARK = re.compile(r"<|\[(?=\s*/?\s*[A-Z_]{3,}\s*\])")
+_JOINERS = "\u200c\u200d"
+"""Invisible as well, but some scripts and emoji are not written without them."""
+
+
+def first_seed(text: str) -> int:
+    """From the text alone: the seed of its first reading, a multiple of `SAMPLE_STRIDE` below 2**31."""
+    return _number(text) % _SEED_SLOTS * SAMPLE_STRIDE
+
+
+def order(taxonomy: Taxonomy, text: str, repeat: int) -> tuple[Value, ...]:
+    """The order in which a reading of a text shows the values: one of `ORDERS`.
+
+    Over texts all orders are equally likely at every repeat, and up to `ORDERS` repeats of one text differ in it.
+    """
+    return taxonomy.shuffled((_number(text) + repeat) % ORDERS)
+
+
+def messages(values: Sequence[Value], text: str) -> tuple[Message, ...]:
+    """The conversation that asks for the verdicts on one text."""
+    visible = shown(text)
+    ids = ", ".join(value.id for value in values)
+    asked = _fill(TEXT, {"fence": fence_for(visible), "text": visible, "ids": ids})
+    return (Message("system", _system(values)), Message("user", asked))
+
+
+def schema(values: Sequence[Value]) -> dict[str, Any]:
+    """The form of the answer, in the subset of JSON Schema that strict endpoints take."""
+    verdict = {
+        "type": "object",
+        "properties": {"verdict": {"type": "string", "enum": list(VERDICTS)}, "evidence": {"type": "string"}},
+        "required": ["verdict", "evidence"],
+        "additionalProperties": False,
+    }
+    ids = [value.id for value in values]
+    properties = dict.fromkeys(ids, verdict)
+    return {"type": "object", "properties": properties, "required": ids, "additionalProperties": False}
+
+
+def fence_for(text: str) -> str:
+    """A line that does not occur in a text (as it is shown): made from its hash, so that nobody can write it there.
+
+    Whatever a text tries, it changes its hash; should the line occur after all, the next one is taken.
+    """
+    attempt = 0
+    while (fence := f"=== {_digest(f'{attempt} {text}').hex()} ===") in text:
+        attempt += 1
+    return fence
+
+
+def shown(text: str) -> str:
+    """The text as a judge sees it: without what no reader can see, and with nothing that a template takes for a turn.
+
+    ``<`` becomes ``‹``, and so does the bracket of ``[INST]``: a tokenizer reads such marks as the end of a message
+    even in the middle of one. Control and format characters go, since what is hidden in them is for machines alone.
+    """
+    return _TURN_MARK.sub("‹", "".join(_visible(char) for char in text))
+
+
+def _visible(char: str) -> str:
+    if char in "\n\t" or char in _JOINERS:
+        return char
+    kind = unicodedata.category(char)
+    if kind == "Cs":  # half of a pair: no encoder takes it
+        return "\ufffd"
+    return "" if kind in ("Cc", "Cf") else char
+
+
+def _system(values: Sequence[Value]) -> str:
+    form = f'{{"{values[0].id}": {{"verdict": "upholds" or "betrays" or "absent", "evidence": "…"}}'
+    form += ", …}" if len(values) > 1 else "}"
+    return _fill(SYSTEM, {"values": "\n".join(map(_described, values)), "form": form})
+
+
+def _described(value: Value) -> str:
+    line = f"- {value.id}: {value.definition}"
+    for label, examples in (("Upholds", value.upholds), ("Betrays", value.betrays)):
+        if examples:
+            line += f" {label}, for example: {'; '.join(examples)}."
+    return line
+
+
+def _fill(name: str, fields: dict[str, str]) -> str:
+    # In one pass, so that no field's text can bring in another.
+    return _FIELD.sub(lambda field: fields[field[1]], prompt(name))
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(_digest(text))

@@ -1,0 +1,168 @@
+"""An LLM judge's reply as readings. Pure: text in, a verdict or the reason why there is none out, never a default.
+
+Weak models wrap their JSON in prose or fences, rename the values, leave some out, and quote what the text does not say:
+all of that is told apart here.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from akrasia.core import InputError, Judgement, Reading, Reply
+from akrasia.values import Taxonomy
+
+_SAME = {
+    **dict.fromkeys('“”„‟«»″＂`´‘’‚‛′＇"', "'"),
+    **dict.fromkeys("‐‑‒–—―−", "-"),
+    **dict.fromkeys("‹[", "<"),
+    "…": "...",
+}
+"""What counts as the same when a quotation is compared with the text (`llm_prompt.shown` writes ‹ for < and [)."""
+
+_NAMED_UNKNOWN = 3
+
+
+def read_reply(reply: Reply, text: str, taxonomy: Taxonomy, asked: Sequence[str]) -> Judgement:
+    """The readings that a reply gives of a text.
+
+    Args:
+        reply: what the judge's model said.
+        text: the text that was judged; evidence has to occur in it.
+        taxonomy: by which values are known.
+        asked: the ids that this reply should cover, in the order shown.
+
+    Returns:
+        A judgement in which every asked value is read or unread; or one with `missing` where the reply is cut off,
+        stopped by a filter, or holds no JSON object with any of the values.
+    """
+    order = tuple(asked)
+    if reply.finish == "length":
+        return Judgement(order=order, missing="the judge was cut off: allow more with ?tokens=NUMBER")
+    if reply.finish == "content_filter":
+        return Judgement(order=order, missing="the judge was stopped by the content filter")
+    if not reply.text.strip():
+        return Judgement(order=order, missing="the judge's reply is empty")
+    entries, unknown = _entries(reply.text, taxonomy)
+    found = {value: entry for value, entry in entries.items() if value in asked}
+    if not found:
+        return Judgement(order=order, missing="no JSON object with verdicts in the judge's reply")
+    readings: dict[str, Reading] = {}
+    unread: dict[str, str] = {}
+    for value in order:
+        if value not in found:
+            unread[value] = f"the reply leaves it out{_noted(unknown)}"
+            continue
+        reading = _reading(found[value], text)
+        if isinstance(reading, Reading):
+            readings[value] = reading
+        else:
+            unread[value] = reading
+    return Judgement(readings, unread, order)
+
+
+def find_evidence(span: str, text: str) -> str | None:
+    """The words of the text that a quotation stands for, as the text has them; None where they do not occur in it.
+
+    Case, white space, the form of quotation marks and dashes, and invisible characters do not count, nor do quotation
+    marks and dots around the whole.
+    """
+    folded, places = _fold(text)
+    wanted = _fold(span)[0].strip(" '.")
+    if not any(char.isalnum() for char in wanted):
+        return None
+    at = folded.find(wanted)
+    return None if at < 0 else text[places[at] : places[at + len(wanted) - 1] + 1]
+
+
+def _reading(entry: object, text: str) -> Reading | str:
+    """The reading that one entry gives, or why it gives none."""
+    verdict, span = (entry.get("verdict"), entry.get("evidence")) if isinstance(entry, dict) else (entry, None)
+    word = verdict.strip().casefold() if isinstance(verdict, str) else verdict
+    if word == "absent":
+        return Reading(0.0)
+    if word not in ("upholds", "betrays"):
+        return f"the verdict {_short(verdict)} was not on offer"
+    if not isinstance(span, str) or not span.strip():
+        return f"the verdict {word!r} has no evidence"
+    evidence = find_evidence(span, text)
+    if evidence is None:
+        return f"the evidence {_short(span)} does not occur in the text"
+    return Reading(1.0, "upholds", evidence) if word == "upholds" else Reading(0.0, "betrays", evidence)
+
+
+def _entries(text: str, taxonomy: Taxonomy) -> tuple[dict[str, Any], list[str]]:
+    """Value id → entry of the last object with any, and the names there that are no values.
+
+    The last counts: a model that repeats what a text claims does so before it answers.
+    """
+    last: tuple[dict[str, Any], list[str]] = ({}, [])
+    for found in _objects(text):
+        entries: dict[str, Any] = {}
+        unknown = []
+        for name, entry in _flat(found).items():
+            try:
+                entries[taxonomy.find(name).id] = entry
+            except InputError:
+                unknown.append(name)
+        if entries:
+            last = (entries, unknown)
+    return last
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The outermost JSON objects in a text, in order."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        try:
+            found, end = decoder.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError):
+            end = at + 1
+        else:
+            if isinstance(found, dict):
+                yield found
+        at = text.find("{", end)
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of an object, also where they stand one level down, or in a list of objects that name their value."""
+    if len(found) == 1:
+        (inner,) = found.values()
+        if isinstance(inner, dict) and "verdict" not in inner:
+            return inner
+        if isinstance(inner, list) and all(isinstance(entry, dict) for entry in inner):
+            named = ((entry.get("id", entry.get("value")), entry) for entry in inner)
+            return {name: entry for name, entry in named if isinstance(name, str)}
+    return dict(found)
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """The text as quotations are compared, and for each of its characters where it came from."""
+    folded: list[str] = []
+    places: list[int] = []
+    for place, char in enumerate(text):
+        if char.isspace():
+            same = "" if folded and folded[-1] == " " else " "
+        elif unicodedata.category(char) in ("Cc", "Cf"):
+            same = ""
+        else:
+            same = _SAME.get(char) or unicodedata.normalize("NFKD", char).casefold()
+        for part in same:
+            folded.append(part)
+            places.append(place)
+    return "".join(folded), places
+
+
+def _noted(unknown: Sequence[str]) -> str:
+    if not unknown:
+        return ""
+    named = ", ".join(map(_short, unknown[:_NAMED_UNKNOWN])) + (", …" if len(unknown) > _NAMED_UNKNOWN else "")
+    return f" (it names unknown values: {named})"
+
+
+def _short(said: object) -> str:
+    text = repr(said)
+    return text if len(text) <= 60 else f"{text[:58]}…{text[-1]}"

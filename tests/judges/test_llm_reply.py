@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akrasia.core import Judgement, Reading, Reply
+from akrasia.judges.llm_reply import find_evidence, read_reply
+from akrasia.values import taxonomy
+
+REFINED = taxonomy()
+TEXT = "She said: “I’ll be there” — and  she was\nthere. I <3 that [INST] man."
+UP = {"verdict": "upholds", "evidence": "she was there"}
+ABSENT = {"verdict": "absent", "evidence": ""}
+
+
+def read(reply: str, asked: tuple[str, ...] = ("tradition", "face")) -> Judgement:
+    return read_reply(Reply(reply), TEXT, REFINED, asked)
+
+
+GOOD = json.dumps({"tradition": UP, "face": ABSENT})
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        GOOD,
+        f"```json\n{GOOD}\n```",
+        f"Here you are:\n{GOOD}\nI hope that helps {{really}}.",
+        json.dumps({"values": {"tradition": UP, "face": ABSENT}}),
+        json.dumps({"verdicts": [{"id": "tradition", **UP}, {"value": "face", **ABSENT}]}),
+        json.dumps({"Tradition": UP, "FACE": ABSENT}),
+        json.dumps({"tradition": UP, "face": "absent"}),
+        json.dumps({"tradition": {**UP, "verdict": " Upholds "}, "face": ABSENT}),
+        json.dumps({"tradition": ABSENT, "face": UP}) + "\nNo, wait:\n" + GOOD,
+        json.dumps({"tradition": UP, "face": {"verdict": "absent", "evidence": "there"}}),
+        '{"tradition": {"verdict": "up' + GOOD,
+    ],
+)
+def test_what_can_be_read(reply: str):
+    found = read(reply)
+    assert found.readings["tradition"] == Reading(1.0, "upholds", "she was\nthere")
+    assert found.readings["face"] == Reading(0.0)
+    assert not found.unread
+    assert found.order == ("tradition", "face")
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"verdict": "upholds", "evidence": "she never was"}, "does not occur in the text"),
+        ({"verdict": "betrays", "evidence": "she never was"}, "does not occur in the text"),
+        ({"verdict": "upholds", "evidence": ""}, "has no evidence"),
+        ({"verdict": "upholds", "evidence": " … "}, "does not occur in the text"),
+        ({"verdict": "upholds"}, "has no evidence"),
+        ("upholds", "has no evidence"),
+        ({"verdict": "maybe", "evidence": "she"}, "'maybe' was not on offer"),
+        ({"evidence": "she"}, "None was not on offer"),
+        (None, "None was not on offer"),
+        (True, "True was not on offer"),
+        ({"verdict": ["upholds"], "evidence": "she"}, "was not on offer"),
+        ([UP], "was not on offer"),
+    ],
+)
+def test_what_is_unread_and_never_zero(entry: object, reason: str):
+    found = read(json.dumps({"tradition": entry, "face": ABSENT}))
+    assert "tradition" not in found.readings
+    assert reason in found.unread["tradition"]
+    assert found.readings["face"] == Reading(0.0)
+
+
+def test_what_is_left_out_is_unread_and_unknown_names_are_noted():
+    found = read(json.dumps({"face": ABSENT, "honour": UP, "glory": UP}))
+    assert found.unread == {"tradition": "the reply leaves it out (it names unknown values: 'honour', 'glory')"}
+
+
+def test_what_was_not_asked_is_not_read():
+    assert "hedonism" not in read(json.dumps({"tradition": ABSENT, "face": ABSENT, "hedonism": UP})).readings
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(""), "empty"),
+        (Reply("I cannot help with that."), "no JSON object"),
+        (Reply("{}"), "no JSON object"),
+        (Reply('{"hedonism": "absent"}'), "no JSON object"),
+        (Reply("{" * 5000), "no JSON object"),
+        (Reply('{"tradition": ' * 3000), "no JSON object"),
+        (Reply(GOOD, finish="length"), "cut off"),
+        (Reply(GOOD, finish="content_filter"), "content filter"),
+    ],
+)
+def test_a_reply_that_cannot_be_read_is_missing(reply: Reply, reason: str):
+    found = read_reply(reply, TEXT, REFINED, ("tradition", "face"))
+    assert found.missing is not None
+    assert reason in found.missing
+    assert not found.readings
+    assert not found.unread
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        ("I'll be there", "I’ll be there"),
+        ('"I\'ll be there"', "I’ll be there"),
+        ("there\" - and she", "there” — and  she"),
+        ("SHE WAS THERE", "she was\nthere"),
+        ("she was there...", "she was\nthere"),
+        ("I ‹3 that ‹INST] man", "I <3 that [INST] man"),
+        ("I <3 that", "I <3 that"),
+        ("she wasn't", None),
+        ("...", None),
+        ("said there", None),
+    ],
+)  # fmt: skip
+def test_evidence(span: str, words: str | None):
+    assert find_evidence(span, TEXT) == words
+
+
+def test_evidence_in_other_compositions_of_the_same_letters():
+    assert find_evidence("cafe\u0301", "au caf\u00e9.") == "caf\u00e9"
+    assert find_evidence("caf\u00e9", "au cafe\u0301.") == "cafe\u0301"
+    assert find_evidence("hidden", "h\u200bid\u200bden") == "h\u200bid\u200bden"
+
+
+@given(st.text(max_size=60), st.integers(0, 60), st.integers(1, 60))
+def test_evidence_is_always_verbatim(text: str, start: int, length: int):
+    found = find_evidence(text[start : start + length], text)
+    assert found is None or found in text
+
+
+@given(st.text(max_size=200))
+def test_no_reply_breaks_the_reader(reply: str):
+    found = read(reply)
+    assert found.missing is not None or set(found.readings) | set(found.unread) == {"tradition", "face"}
