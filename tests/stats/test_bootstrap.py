@@ -58,3 +58,13 @@ def test_refusals():
         bootstrap_interval([0.4, 0.6], np.random.default_rng(0), resamples=10)
     with pytest.raises(InputError):
         bootstrap_interval([0.4, np.nan], np.random.default_rng(0))
+
+
+def test_many_columns_at_once_are_the_same_resamples() -> None:
+    rng = np.random.default_rng(3)
+    cells = rng.random((60, 3))
+    resampler = Resampler(group(60, np.repeat(np.arange(20), 3)), np.random.default_rng(4), 200)
+    together = resampler.means(cells)
+    assert together.shape == (200, 3)
+    for column in range(3):
+        assert together[:, column] == pytest.approx(resampler.means(cells[:, column]), abs=1e-6)
