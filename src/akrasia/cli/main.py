@@ -43,6 +43,7 @@ def _root(
 COMMANDS = {
     "run": "akrasia.cli.run:run",
     "risk": "akrasia.cli.risk:risk",
+    "gap": "akrasia.cli.gap:gap",
     "compare": "akrasia.cli.compare:compare",
     "plan": "akrasia.cli.plan:plan",
     "gold": "akrasia.cli.gold:app",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError
@@ -139,15 +140,19 @@ def measure_modes(
     present = np.any([union_present(stages, threshold) for stages in read.values()], axis=0)
     arms = {}
     for name, stages in read.items():
-        reasoning = None if name == FAST else stages.reasoning
-        used = Stages(stages.stated, reasoning, stages.action, None, stages.betrayed, stages.asked)
-        arms[name] = Arm(used, frame, present, name == SLOW and reasoning is None, threshold, level)
+        used = of_arm(name, stages)
+        arms[name] = Arm(used, frame, present, name == SLOW and used.reasoning is None, threshold, level)
     gaps = {}
     for name, arm in arms.items():
         ignored = name == FAST and read[name].reasoning is not None
         gaps[name] = _measure_arm(arm, name, _ignored() if ignored else None)
     effect, why = _deliberation(arms) if FAST in arms and SLOW in arms else (None, None)
     return Modes(gaps, effect, ordered([why]), frame.values)
+
+
+def of_arm(mode: str, stages: Stages) -> Stages:
+    """The labels that count for an arm: fast goes to the action alone, whatever reasoning was labelled."""
+    return replace(stages, reasoning=None) if mode == FAST else stages
 
 
 def _given(labels: ArrayLike | None) -> FloatArray | None:
