@@ -185,6 +185,27 @@ def test_running_again_asks_nothing_and_more_samples_keep_what_is_there(tmp_path
     assert set(rows) < set(_rows(tmp_path / "run"))
 
 
+def test_ratings_come_in_every_wording_and_in_shuffled_orders(tmp_path: Path) -> None:
+    go(tmp_path / "run", "rater", samples=6, limit=4, strategy=["fast", "rate"])
+    store = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    shown = [json.loads(row[0]) for row in store.execute("SELECT shown FROM judgements WHERE stage = 'rated'")]
+    unread = [json.loads(row[0]) for row in store.execute("SELECT unread FROM judgements WHERE stage = 'rated'")]
+    store.close()
+    assert len(shown) == 24
+    assert len({tuple(order) for order in shown}) == 6  # one for each sample
+    assert [set(left) for left in unread] == [{order[0]} for order in shown]  # missing, not 1
+    with akrasia.load_run(tmp_path / "run") as run:
+        (group,) = arms(run)
+        assert group.rated is not None
+        assert set(group.modes) == {"fast"}
+        ratings = stage_reads(run, group, group.rated, "rated")
+        said = stage_reads(run, group, group.stated, "stated")
+    assert ratings is not None
+    assert said is not None
+    known = ~np.isnan(ratings.panel)
+    assert (ratings.panel[known] == said.panel[known]).all()
+
+
 def test_risk_measures_the_same_utility(tmp_path: Path) -> None:
     go(tmp_path / "run", "half_hearted", samples=4)
     split = measured(tmp_path / "run").splits["fast"]

@@ -15,7 +15,7 @@ from akrasia.prompts import prompt
 from akrasia.values import taxonomy
 
 VALUES = taxonomy("schwartz-19").ids
-TASKS = ("state", "reason", "act")
+TASKS = ("state", "rate", "reason", "act")
 
 
 def task_of(request: Request) -> str:
@@ -23,7 +23,7 @@ def task_of(request: Request) -> str:
     last = request.messages[-1].content
     for task in TASKS:
         for wording in (1, 2, 3):
-            if prompt(f"task-{task}-{wording}.v1").partition("{addressee}")[0] in last:
+            if prompt(f"task-{task}-{wording}.v1").split("{addressee}")[1][:24] in last:
                 return task
     raise AssertionError(last)
 
@@ -134,3 +134,11 @@ def inventing_judge(request: Request, sample: int) -> str:
     verdicts = json.loads(judge(request, sample))
     verdicts["humility"] = {"verdict": "upholds", "evidence": "words that nobody said"}
     return json.dumps(verdicts)
+
+
+def rater(request: Request, sample: int) -> str:
+    """A saint that rates what it states at 6 and all else at 1, and leaves out the first entry of every list."""
+    if task_of(request) != "rate":
+        return saint(request, sample)
+    listed = re.findall(r"^- ([a-z-]+):", request.messages[-1].content, re.MULTILINE)
+    return "Here: " + json.dumps({value: 6 if value in stated(request) else 1 for value in listed[1:]})

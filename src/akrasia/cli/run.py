@@ -30,7 +30,7 @@ def run(
     strategy: Annotated[
         list[str] | None,
         typer.Option(
-            help="direct, greedy, fast, slow, stated_first, state, budget_forced:L, few_shot:N, best_of_n:N, "
+            help="direct, greedy, fast, slow, stated_first, state, rate, budget_forced:L, few_shot:N, best_of_n:N, "
             "self_consistency:N. Repeatable. [default: direct]"
         ),
     ] = None,

@@ -52,3 +52,14 @@ def candidate_seed(seed: int, position: int, sample: int) -> int:
     """
     slot = (seed * _SEED_STEP + position) % _SLOTS
     return slot * SAMPLE_STRIDE + sample
+
+
+def seed_elsewhere(seed: int, moved: int) -> int:
+    """The seed of the same sample of another item: of the one so many places further in the suite.
+
+    Args:
+        seed: a candidate's, of `candidate_seed`.
+        moved: the other item's position less this one's.
+    """
+    slot, sample = divmod(seed, SAMPLE_STRIDE)
+    return (slot + moved) % _SLOTS * SAMPLE_STRIDE + sample

@@ -52,8 +52,9 @@ class Judgement(Struct, frozen=True, omit_defaults=True):
         return {value: reading.score for value, reading in self.readings.items()}
 
 
-Stage = Literal["stated", "reasoning", "action"]
-"""The three texts of one scenario: what the model says should guide the answer, what it thinks, and what it does."""
+Stage = Literal["stated", "rated", "reasoning", "action"]
+"""The texts of one scenario: what the model says should guide the answer, how it rates the values, what it thinks, and
+what it does."""
 
 
 class StageJudgement(Struct, frozen=True):

@@ -188,14 +188,15 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
         reasoning: the deliberation that came before it, where there was one.
         finish: why the committed text ended; "length" is a truncated answer.
         missing: why there is no candidate (the endpoint refused the call …).
-        stage: what a judge of values takes the text for: an action, or the values that the model states.
+        stage: what a judge of values takes the text for: an action, the values that the model states, or its ratings of
+            all values.
     """
 
     text: str | None
     reasoning: str | None = None
     finish: Finish = "stop"
     missing: str | None = None
-    stage: Literal["action", "stated"] = "action"
+    stage: Literal["action", "stated", "rated"] = "action"
 
 
 class Score(Struct, frozen=True, omit_defaults=True):

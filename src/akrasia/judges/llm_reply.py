@@ -24,6 +24,8 @@ _SAME = {
 
 _NAMED_UNKNOWN = 3
 
+_MEND = "allow more with ?tokens=NUMBER, or ask for one value a call with ?each=1"
+
 
 def read_reply(reply: Reply, text: str, taxonomy: Taxonomy, asked: Sequence[str]) -> Judgement:
     """The readings that a reply gives of a text.
@@ -40,12 +42,12 @@ def read_reply(reply: Reply, text: str, taxonomy: Taxonomy, asked: Sequence[str]
     """
     order = tuple(asked)
     if reply.finish == "length":
-        return Judgement(order=order, missing="the judge was cut off: allow more with ?tokens=NUMBER")
+        return Judgement(order=order, missing=f"the judge was cut off: {_MEND}")
     if reply.finish == "content_filter":
         return Judgement(order=order, missing="the judge was stopped by the content filter")
     if not reply.text.strip():
         return Judgement(order=order, missing="the judge's reply is empty")
-    entries, unknown = _entries(reply.text, taxonomy)
+    entries, unknown = value_entries(reply.text, taxonomy)
     found = {value: entry for value, entry in entries.items() if value in asked}
     if not found:
         return Judgement(order=order, missing="no JSON object with verdicts in the judge's reply")
@@ -93,7 +95,7 @@ def _reading(entry: object, text: str) -> Reading | str:
     return Reading(1.0, "upholds", evidence) if word == "upholds" else Reading(0.0, "betrays", evidence)
 
 
-def _entries(text: str, taxonomy: Taxonomy) -> tuple[dict[str, Any], list[str]]:
+def value_entries(text: str, taxonomy: Taxonomy) -> tuple[dict[str, Any], list[str]]:
     """Value id → entry of the last object with any, and the names there that are no values.
 
     The last counts: a model that repeats what a text claims does so before it answers.

@@ -18,7 +18,7 @@ from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Reque
 from akrasia.core.cell import Cell, candidate_seed
 from akrasia.runs.meter import Meter
 from akrasia.runs.store import CallPlace, Store
-from akrasia.strategies.tasks import STATE
+from akrasia.strategies.tasks import REASON, STATE
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,7 +26,7 @@ JUDGE = "judge"
 """Role of a judge, and how the roles of several begin. Its answer does not depend on which sample asked: the same text
 gets one verdict."""
 
-SHARED_LABELS = frozenset({STATE})
+SHARED_LABELS = frozenset({REASON, STATE})
 """Calls of the model that several strategies make alike: whoever comes first buys the answer for all."""
 
 

@@ -29,7 +29,7 @@ from akrasia.risk import (
 from akrasia.runs.gold import direct_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.until_width import width_plan
-from akrasia.runs.value_labels import states
+from akrasia.runs.value_labels import rates, states
 from akrasia.strategies import Pooled, build_strategy
 from akrasia.utilities.preference import Vote, position_bias, read_vote
 
@@ -97,7 +97,7 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
     labelled = direct_cell(run, how.gold_cell).name if how.gold is not None else None
     found = []
     for cell in run.cells:
-        if states(cell):
+        if states(cell) or rates(cell):
             continue  # a statement is what actions are measured against, and has no utility of its own
         if stopped and cell.strategy == "direct":
             found.append(_estimate_stopped(run, cell, how))

@@ -145,8 +145,18 @@ def _cells(config: RunConfig, suites: dict[str, Suite]) -> Iterator[PlannedCell]
                 cell = _cell(config, (model, suite.name, text), strategy, sampling, seed, has_pool)
                 if cell.name not in seen:  # a greedy decode is the same at every temperature and seed
                     seen.add(cell.name)
-                    bound = strategy.for_items(suite.items) if isinstance(strategy, Live) else strategy
-                    yield PlannedCell(cell, bound, items)
+                    yield PlannedCell(cell, _bound(strategy, config, suite), items)
+
+
+def _bound(strategy: Live | Pooled, config: RunConfig, suite: Suite) -> Live | Pooled:
+    """The strategy as it is used on one suite, and with the values of this run."""
+    if isinstance(strategy, Pooled):
+        return strategy
+    if config.judge:
+        from akrasia.values import find_values
+
+        strategy = strategy.for_values(find_values(config.values))
+    return strategy.for_items(suite.items)
 
 
 def is_judged(suite: Suite) -> bool:

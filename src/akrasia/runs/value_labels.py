@@ -69,6 +69,7 @@ class Arms(msgspec.Struct, frozen=True):
         values: the V value ids.
         stated: the cell that states.
         modes: mode (the strategy) → the cell that acts.
+        rated: the cell that rates all values; None where there is none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Arms(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
     stated: Cell
     modes: dict[str, Cell]
+    rated: Cell | None = None
 
 
 def value_ids(run: Run) -> tuple[str, ...]:
@@ -102,9 +104,10 @@ def arms(run: Run) -> list[Arms]:
         if not stating:
             continue
         values = values or value_ids(run)
-        modes = {cell.strategy: cell for cell in cells if not states(cell)}
+        modes = {cell.strategy: cell for cell in cells if not states(cell) and not rates(cell)}
+        rating = next((cell for cell in cells if rates(cell)), None)
         name = f"{model} {suite} T{temperature:g} seed{seed}"
-        found.append(Arms(name, tuple(run.items(suite)), values, stating[0], modes))
+        found.append(Arms(name, tuple(run.items(suite)), values, stating[0], modes, rating))
     if not found:
         raise InputError(
             f"{run.folder} has no stated values: it is no run of a value suite (`akrasia run --suite valdi --judge …`)"
@@ -115,6 +118,11 @@ def arms(run: Run) -> list[Arms]:
 def states(cell: Cell) -> bool:
     """Whether a cell's candidates are statements of values, not actions."""
     return cell.strategy.partition(":")[0] == "state"
+
+
+def rates(cell: Cell) -> bool:
+    """Whether a cell's candidates are ratings of all values."""
+    return cell.strategy == "rate"
 
 
 def stage_reads(run: Run, group: Arms, cell: Cell, stage: Stage) -> StageReads | None:
@@ -154,12 +162,15 @@ def stated_grades(run: Run, group: Arms) -> NDArray[np.float64]:
 def adherence_utilities(run: Run, cell: Cell, items: Sequence[StoredItem], depth: int) -> NDArray[np.float64]:
     """(M, K) utilities of a cell's actions: the F1 of what each expresses with what the model states to its scenario.
 
-    NaN where a judge could not read, or no value is stated; everywhere for a cell that states and does not act.
+    NaN where a judge could not read, or no value is stated; everywhere for a cell that does not act.
     """
-    group = next(one for one in arms(run) if cell == one.stated or cell in one.modes.values())
-    reads = None if states(cell) else stage_reads(run, group, cell, "action")
+    nothing = np.full((len(items), depth), np.nan)
+    if states(cell) or rates(cell):
+        return nothing
+    group = next(one for one in arms(run) if cell in one.modes.values())
+    reads = stage_reads(run, group, cell, "action")
     if reads is None:
-        return np.full((len(items), depth), np.nan)
+        return nothing
     row_of = {item.position: row for row, item in enumerate(group.items)}
     rows = [row_of[item.position] for item in items]
     return scenario_f1(stated_grades(run, group), reads.panel)[rows, :depth]

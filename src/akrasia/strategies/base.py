@@ -14,6 +14,8 @@ from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, Message,
 if TYPE_CHECKING:
     import numpy as np
 
+    from akrasia.values import Taxonomy
+
 
 T = TypeVar("T")
 
@@ -54,6 +56,10 @@ class Live(ABC):
         Raises:
             InputError: the strategy cannot work on these items.
         """
+        return self
+
+    def for_values(self, taxonomy: Taxonomy) -> Live:  # noqa: ARG002 - most strategies name no value
+        """This strategy as it is used in a run whose judges look for these values."""
         return self
 
     def most_tokens(self, answer: int) -> int | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from akrasia.core import Ask, CallRefused, Candidate, Item, Judgement, Score, Stage, StageJudgement
+from akrasia.core import Ask, CallRefused, Candidate, Item, Judgement, Score, Stage, StageJudgement, sample_of
 from akrasia.judges import Judge
+from akrasia.judges.ratings import rated_order, read_ratings
 from akrasia.models import model_identity
 from akrasia.utilities.comparison import FILTERED
 from akrasia.utilities.registry import ADHERENCE
 from akrasia.values import Taxonomy
+
+RATINGS = "ratings"
+"""Stands for a judge's name where the model's own ratings were read off."""
 
 
 class Adherence:
@@ -47,11 +51,13 @@ class Adherence:
         """What needs no judge: that there is nothing to read."""
         return Score(None, missing=_nothing_to_read(candidate) or "no judge read it")
 
-    async def judge(self, item: Item, candidate: Candidate, ask: Ask) -> Score:  # noqa: ARG002 - as above
+    async def judge(self, item: Item, candidate: Candidate, ask: Ask) -> Score:
         """The judgements of all judges on the candidate's texts; missing when no judge could read its last text."""
         nothing = _nothing_to_read(candidate)
         if nothing is not None:
             return Score(None, missing=nothing)
+        if candidate.stage == "rated":
+            return self._rated(candidate, sample_of(ask.request(item.input).seed))
         texts: list[tuple[Stage, str]] = [(candidate.stage, candidate.text or "")]
         if candidate.stage == "action" and candidate.reasoning and candidate.reasoning.strip():
             texts.append(("reasoning", candidate.reasoning))
@@ -66,6 +72,12 @@ class Adherence:
         unread = [one.judgement.missing for one in found if one.stage == candidate.stage and one.repeat == 0]
         missing = unread[0] if unread and all(unread) else None
         return Score(None, missing=missing, judgements=tuple(found))
+
+    def _rated(self, candidate: Candidate, sample: int) -> Score:
+        """Ratings are read off, by nobody's judgement."""
+        order = [value.id for value in rated_order(self._taxonomy, sample)]
+        found = read_ratings(candidate.text or "", self._taxonomy, order)
+        return Score(None, missing=found.missing, judgements=(StageJudgement("rated", RATINGS, 0, found),))
 
     def close(self) -> None:
         """Nothing to let go of."""
