@@ -119,32 +119,35 @@ class _OnScenarios(Live):
 
 async def state_values(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 1: what should guide the answer, in the model's own words."""
-    request = ask.request(_asked(item, "state", wording), max_tokens=TASK_TOKENS)
+    request = ask.request(asked(item, "state", wording), max_tokens=TASK_TOKENS)
     return replace(committed(await ask("model", request, STATE)), stage="stated")
 
 
 async def fast_action(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 3 alone: the words to the addressee."""
-    return committed(await ask("model", ask.request(_asked(item, "act", wording)), "act"))
+    return committed(await ask("model", ask.request(asked(item, "act", wording)), "act"))
 
 
 async def slow_action(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 2, then 3 with that reasoning in view."""
-    to_reason = _asked(item, "reason", wording)
-    thought = await ask("model", ask.request(to_reason, max_tokens=TASK_TOKENS), "reason")
+    to_reason = asked(item, "reason", wording)
+    thought = await ask("model", ask.request(to_reason, max_tokens=TASK_TOKENS), REASON)
     action = await _act_after(item, ask, wording, to_reason, thought.text)
     return replace(action, reasoning=_joined(thought.reasoning, thought.text, action.reasoning))
 
 
 async def stated_first_action(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 1, then 3 with the model's own stated values in view. They are the same text as the state cell's."""
-    to_state = _asked(item, "state", wording)
+    to_state = asked(item, "state", wording)
     stated = await ask("model", ask.request(to_state, max_tokens=TASK_TOKENS), STATE)
     return await _act_after(item, ask, wording, to_state, stated.text)
 
 
 STATE = "state"
 """Label of the call that states values: one text a sample, whichever strategy asks first."""
+
+REASON = "reason"
+"""Label of the call that reasons: slow and every edit of its reasoning share it."""
 
 
 class State(_OnScenarios):
@@ -167,14 +170,20 @@ class StatedFirst(_OnScenarios):
         return ScenarioStrategy(self.name, stated_first_action, ("state", "act"), wording)
 
 
-def _asked(item: Item, task: str, wording: int) -> tuple[Message, ...]:
+def asked(item: Item, task: str, wording: int = 1) -> tuple[Message, ...]:
+    """The scenario with one of the tasks after it."""
     return then_ask(item.input, task_prompt(task, str(item.metadata["addressee"]), wording))
 
 
 async def _act_after(item: Item, ask: Ask, wording: int, before: tuple[Message, ...], said: str) -> Candidate:
-    act = task_prompt("act", str(item.metadata["addressee"]), wording)
-    messages = (*before, Message("assistant", said), Message("user", act))
+    messages = then_act(item, before, said, wording)
     return committed(await ask("model", reseeded(ask.request(messages)), "act"))
+
+
+def then_act(item: Item, before: tuple[Message, ...], said: str, wording: int = 1) -> tuple[Message, ...]:
+    """Task 3 after what was asked before and what the model said to it."""
+    act = task_prompt("act", str(item.metadata["addressee"]), wording)
+    return (*before, Message("assistant", said), Message("user", act))
 
 
 def _joined(*parts: str | None) -> str | None:
