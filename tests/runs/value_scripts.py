@@ -102,9 +102,9 @@ def judge(request: Request, sample: int) -> str:
     fence = re.search(r"^=== [0-9a-f]+ ===$", body, re.MULTILINE)
     assert fence is not None
     text = body.split(fence[0])[1] if body.count(fence[0]) == 2 else body.split(fence[0])[-2]
-    ids = re.findall(r"[a-z-]+", body.rpartition("one JSON object:")[2])
+    assert request.schema is not None
     verdicts = {}
-    for value in ids:
+    for value in request.schema["required"]:
         verdicts[value] = {"verdict": "absent", "evidence": ""}
         for verdict, word in (("upholds", "for"), ("betrays", "against")):
             if f"I act {word} {value}." in text:
