@@ -105,3 +105,9 @@ def test_sign_flip_by_hand() -> None:
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 0), (3, 9), (40, 21)])
 def test_sign_flip_of_single_draws_is_mcnemar(gained: int, lost: int) -> None:
     assert sign_flip([1] * gained + [-1] * lost + [0] * 7) == pytest.approx(mcnemar(gained, lost))
+
+
+def test_sign_flip_has_a_normal_limit() -> None:
+    changes = np.where(np.arange(40_000) % 200 < 101, 1, -1)  # 20,200 up, 19,800 down: 400 / √40,000 = 2
+    assert sign_flip(changes) == pytest.approx(0.0455, abs=1e-4)
+    assert sign_flip(changes[:4000]) == pytest.approx(mcnemar(2020, 1980))

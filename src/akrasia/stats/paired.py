@@ -13,6 +13,9 @@ from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import FEW, check_level, t_quantile
 
+MOST_STEPS = 100_000_000
+"""Beyond so many additions (thousands of changes) a sum of random signs is normal, and its convolution slow."""
+
 
 class PairedDifference(Struct, frozen=True):
     """Second minus first, on the same items.
@@ -54,7 +57,8 @@ def sign_flip(changes: ArrayLike) -> float:
     """The exact two-sided p-value of "as likely up as down": every change could as well have had the other sign.
 
     The sum of the changes is held against its distribution over all sign patterns, by convolution. With changes of ±1
-    this is McNemar's exact test; larger ones come from several draws per arm (Fisher's randomisation test).
+    this is McNemar's exact test; larger ones come from several draws per arm (Fisher's randomisation test). Of a great
+    many changes the normal limit is used.
 
     Args:
         changes: (N,) whole numbers, one per independent pair.
@@ -66,6 +70,8 @@ def sign_flip(changes: ArrayLike) -> float:
         >>> sign_flip([1, 1, 1, 1, 1, 1, 0])
         0.03125
     """
+    from scipy.special import ndtr
+
     raw = np.asarray(changes, dtype=np.float64)
     if raw.ndim != 1 or not np.all(np.isfinite(raw) & (raw == np.round(raw))):
         raise InputError("changes must be whole numbers, one per pair: give counts, not shares")
@@ -74,12 +80,14 @@ def sign_flip(changes: ArrayLike) -> float:
         return 1.0
     unit = int(np.gcd.reduce(sizes))
     steps, reach = sizes // unit, int(sizes.sum()) // unit
+    seen = abs(int(raw.sum())) // unit
+    if len(steps) * reach > MOST_STEPS:
+        return 2 * float(ndtr(-seen / np.sqrt(np.sum(steps.astype(np.float64) ** 2))))
     # chance[reach + t] is P(sum = t) over the patterns so far.
     chance = np.zeros(2 * reach + 1)
     chance[reach] = 1.0
     for step in steps:
         chance = (np.roll(chance, step) + np.roll(chance, -step)) / 2
-    seen = abs(int(raw.sum())) // unit
     return 1.0 if seen == 0 else min(1.0, 2 * float(chance[reach + seen :].sum()))
 
 
