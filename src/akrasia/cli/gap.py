@@ -32,7 +32,7 @@ def gap(
     if source.is_dir():
         _of_run(source, labels, (threshold, level, seed), json)
         return
-    from akrasia.gap.labels import measure_table
+    from akrasia.gap import measure_table
 
     found = measure_table(read_labels(source), gold=labels, threshold=threshold, level=level, seed=seed)
     print_json(found.record()) if json else _show(found, source.name)
@@ -41,7 +41,7 @@ def gap(
 def _of_run(folder: Path, gold: LabelTable | None, how: tuple[float, float, int], json: bool) -> None:
     from msgspec.structs import replace
 
-    from akrasia.gap.labels import measure_table
+    from akrasia.gap import measure_table
     from akrasia.runs import load_run
     from akrasia.runs.value_estimates import HowValues, estimate_values
 
