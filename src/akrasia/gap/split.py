@@ -146,19 +146,20 @@ def split(
     whole &= ~np.isnan(np.sum(given, axis=0))
     if not whole.any():
         raise Undefined(f"no scenario has a stated value and {size} actions that could be judged: see what is missing")
-    lent = np.zeros(len(whole), bool)
-    lent[whole] = lends(frame.codes[whole], codes[whole])
+    lent = _lent(whole, frame, codes)
     keep = lent if lent.any() else whole
     parts = _Parts(frame.rows(keep), size, [u[keep] for u in utilities], [d[keep] for d in given])
     pools = [_pool(judge, keep, frame, codes) for judge in judges]
     chance = _chance(parts, pools, donors, seed) if lent.any() else None
-    left_out = {
-        "stated_missing": int(missing.sum()),
-        "stated_empty": int(empty.sum()),
-        "short": int((usable & ~whole).sum()),
-        "without_donors": int((whole & ~keep).sum()),
-    }
-    return _assemble(parts, chance, left_out, level)
+    lost = {"stated_missing": missing, "stated_empty": empty, "short": usable & ~whole, "without_donors": whole & ~keep}
+    return _assemble(parts, chance, {name: int(rows.sum()) for name, rows in lost.items()}, level)
+
+
+def _lent(whole: BoolArray, frame: Frame, domains: IntArray) -> BoolArray:
+    """(S,) the scenarios among these whose domain holds another family."""
+    found = np.zeros(len(whole), bool)
+    found[whole] = lends(frame.codes[whole], domains[whole])
+    return found
 
 
 class _Parts(Struct, frozen=True):
