@@ -114,6 +114,10 @@ def test_a_reply_that_cannot_be_read_is_missing(reply: Reply, reason: str):
         ("she wasn't", None),
         ("...", None),
         ("said there", None),
+        ("u", None),
+        ("he was there", None),
+        ("she was ther", None),
+        ("INST", "INST"),
     ],
 )  # fmt: skip
 def test_evidence(span: str, words: str | None):
@@ -123,7 +127,16 @@ def test_evidence(span: str, words: str | None):
 def test_evidence_in_other_compositions_of_the_same_letters():
     assert find_evidence("cafe\u0301", "au caf\u00e9.") == "caf\u00e9"
     assert find_evidence("caf\u00e9", "au cafe\u0301.") == "cafe\u0301"
+    assert find_evidence("cafe", "au cafe\u0301.") is None
     assert find_evidence("hidden", "h\u200bid\u200bden") == "h\u200bid\u200bden"
+
+
+def test_evidence_in_a_script_without_spaces():
+    assert find_evidence("带汤", "今晚带汤去看她") == "带汤"
+
+
+def test_evidence_takes_the_first_whole_words():
+    assert find_evidence("art", "the heart of art") == "art"
 
 
 @given(st.text(max_size=60), st.integers(0, 60), st.integers(1, 60))

@@ -24,7 +24,7 @@ ORDERS = 4
 """Orders of a list of values: few, so that many texts share the prefix that describes it."""
 
 _SEED_SLOTS = 2**31 // SAMPLE_STRIDE
-_FIELD = re.compile(r"\{(values|form|fence|text|ids)\}")
+_FIELD = re.compile(r"\{(values|form|fence|text|count)\}")
 _TURN_MARK = re.compile(r"<|\[(?=\s*/?\s*[A-Z_]{3,}\s*\])")
 _JOINERS = "\u200c\u200d"
 """Invisible as well, but some scripts and emoji are not written without them."""
@@ -46,8 +46,8 @@ def order(taxonomy: Taxonomy, text: str, repeat: int) -> tuple[Value, ...]:
 def messages(values: Sequence[Value], text: str) -> tuple[Message, ...]:
     """The conversation that asks for the verdicts on one text."""
     visible = shown(text)
-    ids = ", ".join(value.id for value in values)
-    asked = _fill(TEXT, {"fence": fence_for(visible), "text": visible, "ids": ids})
+    count = "the one value" if len(values) == 1 else f"each of the {len(values)} values"
+    asked = _fill(TEXT, {"fence": fence_for(visible), "text": visible, "count": count})
     return (Message("system", _system(values)), Message("user", asked))
 
 
@@ -94,17 +94,15 @@ def _visible(char: str) -> str:
 
 
 def _system(values: Sequence[Value]) -> str:
-    form = f'{{"{values[0].id}": {{"verdict": "upholds" or "betrays" or "absent", "evidence": "…"}}'
-    form += ", …}" if len(values) > 1 else "}"
+    form = f'{{"{values[0].id}": {{"verdict": "upholds" or "betrays" or "absent", "evidence": words of the text or ""}}'
+    form += ", and so on}" if len(values) > 1 else "}"
     return _fill(SYSTEM, {"values": "\n".join(map(_described, values)), "form": form})
 
 
 def _described(value: Value) -> str:
-    line = f"- {value.id}: {value.definition}"
-    for label, examples in (("Upholds", value.upholds), ("Betrays", value.betrays)):
-        if examples:
-            line += f" {label}, for example: {'; '.join(examples)}."
-    return line
+    examples = {"upholds": value.upholds, "betrays": value.betrays}
+    given = [f"{verdict}: {'; '.join(ones)}" for verdict, ones in examples.items() if ones]
+    return f"- {value.id}: {value.definition}" + (f" ({' / '.join(given)})" if given else "")
 
 
 def _fill(name: str, fields: dict[str, str]) -> str:

@@ -69,14 +69,25 @@ def find_evidence(span: str, text: str) -> str | None:
     """The words of the text that a quotation stands for, as the text has them; None where they do not occur in it.
 
     Case, white space, the form of quotation marks and dashes, and invisible characters do not count, nor do quotation
-    marks and dots around the whole.
+    marks and dots around the whole. A part of a word is no quotation: "u" occurs in nearly every text.
     """
     folded, places = _fold(text)
     wanted = _fold(span)[0].strip(" '.")
     if not any(char.isalnum() for char in wanted):
         return None
     at = folded.find(wanted)
-    return None if at < 0 else text[places[at] : places[at + len(wanted) - 1] + 1]
+    while at >= 0:
+        end = at + len(wanted)
+        if not _inside_word(folded[max(0, at - 1) : at + 1]) and not _inside_word(folded[end - 1 : end + 1]):
+            return text[places[at] : places[end - 1] + 1]
+        at = folded.find(wanted, at + 1)
+    return None
+
+
+def _inside_word(pair: str) -> bool:
+    """Whether two neighbours belong to one word; scripts without capitals may be written without spaces."""
+    return len(pair) == 2 and all(char.isdigit() or char.upper() != char.lower() or unicodedata.combining(char)
+                                  for char in pair)  # fmt: skip
 
 
 def _reading(entry: object, text: str) -> Reading | str:
