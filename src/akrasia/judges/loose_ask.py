@@ -40,7 +40,11 @@ class ReplyFile:
             self._file: IO[bytes] = path.open("a+b")
         except OSError as error:
             raise InputError(f"cannot open the file of replies {path}: {error.strerror}") from None
-        self._read()
+        try:
+            self._read()
+        except InputError:
+            self._file.close()
+            raise
 
     def find(self, key: str) -> Reply | None:
         """The reply that was kept under a key."""
