@@ -47,6 +47,7 @@ COMMANDS = {
     "compare": "akrasia.cli.compare:compare",
     "plan": "akrasia.cli.plan:plan",
     "gold": "akrasia.cli.gold:app",
+    "judge": "akrasia.cli.judge:app",
     "study": "akrasia.cli.study:study",
     "report": "akrasia.cli.report:report",
     "demo": "akrasia.cli.demo:demo",

@@ -141,6 +141,7 @@ async def calibrate_file(
         InputError, RunIncomplete: see `read_gold_texts` and `read_texts`; the file cannot be written.
     """
     gold = read_gold_texts(gold_file, values)
+    _check_writable(out)
     by_judge = await read_texts(bench.judges, gold.texts, gold.taxonomy, replace(reading, repeats=2))
     most = max(len(repeats) for repeats in by_judge)
     # A judge that always says the same stands in both repeats of a panel.
@@ -165,12 +166,12 @@ async def label_file(
     """
     rows = read_texts_file(texts_file)
     asked = values or taxonomy()
+    _check_writable(out)
     found = [repeats[0] for repeats in await read_texts(bench.judges, [row.text for row in rows], asked, reading)]
     judgements = bench.together(found)
     lines = [_line(row, judgement, bench.whole.name) for row, judgement in zip(rows, judgements, strict=True)]
-    partial = out.with_name(out.name + ".partial")
+    partial = _partial(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
         partial.replace(out)
     except OSError as error:
@@ -202,6 +203,22 @@ async def try_injections(
     if len(bench.judges) > 1:
         named.append((bench.whole.name, bench.together(found)))
     return [measure_injections(name, suite, dict(zip(texts, verdicts, strict=True))) for name, verdicts in named]
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
+
+
+def _check_writable(out: Path) -> None:
+    """Refuse a place where nothing can be written, before anything is bought for it."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise InputError(f"cannot write {out}: it is a folder: name a file")
+        _partial(out).write_bytes(b"")
+        _partial(out).unlink()
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
 
 
 def _line(row: TextRow, judgement: Judgement, judge: str) -> dict[str, Any]:
