@@ -6,34 +6,35 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
-from akrasia.gap import LabelTable, Modes, measure_modes
-from akrasia.gap.drawn import Drawn
-from akrasia.gap.split import Split, split
-from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
+from akrasia.gap import LabelTable, Modes, measure_table
+from akrasia.gap.noise import Noise
+from akrasia.gap.pressure import PressureContrasts
+from akrasia.gap.sensitivity import SensitivityBand, sensitivity_band
+from akrasia.gap.split import Split
+from akrasia.judges.calibration import Calibration
+from akrasia.models import model_identity
+from akrasia.runs.value_labels import Arms, arms, label_table, stage_reads
+from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
+from akrasia.stats import Figure
 from akrasia.stats.diagnostic import Diagnostic, ordered
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from akrasia.runs.reader import Run
 
 
-class HowValues(msgspec.Struct, frozen=True):
-    """How the gap of a run is measured.
+class Evidence(msgspec.Struct, frozen=True):
+    """What is known of the judge's errors; without any, every figure is uncalibrated.
 
     Attributes:
-        threshold: from which grade a value is present.
-        level: nominal coverage of the intervals.
-        seed: of the donor sample.
+        gold: human labels of random texts of this run; they correct the figures.
+        calibration: errors on other texts; they give sensitivity bands.
     """
 
-    threshold: float = 0.5
-    level: float = 0.95
-    seed: int = 0
+    gold: LabelTable | None = None
+    calibration: Calibration | None = None
 
 
 class ValueEstimate(msgspec.Struct, frozen=True):
@@ -44,6 +45,11 @@ class ValueEstimate(msgspec.Struct, frozen=True):
         table: the labels, one row a draw.
         gap: every mode, and what deliberation changes.
         splits: mode → where its loss comes from; only modes with several draws have one.
+        noise: mode → what varies when the same is read, stated or done again.
+        contrasts: mode → every pressure against its neutral twin; only where the run holds such pairs.
+        rated: the same held against the model's ratings; None where it was not asked for any.
+        agreement: mode or "state" → Krippendorff's α between the judges; empty with one judge.
+        bands: mode → the figures over the error rates of a calibration on other texts; empty without one.
         unread: mode or "state" → how many texts no judge could read, by reason.
         diagnostics: about the group as a whole, worst first.
     """
@@ -52,6 +58,11 @@ class ValueEstimate(msgspec.Struct, frozen=True):
     table: LabelTable
     gap: Modes
     splits: dict[str, Split]
+    noise: dict[str, Noise]
+    contrasts: dict[str, PressureContrasts]
+    rated: Rated | None
+    agreement: dict[str, Figure | None]
+    bands: dict[str, SensitivityBand]
     unread: dict[str, dict[str, int]]
     diagnostics: tuple[Diagnostic, ...]
 
@@ -60,84 +71,106 @@ class ValueEstimate(msgspec.Struct, frozen=True):
         found = self.gap.record()
         found["split"] = msgspec.to_builtins(self.splits)
         found["headline"] = {mode: one.headline(self.group.stated.model) for mode, one in self.splits.items()}
+        for part in ("noise", "contrasts", "rated", "agreement", "bands"):
+            found[part] = msgspec.to_builtins(getattr(self, part))
         found["unread"] = self.unread
         found["diagnostics"] = msgspec.to_builtins(ordered([*self.diagnostics, *self.gap.diagnostics]))
         return found
 
 
-def estimate_values(run: Run, how: HowValues | None = None) -> list[ValueEstimate]:
+def estimate_values(run: Run, how: HowValues | None = None, evidence: Evidence | None = None) -> list[ValueEstimate]:
     """Measure every group of a run's cells that state and act.
 
+    Args:
+        run: an open run; it may be unfinished.
+        how: see `HowValues`.
+        evidence: what is known of the judge's errors.
+
     Raises:
-        InputError: the run is of no value suite, or nothing acted yet.
+        InputError: the run is of no value suite, nothing acted yet, or the evidence does not fit.
     """
-    how = how or HowValues()
     groups = [group for group in arms(run) if group.modes]
     if not groups:
         raise InputError(f"{run.folder} states values and never acts: add --strategy fast or slow and run again")
-    return [_estimate(run, group, how) for group in groups]
+    return [_estimate(run, group, how or HowValues(), evidence or Evidence()) for group in groups]
 
 
-def _estimate(run: Run, group: Arms, how: HowValues) -> ValueEstimate:
+def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> ValueEstimate:
     table = label_table(run, group)
-    gap = measure_modes(
-        table.modes,
-        values=table.values,
-        clusters=table.clusters,
-        domains=table.domains,
-        pressures=table.pressures,
-        threshold=how.threshold,
-        level=how.level,
-    )
+    gap = measure_table(table, gold=evidence.gold, threshold=how.threshold, level=how.level, seed=how.seed)
     stated = stage_reads(run, group, group.stated, "stated")
     acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items()}
     unread = {"state": stated.missing if stated else {}}
     unread.update({mode: reads.missing if reads else {} for mode, reads in acted.items()})
-    notes: list[Diagnostic] = []
-    splits = {}
+    notes = _about(run, group, evidence)
+    splits, noises, contrasts = {}, {}, {}
     for mode, reads in acted.items():
-        if stated is None or reads is None or reads.scores.shape[3] < 2:
+        if stated is None or reads is None:
             continue
-        try:
-            splits[mode] = _split(group, stated, reads, how)
-        except Undefined as error:
-            notes.append(Diagnostic("no_split", f"{mode}: no split of the loss: {error}", "warning"))
-    notes += _about(run, group)
-    return ValueEstimate(group, table, gap, splits, unread, tuple(ordered(notes)))
+        noises[mode] = noise_of(group, stated, reads, how)
+        paired = contrasts_of(group, stated, reads, how)
+        if paired is not None:
+            contrasts[mode] = paired
+        if reads.scores.shape[3] > 1:
+            try:
+                splits[mode] = split_of(group, stated, reads, how)
+            except Undefined as error:
+                notes.append(Diagnostic("no_split", f"{mode}: no split of the loss: {error}", "warning"))
+    return ValueEstimate(
+        group=group,
+        table=table,
+        gap=gap,
+        splits=splits,
+        noise=noises,
+        contrasts=contrasts,
+        rated=rated_of(run, group, table, how),
+        agreement=agreement_of(group, {"state": stated, **acted}, how),
+        bands=_bands(table, gap, evidence, how),
+        unread=unread,
+        diagnostics=tuple(ordered(notes)),
+    )
 
 
-def _split(group: Arms, stated: StageReads, acted: StageReads, how: HowValues) -> Split:
-    """By the judges one by one where two tell different things; by their panel where there are more, or one."""
-    clusters = [item.cluster or item.id for item in group.items]
-    domains = [str(item.metadata.get("domain", "")) for item in group.items]
-    common: dict[str, Any] = {
-        "clusters": clusters, "domains": domains, "threshold": how.threshold, "level": how.level, "seed": how.seed,
-    }  # fmt: skip
-    if len(acted.judges) == 2 and acted.judges == stated.judges:
-        one, two = (Drawn(_over_draws(stated.scores[judge, 0]), acted.scores[judge, 0]) for judge in (0, 1))
-        if not np.array_equal(np.nan_to_num(one.actions, nan=-1), np.nan_to_num(two.actions, nan=-1)):
-            return split(one, second=two, **common)
-    return split(Drawn(_over_draws(stated.panel), acted.panel), **common)
+def _bands(table: LabelTable, gap: Modes, evidence: Evidence, how: HowValues) -> dict[str, SensitivityBand]:
+    """The figures over the judge's error rates on other texts: from none to the upper end of what was measured."""
+    found = evidence.calibration
+    if found is None:
+        return {}
+    wrong, missed = (figure.high or figure.value for figure in (found.overall.false_present, found.overall.false_absent)
+                     if figure is not None)  # fmt: skip
+    return {
+        mode: sensitivity_band(
+            stages,
+            false_present=(0.0, min(wrong, 0.45)),
+            false_absent=(0.0, min(missed, 0.45)),
+            threshold=how.threshold,
+            supported=[table.values.index(value) for value in gap.modes[mode].supported],
+        )
+        for mode, stages in table.modes.items()
+    }
 
 
-def _over_draws(grades: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(S, K, V) → (S, V): the mean over the statements of a scenario."""
-    known = ~np.isnan(grades)
-    number = known.sum(axis=1)
-    total = np.where(known, grades, 0.0).sum(axis=1)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
-
-
-def _about(run: Run, group: Arms) -> list[Diagnostic]:
+def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
     found = []
-    judges = run.manifest.run.judge
-    if len(judges) == 1:
+    judges = " and ".join(model_identity(judge) for judge in run.manifest.run.judge)
+    if evidence.calibration is not None:
+        found.append(_calibrated(run, evidence.calibration))
+    elif evidence.gold is None:
         found.append(
             Diagnostic(
                 "uncalibrated",
-                f"uncalibrated: how often {judges[0]} errs on texts of this run is not known; draw gold labels with "
+                f"uncalibrated: how often {judges} err on texts of this run is not known; draw gold labels with "
                 f"akrasia gold sample {run.folder} --labels 300 -o gold.jsonl",
                 "warning",
+            )
+        )
+    deep = max(cell.samples for cell in group.modes.values())
+    if deep > 1:
+        found.append(
+            Diagnostic(
+                "draws",
+                f"rows are draws: {len(group.items)} scenarios with {deep} actions each; intervals are by family",
+                "info",
             )
         )
     undrawn = _undrawn(run, group)
@@ -150,6 +183,26 @@ def _about(run: Run, group: Arms) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def _calibrated(run: Run, calibration: Calibration) -> Diagnostic:
+    """What the calibration is worth here.
+
+    Raises:
+        InputError: it was made with another judge.
+    """
+    mine = {model_identity(name): found for name, found in run.manifest.judges.items()}
+    name = model_identity(calibration.judge)
+    if mine.get(name) != calibration.fingerprint:
+        raise InputError(
+            f"the calibration is of judge {name}, which is not (or no longer) what read this run: {', '.join(mine)}"
+        )
+    return Diagnostic(
+        "calibrated_elsewhere",
+        f"{name} was calibrated on {calibration.texts} other texts ({calibration.gold}): its error rates there "
+        "give sensitivity bands, no correction; gold of this run would correct",
+        "info",
+    )
 
 
 def _undrawn(run: Run, group: Arms) -> int:

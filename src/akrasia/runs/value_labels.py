@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from akrasia.runs.reader import Run, StoredItem
 
-Floats = "NDArray[np.float64]"
-
 _readings = msgspec.json.Decoder(dict[str, Reading]).decode
 
 
@@ -44,15 +42,15 @@ class StageReads(msgspec.Struct, frozen=True):
     @property
     def panel(self) -> NDArray[np.float64]:
         """(S, K, V): the mean of the judges' first readings, of those who could read."""
-        return _mean(self.scores[:, 0])
+        return mean_known(self.scores[:, 0], 0)
 
     @property
     def panel_betrayed(self) -> NDArray[np.float64]:
         """(S, K, V): the share of judges who see the value betrayed."""
-        return _mean(self.betrayed[:, 0])
+        return mean_known(self.betrayed[:, 0], 0)
 
 
-def _mean(stack: NDArray[np.float64], axis: int = 0) -> NDArray[np.float64]:
+def mean_known(stack: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """The mean over an axis of what is known; NaN where nothing is."""
     known = ~np.isnan(stack)
     number = known.sum(axis=axis)
@@ -156,7 +154,7 @@ def stated_grades(run: Run, group: Arms) -> NDArray[np.float64]:
     reads = stage_reads(run, group, group.stated, "stated")
     if reads is None:
         return np.full((len(group.items), len(group.values)), np.nan)
-    return _mean(reads.panel, axis=1)
+    return mean_known(reads.panel, 1)
 
 
 def adherence_utilities(run: Run, cell: Cell, items: Sequence[StoredItem], depth: int) -> NDArray[np.float64]:

@@ -1,0 +1,201 @@
+"""The value–action gap as text, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from akrasia.cli.output import counted, table
+
+if TYPE_CHECKING:
+    from akrasia.gap import Gap, GroupGap, Modes
+    from akrasia.runs.value_estimates import ValueEstimate
+    from akrasia.stats import Figure
+
+
+def _figure(figure: Figure | None) -> str:
+    if figure is None:
+        return "undefined"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def _value(figure: Figure | None) -> str:
+    return "undefined" if figure is None else f"{figure.value:.3f}"
+
+
+def show_gap(found: Modes, name: str) -> None:
+    """Every mode's figures with their intervals."""
+    gaps = found.modes
+    print(f"{name}: {counted(len(found.values), 'value')}")
+    for mode, one in gaps.items():
+        families = f" in {counted(one.clusters, 'family', 'families')}" if one.clusters < one.scenarios else ""
+        print(f"  {mode}: {counted(one.scenarios, 'scenario')}{families}")
+        for diagnostic in one.diagnostics:
+            print(f"    {diagnostic.severity}: {diagnostic.message}")
+    for diagnostic in found.diagnostics:
+        print(f"  {diagnostic.severity}: {diagnostic.message}")
+    print()
+    first = next(iter(gaps.values()))
+    print(table([f"{first.level:.0%} interval", *gaps], _headline(gaps)))
+    if found.deliberation_effect is not None:
+        effect = _figure(found.deliberation_effect)
+        print(f"\nDeliberation effect, macro-F1 of slow less that of fast on the same scenarios: {effect}")
+    print()
+    for mode, one in gaps.items():
+        _remarks(mode, one)
+    _transitions(gaps)
+    _by_value(gaps)
+    _by_group("domain", {mode: one.by_domain for mode, one in gaps.items()})
+    _by_group("pressure", {mode: one.by_pressure for mode, one in gaps.items()})
+    _by_threshold(gaps)
+
+
+def _headline(gaps: dict[str, Gap]) -> list[list[str]]:
+    baselines = {mode: one.baseline for mode, one in gaps.items()}
+    rows: list[tuple[str, list[Figure | None]]] = [
+        ("macro-F1", [one.macro_f1 for one in gaps.values()]),
+        ("  by habit alone", [None if b is None else b.macro_f1 for b in baselines.values()]),
+        ("  above habit", [None if b is None else b.macro_f1_gain for b in baselines.values()]),
+        ("kappa", [one.kappa for one in gaps.values()]),
+        ("retention", [one.retention for one in gaps.values()]),
+        ("  by habit alone", [None if b is None else b.retention for b in baselines.values()]),
+        ("  above habit", [None if b is None else b.retention_gain for b in baselines.values()]),
+        ("survival", [one.survival for one in gaps.values()]),
+        ("suppression", [one.suppression for one in gaps.values()]),
+        ("emergence", [one.emergence for one in gaps.values()]),
+        ("Manhattan distance", [one.manhattan for one in gaps.values()]),
+    ]
+    if any(one.betrayed is not None for one in gaps.values()):
+        rows.append(("betrayed, of stated", [one.betrayed for one in gaps.values()]))
+    return [[label, *map(_figure, figures)] for label, figures in rows]
+
+
+def _remarks(mode: str, one: Gap) -> None:
+    """What stands beside the headline of one arm: the floor of the distance, bounds, raw figures."""
+    if one.manhattan_floor:
+        print(
+            f"\n{mode}: no action could come nearer than {one.manhattan_floor:.3f} on these scales; with both stages "
+            f"0 or 1 the Manhattan distance is {_figure(one.manhattan_binary)}"
+        )
+    if one.missing.share and one.missing.retention is not None:
+        bounds = one.missing.retention
+        print(f"{mode}: whatever the missing labels are, retention is {bounds.worst:.3f} to {bounds.best:.3f}")
+    if one.uncorrected is not None:
+        raw = one.uncorrected
+        names = {"macro_f1": "macro-F1", **{name: name for name in raw.__struct_fields__ if name != "macro_f1"}}
+        known = [f"{names[name]} {_figure(getattr(raw, name))}" for name in names if getattr(raw, name) is not None]
+        print(f"{mode}, uncorrected: {', '.join(known) or 'gold corrected nothing'}")
+
+
+def _transitions(gaps: dict[str, Gap]) -> None:
+    """The paths of cells through the stages; arms with and without reasoning have tables of their own."""
+    for reasoned in (False, True):
+        arms = {
+            mode: one.transitions for mode, one in gaps.items() if ("-" not in next(iter(one.transitions))) == reasoned
+        }
+        if not arms:
+            continue
+        print()
+        rows = [
+            [_path(pattern), *(f"{counts[pattern]:,}" for counts in arms.values())]
+            for pattern in next(iter(arms.values()))
+        ]
+        print(table(["stated → reasoning → action" if reasoned else "stated → action", *arms], rows))
+
+
+def _path(pattern: str) -> str:
+    return " → ".join("yes" if bit == "1" else "no" for bit in pattern if bit != "-")
+
+
+def _by_value(gaps: dict[str, Gap]) -> None:
+    print()
+    first = next(iter(gaps.values()))
+    names = sorted(first.by_value, key=lambda name: -first.by_value[name].support)
+    head = ["value", "scenarios", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))]
+    rows = []
+    for name in names:
+        parts = [one.by_value[name] for one in gaps.values()]
+        mark = "" if parts[0].supported else " (few)"
+        rows.append([name + mark, f"{parts[0].support:,}", *(_value(x) for p in parts for x in (p.f1, p.retention))])
+    print(table(head, rows))
+
+
+def _by_group(kind: str, groups: dict[str, dict[str, GroupGap]]) -> None:
+    names = sorted({name for parts in groups.values() for name in parts})
+    if len(names) < 2:
+        return
+    print()
+    rows = []
+    for name in names:
+        cells = [parts[name].retention if name in parts else None for parts in groups.values()]
+        rows.append([name, *map(_figure, cells)])
+    print(table([kind, *(f"retention {mode}" for mode in groups)], rows))
+
+
+def _by_threshold(gaps: dict[str, Gap]) -> None:
+    """How the figures move with the threshold; nothing where every label is 0 or 1 and nothing can move."""
+    rows = []
+    for parts in zip(*(one.by_threshold for one in gaps.values()), strict=True):
+        rows.append(
+            [f"{parts[0].threshold:g}", *(_value(x) for part in parts for x in (part.macro_f1, part.retention))]
+        )
+    if len({tuple(row[1:]) for row in rows}) < 2:
+        return
+    print()
+    print(table(["present from", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))], rows))
+
+
+def show_parts(found: ValueEstimate) -> None:
+    """What a run tells beside the metrics: the split, noise, agreement, ratings, pressures, bands."""
+    for mode, split in found.splits.items():
+        print(f"\n{mode}: {split.headline(found.group.stated.model)}")
+        rows = [
+            ["loss", _figure(split.loss)],
+            ["  reachable and not taken", _figure(split.not_taken)],
+            ["    by chance", _figure(split.by_chance)],
+            ["    beyond chance", _figure(split.corrected)],
+            [f"  out of reach with {split.k} tries", _figure(split.unreachable)],
+        ]
+        if split.cross_fitted:
+            rows.append(["recoverable by judges who value each other's choice", _figure(split.recoverable)])
+        print(table([f"split of the loss, {mode}", "F1 with the stated set"], rows))
+    _noise(found)
+    if found.agreement:
+        print()
+        print(table(["judges agree", "Krippendorff's α"], [[n, _figure(f)] for n, f in found.agreement.items()]))
+    if found.rated is not None:
+        rated = found.rated.gap.modes
+        rows = [[mode, _figure(one.macro_f1), _figure(one.retention)] for mode, one in rated.items()]
+        print()
+        print(table(["against ratings", "macro-F1", "retention"], rows))
+    for mode, contrasts in found.contrasts.items():
+        suppressed = contrasts.suppressed()
+        named = "; ".join(
+            f"{one.pressure} on {one.value} (odds × {_figure(one.odds_ratio)})" for one in suppressed[:10]
+        )
+        print(f"\n{mode}, pressures that suppress a value (Holm over all): {named or 'none shown'}")
+    for mode, band in found.bands.items():
+        shown = ", ".join(
+            f"{name.replace('_', '-')} {one.low:.3f} to {one.high:.3f}"
+            for name, one in (("macro_F1", band.macro_f1), ("retention", band.retention))
+            if one is not None
+        )
+        print(f"\n{mode}, if the judge erred here as in its calibration or less: {shown} ({band.kind})")
+
+
+def _noise(found: ValueEstimate) -> None:
+    rows = []
+    for mode, noise in found.noise.items():
+        again = {
+            "the same statement judged again": noise.stated_judged,
+            "values stated again": noise.stated_elicited,
+            "the same action judged again": noise.action_judged,
+            "the action drawn again": noise.action_drawn,
+        }
+        rows += [[f"{mode}: {what}", _figure(one.disagreement), _figure(one.f1)] for what, one in again.items() if one]
+        if noise.corrected is not None:
+            rows.append([f"{mode}: stated against acted, less noise", _figure(noise.corrected), ""])
+    if rows:
+        print()
+        print(table(["labels that differ when", "share", "retest F1"], rows))
