@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError
-from akrasia.risk import cross_fit
+from akrasia.risk import Options, cross_fit, estimate
 
 
 def test_by_hand():
@@ -13,6 +13,16 @@ def test_by_hand():
     assert result.recoverable.value == 0
     assert result.naive.value == 1
     assert result.curse.value == 1
+
+
+def test_the_waterfall_holds_the_cross_fitted_figure():
+    rng = np.random.default_rng(3)
+    first, second = rng.random((40, 8)), rng.random((40, 8))
+    result = estimate(first, verifier=second, options=Options(cross_fit=True))
+    stage = next(stage for stage in result.waterfall if stage.stage == "recoverable")
+    assert stage.value == result.cross_fit.recoverable.value
+    assert "not cross-fitted" not in stage.note
+    assert "not_cross_fitted" not in {diagnostic.code for diagnostic in result.diagnostics}
 
 
 def test_pure_noise_recovers_the_mean_and_not_the_maximum():

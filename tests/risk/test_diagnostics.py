@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError
-from akrasia.risk import Notes, Options, estimate
+from akrasia.risk import Notes, Options, estimate, shared_target
 
 
 def codes(result):
@@ -31,11 +31,60 @@ def test_a_healthy_pool_has_nothing_to_say():
 
 
 def test_the_constant_answer_is_read_off_the_pool():
-    # "4" is right on two of three items: always answering it earns 2/3; so does the pool's best of 2.
+    # "4" is right on two of three items: taken from one of them, it is right on one of the two others.
     result = estimate([[1, 0], [1, 0], [0, 0]], answers=[["4", "7"], ["4", "8"], ["4", "9"]])
     found = codes(result)["constant_answer"]
-    assert "'4' earns 0.667" in found.message
-    assert found.severity == "error"
+    assert "'4' earns 0.500 on the items that it was not taken from" in found.message
+    # deployed 1/3, best of two 2/3
+    assert found.severity == "warning"
+    luck = estimate([[1, 0]] * 3, answers=[["4", "7"], ["4", "8"], ["4", "9"]])
+    assert codes(luck)["constant_answer"].severity == "error"
+
+
+def test_the_constant_answer_is_one_number_from_targets_and_from_answers():
+    targets = ["8", "8", "8", "3", "5"]
+    # Three of five items say 8: taken from one, right on two of the four others.
+    assert shared_target(targets) == (0.5, "8")
+    answers = [[target, "0"] for target in targets]
+    utilities = [[1, 0]] * 5
+    read_off = codes(estimate(utilities, answers=answers))["constant_answer"]
+    from_targets = codes(estimate(utilities, options=Options(notes=Notes(constant=shared_target(targets)))))
+    assert read_off.message == from_targets["constant_answer"].message
+    assert "'8' earns 0.500" in read_off.message
+
+
+def test_six_different_targets_have_no_constant_answer():
+    assert shared_target(["1", "2", "3", "4", "5", "6"])[0] == 0
+    message = codes(estimate([[1, 0]] * 6, answers=[[str(i), "x"] for i in range(6)]))["constant_answer"].message
+    assert "no one answer is right on two items" in message
+    assert shared_target(["1"]) is None
+
+
+def test_equal_means_by_accident_are_not_certainty():
+    result = estimate([[1, 0]] * 12)
+    # Wilson with n = 12, t(.975; 11) = 2.201: 1/2 ± t·sqrt(1/48 + t²/576)/(1 + t²/12), that is 0.268.
+    assert result.deployed.value == 0.5
+    assert result.deployed.low == pytest.approx(0.232, abs=5e-4)
+    assert result.deployed.high == pytest.approx(0.768, abs=5e-4)
+    assert result.risk.low == pytest.approx(0.232, abs=5e-4)
+    assert codes(result)["no_spread"].severity == "warning"
+    resampled = estimate([[1, 0]] * 12, options=Options(method="bootstrap", resamples=200))
+    assert resampled.deployed.low == result.deployed.low
+
+
+def test_clusters_with_equal_means_are_not_certainty():
+    utilities = [[1, 1], [0, 0]] * 10
+    result = estimate(utilities, clusters=np.repeat(np.arange(10), 2))
+    assert result.deployed.low < 0.3
+    assert "no_spread" in codes(result)
+
+
+def test_one_utility_throughout_is_degenerate_and_not_spreadless():
+    result = estimate(np.full((12, 2), 0.5))
+    assert "no_spread" not in codes(result)
+    assert "degenerate" in codes(result)
+    assert result.deployed.low == result.deployed.high == 0.5
+    assert "no_spread" not in codes(estimate([[1, 0], [1, 1]] * 6))
 
 
 def test_integer_classes_are_not_compared_across_items():

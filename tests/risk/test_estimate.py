@@ -147,7 +147,7 @@ def test_an_item_without_any_measurement_is_left_out_and_counted():
     assert result.items == 2
     assert result.candidates == 6
     assert result.deployed.value == 0.75
-    assert "1 items have no measured candidate" in result.diagnostics[0].message
+    assert "1 item has no measured candidate and is left out" in result.diagnostics[0].message
     # The lost item may have held anything: deployed between (.5 + 0 + 1)/3 and (.5 + 1 + 1)/3.
     assert result.missing_bounds.deployed.worst == pytest.approx(0.5)
     assert result.missing_bounds.deployed.best == pytest.approx(2.5 / 3)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -44,6 +45,7 @@ def test_whole_items_correct_everything():
     assert result.risk.value == pytest.approx(result.reachable.value - result.deployed.value)
     assert [point.k for point in result.curve] == [1, 4, 8]
     assert result.curve[0].risk.value == 0
+    assert all(point.corrected for point in result.curve)
     assert result.variance.verifier > 0
 
 
@@ -72,8 +74,16 @@ def test_labelling_in_the_drawn_order_settles_items():
     exact = estimate(truth, options=PLAIN)
     assert result.reachable.low < exact.reachable.value < result.reachable.high
     assert result.deployed.low < exact.deployed.value < result.deployed.high
-    # Only the headline k is settled: the curve stays as it was measured.
-    assert result.curve == estimate(said, options=PLAIN).curve
+    # Only the headline k is settled: the other points stay as they were measured, and say so.
+    *others, last = result.curve
+    raw = estimate(said, options=PLAIN).curve
+    assert [(p.reachable, p.risk) for p in others] == [(p.reachable, p.risk) for p in raw[:-1]]
+    assert [p.corrected for p in result.curve] == [False] * 7 + [True]
+    assert (last.reachable, last.risk) == (result.reachable, result.risk)
+    rows = msgspec.to_builtins(result.record())["curve"]
+    assert [row["corrected"] for row in rows] == [False] * 7 + [True]
+    assert rows[-1]["reachable"] == result.reachable.value
+    assert "corrected" not in msgspec.to_builtins(estimate(said, options=PLAIN).record())["curve"][0]
 
 
 def test_without_a_random_draw_deployed_stays_uncorrected():
@@ -95,6 +105,11 @@ def test_a_deployed_candidate_needs_its_own_gold():
     gold = whole_items(truth[:, 1:], rng, 100)
     alone = estimate(said[:, 1:], deployed=said[:, 0], gold=gold, options=PLAIN)
     assert {"gold_uncorrected_deployed", "gold_uncorrected_reachable"} <= codes(alone)
+    # Every candidate of 100 items is labelled: more labels of the pool would not help, and the message says so.
+    said_why = [d.message for d in alone.diagnostics if d.code.startswith("gold_uncorrected")]
+    assert all("what this strategy itself committed to" in message for message in said_why)
+    assert not any("at least 3" in message for message in said_why)
+    assert not any(point.corrected for point in alone.curve)
     labelled = np.where(np.isnan(gold[:, 0]), np.nan, truth[:, 0])
     both = estimate(said[:, 1:], deployed=said[:, 0], gold=Gold(gold, deployed=labelled), options=PLAIN)
     exact = estimate(truth[:, 1:], deployed=truth[:, 0], options=PLAIN)
@@ -149,6 +164,17 @@ def test_the_sensitivity_band_starts_from_the_naive_figure():
 def test_bad_gold_is_refused(gold, message):
     with pytest.raises(InputError, match=message):
         estimate([[0, 1]] * 4, gold=gold)
+
+
+def test_uncorrected_reachable_says_why():
+    def why(utilities, gold, **keywords):
+        result = estimate(utilities, gold=gold, options=PLAIN, **keywords)
+        return next(d.message for d in result.diagnostics if d.code == "gold_uncorrected_reachable")
+
+    nothing = [None, None]
+    assert "labels of 2" in why([[0, 1]] * 5, [[0, 1], [0, 1], nothing, nothing, nothing])
+    stopped = [[None, 1]] * 4 + [nothing]
+    assert "whole pool" in why([[0, 1]] * 5, stopped, ks=1)
 
 
 def test_too_few_labels_to_draw():

@@ -4,7 +4,7 @@ from akrasia.risk.allocation import Costs, GoldState, Purchase, PurchasePlan, pl
 from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.compare import Comparison, MetricComparison, PerItem, compare, per_item
 from akrasia.risk.crossfit import cross_fit
-from akrasia.risk.diagnostics import Notes
+from akrasia.risk.diagnostics import Notes, shared_target
 from akrasia.risk.estimate import Options, estimate
 from akrasia.risk.extrapolation import extrapolate_curve
 from akrasia.risk.gold import Gold
@@ -20,6 +20,7 @@ from akrasia.risk.pooled import (
 )
 from akrasia.risk.records import (
     Band,
+    Counts,
     CrossFit,
     CurvePoint,
     CurveRow,
@@ -42,6 +43,7 @@ __all__ = [
     "Bounds",
     "Comparison",
     "Costs",
+    "Counts",
     "CrossFit",
     "CurvePoint",
     "CurveRow",
@@ -89,5 +91,6 @@ __all__ = [
     "self_consistency",
     "self_consistency_items",
     "sensitivity_band",
+    "shared_target",
     "worst_of_n",
 ]

@@ -5,6 +5,7 @@ Each check is one function that returns a diagnostic or None; what needs the tex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,8 +24,8 @@ class Notes(Struct, frozen=True):
 
     Attributes:
         chance: utility that a random guess earns, in [0, 1] (0.25 with four options).
-        constant: mean utility of the best constant answer, when it can be computed from the targets; else it is read
-            off the pool where answers are texts.
+        constant: what the best constant answer earns and that answer, when targets tell (see `shared_target`); else it
+            is read off the pool where answers are texts.
         unparsed: candidates that failed because no answer could be read.
         truncated: candidates that were cut off.
         texts: (M, K) texts or hashes of the candidates, to count duplicates within items.
@@ -32,7 +33,7 @@ class Notes(Struct, frozen=True):
     """
 
     chance: float | None = None
-    constant: float | None = None
+    constant: tuple[float, str] | None = None
     unparsed: int | None = None
     truncated: int | None = None
     texts: Sequence[Sequence[object]] | None = None
@@ -60,8 +61,7 @@ def pool_diagnostics(
 
 def figure_diagnostics(estimate: Estimate, notes: Notes, constant: tuple[float, str] | None) -> list[Diagnostic | None]:
     """The checks that look at the figures: ceiling, floor, constant answer, chance, a harmful verifier."""
-    if notes.constant is not None:
-        constant = (notes.constant, "")
+    constant = notes.constant or constant
     checks = [
         _one_candidate(estimate),
         few_clusters(estimate.clusters),
@@ -76,18 +76,35 @@ def figure_diagnostics(estimate: Estimate, notes: Notes, constant: tuple[float, 
     return checks
 
 
-def constant_answer(pool: Pool, answers: Answers | None) -> tuple[float, str] | None:
-    """The best utility of always giving one answer, and that answer; None where answers are not texts.
+def shared_target(targets: Sequence[str]) -> tuple[float, str] | None:
+    """What always giving one answer earns, and that answer: the commonest target, valued on all items but one.
 
-    Read off the pool: an answer earns an item's utility where some candidate gave it, and 0 elsewhere, so the figure is
-    a lower bound. Integer classes mean nothing across items and are not compared.
+    An answer has to come from somewhere: it is taken from one item and valued on the others, since on its own item it
+    is right for sure. With n items, m of them with the commonest target, that is (m − 1) / (n − 1); the plain share
+    m / n would give 1 / n even where no two targets are alike.
+
+    Returns:
+        None with fewer than two items.
+    """
+    if len(targets) < 2:
+        return None
+    ((answer, times),) = Counter(sorted(targets)).most_common(1)
+    return (times - 1) / (len(targets) - 1), answer
+
+
+def constant_answer(pool: Pool, answers: Answers | None) -> tuple[float, str] | None:
+    """As `shared_target` without targets: read off the pool; None where answers are not texts, or with one item.
+
+    An answer earns an item's utility where some candidate gave it, and 0 elsewhere, so the figure is a lower bound. It
+    is taken from the item on which it earns most, and valued on the others. Integer classes mean nothing across items
+    and are not compared.
     """
     if answers is None or (isinstance(answers, np.ndarray) and answers.dtype.kind in "fiub"):
         return None
     rows = [list(row) for row in answers]  # type: ignore[arg-type, union-attr]
     if not any(isinstance(answer, str) for row in rows for answer in row):
         return None
-    totals: dict[str, float] = {}
+    earnings: dict[str, list[float]] = {}
     for index, row in enumerate(rows):
         utilities = np.asarray(pool.utilities[index, : len(row)], dtype=np.float64)
         mine: dict[str, list[float]] = {}
@@ -95,14 +112,16 @@ def constant_answer(pool: Pool, answers: Answers | None) -> tuple[float, str] | 
             if isinstance(answer, str) and answer and not np.isnan(utility):
                 mine.setdefault(answer, []).append(float(utility))
         for answer, earned in mine.items():
-            totals[answer] = totals.get(answer, 0.0) + sum(earned) / len(earned)
-    if not totals:
+            earnings.setdefault(answer, []).append(sum(earned) / len(earned))
+    if not earnings or len(rows) < 2:
         return None
-    best = max(sorted(totals), key=lambda answer: totals[answer])
-    return totals[best] / len(rows), best
+    elsewhere = {answer: sum(earned) - max(earned) for answer, earned in earnings.items()}
+    best = max(sorted(elsewhere), key=lambda answer: (elsewhere[answer], sum(earnings[answer])))
+    return elsewhere[best] / (len(rows) - 1), best
 
 
-def _degenerate(pool: Pool, deployed: ArrayLike | None) -> Diagnostic | None:
+def constant_pool(pool: Pool, deployed: ArrayLike | None) -> float | None:
+    """The one utility that every candidate has, deployed ones included; None where two differ."""
     low, high = np.inf, -np.inf
     for _, block in pool.blocks():
         known = block[~np.isnan(block)]
@@ -111,12 +130,17 @@ def _degenerate(pool: Pool, deployed: ArrayLike | None) -> Diagnostic | None:
     if deployed is not None:
         given = np.asarray(deployed, dtype=np.float64)
         low, high = min(low, float(np.nanmin(given))), max(high, float(np.nanmax(given)))
-    if low != high:
+    return low if low == high else None
+
+
+def _degenerate(pool: Pool, deployed: ArrayLike | None) -> Diagnostic | None:
+    utility = constant_pool(pool, deployed)
+    if utility is None:
         return None
     return Diagnostic(
         "degenerate",
-        f"degenerate: every candidate has utility {low:g}, so nothing can be told apart and risk means nothing here; "
-        "check the verifier, the prompt and the difficulty",
+        f"degenerate: every candidate has utility {utility:g}, so nothing can be told apart and risk means nothing "
+        "here; check the verifier, the prompt and the difficulty",
         "error",
     )
 
@@ -126,10 +150,12 @@ def _missing(pool: Pool) -> Diagnostic | None:
         return None
     lost = int((pool.observed == 0).sum())
     planned = int(pool.planned.sum())
-    tail = f"; {lost} items have no measured candidate and are left out" if lost else ""
+    verb = "item has no measured candidate and is" if lost == 1 else "items have no measured candidate and are"
+    tail = f"; {lost} {verb} left out" if lost else ""
+    are = "is" if pool.missing == 1 else "are"
     return Diagnostic(
         "missing",
-        f"{pool.missing} of {planned} utilities are missing{tail}: see the worst-case and best-case bounds",
+        f"{pool.missing} of {planned} utilities {are} missing{tail}: see the worst-case and best-case bounds",
         "warning",
     )
 
@@ -204,9 +230,11 @@ def _constant_answer(estimate: Estimate, constant: tuple[float, str] | None) -> 
     if constant is None:
         return None
     value, answer = constant
-    named = f"always answering {answer!r}" if answer else "the best constant answer"
     ours = f"deployed earns {estimate.deployed.value:.3f}, the best of {estimate.k} {estimate.reachable.value:.3f}"
-    message = f"{named} earns {value:.3f}; {ours}"
+    if value > 0:
+        message = f"always answering {answer!r} earns {value:.3f} on the items that it was not taken from; {ours}"
+    else:
+        message = f"no one answer is right on two items, so a constant one earns 0 where it was not taken from; {ours}"
     if estimate.reachable.value <= value:
         return Diagnostic("constant_answer", f"{message}: what is reached is luck", "error")
     if estimate.deployed.value <= value:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.crossfit import cross_fit
-from akrasia.risk.diagnostics import Notes, constant_answer, figure_diagnostics, pool_diagnostics
+from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figure_diagnostics, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import Gold, correct
 from akrasia.risk.missing import missing_bounds
@@ -36,11 +36,14 @@ from akrasia.risk.records import (
 from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
 from akrasia.stats.bootstrap import Resampler
-from akrasia.stats.diagnostic import Bounds, ordered
+from akrasia.stats.diagnostic import Bounds, Diagnostic, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
-from akrasia.stats.intervals import check_level
+from akrasia.stats.intervals import check_level, counted_interval
 from akrasia.stats.waterfall import waterfall
+
+_NO_WIDTH = 1e-9
+"""An interval narrower than this has no width but for rounding."""
 
 
 class Options(Struct, frozen=True):
@@ -120,10 +123,10 @@ def estimate(
     count = gold is None and verifier is None
     sample, keep = make_sample(pool, given, clusters=clusters, weights=weights, seeds=seeds, count=count)
     cell = _Cell(pool, given, sample, keep, _sizes(ks, sample), scores, level, chosen)
-    result = replace(_raw(cell, weights), band=_band(cell), cross_fit=_cross_fit(cell, clusters))
+    result = replace(_raw(cell, weights, _cross_fit(cell, clusters)), band=_band(cell))
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
-    found = pool_diagnostics(pool, answers, chosen.notes, given)
+    found = [*pool_diagnostics(pool, answers, chosen.notes, given), _no_spread(cell)]
     found += figure_diagnostics(result, chosen.notes, constant_answer(pool, answers))
     return replace(result, diagnostics=ordered([*result.diagnostics, *found]))
 
@@ -141,10 +144,10 @@ class _Cell(Struct, frozen=True):
     options: Options
 
 
-def _raw(cell: _Cell, weights: ArrayLike | None) -> Estimate:
+def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Estimate:
     """The figures that take the verifier at its word."""
     sample, level, k = cell.sample, cell.level, cell.sizes[-1]
-    interval = _intervals(sample, level, cell.options)
+    interval = _intervals(cell)
     base = sample.deployed_items()
     deployed = interval(base)
     # Among one candidate a random draw has no alternative: the risk is 0 by definition, not by estimate.
@@ -155,8 +158,8 @@ def _raw(cell: _Cell, weights: ArrayLike | None) -> Estimate:
     )
     points = _rising(points)
     head = points[-1]
-    recoverable = None
-    if cell.scores is not None:
+    recoverable = None if crossed is None else crossed.recoverable
+    if cell.scores is not None and crossed is None:
         recoverable = interval(best_of_n_items(cell.pool.rows(cell.keep), cell.scores[cell.keep], k))
     beyond = extrapolate(sample, k, head.reachable, level=level) if cell.options.extrapolate else None
     unseen = None if beyond is None else beyond.reachable.value - head.reachable.value
@@ -173,7 +176,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None) -> Estimate:
             deployed,
             head.reachable,
             recoverable=recoverable,
-            cross_fitted=cell.options.notes.cross_fitted,
+            cross_fitted=cell.options.notes.cross_fitted or crossed is not None,
             reachable_4k=None if beyond is None else beyond.reachable,
         ),
         diagnostics=(),
@@ -182,6 +185,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None) -> Estimate:
         extrapolation=beyond,
         clusters=sample.grouping.units,
         level=level,
+        cross_fit=crossed,
     )
     return replace(found, missing_bounds=_bounds(cell, weights, found))
 
@@ -211,7 +215,7 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
     rng = np.random.default_rng(cell.options.seed)
     found = correct(cell.sample, gold, cell.keep, cell.sizes, scores=cell.scores, level=cell.level, rng=rng)
     if found.reachable is None and found.deployed is None:
-        return replace(raw, diagnostics=found.diagnostics)
+        return replace(raw, curve=_marked(raw.curve, None), diagnostics=found.diagnostics)
     deployed, reachable, risk = found.deployed or raw.deployed, found.reachable or raw.reachable, found.risk or raw.risk
     bias = None if found.reachable is None else raw.reachable.value - found.reachable.value
     beyond = raw.extrapolation if found.reachable is None else None
@@ -222,7 +226,9 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
         deployed=deployed,
         reachable=reachable,
         risk=risk,
-        curve=found.curve or raw.curve,
+        curve=_marked(raw.curve, None if found.reachable is None else CurvePoint(raw.k, reachable, risk))
+        if found.curve is None
+        else tuple(replace(point, corrected=True) for point in found.curve),
         error_budget=ErrorBudget(unseen, risk.half_width, bias),
         # Valued by gold, a choice by a noisy verifier earns what it truly earns: there is nothing to cross-fit.
         waterfall=waterfall(
@@ -241,6 +247,14 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
         extrapolation=beyond,
         diagnostics=found.diagnostics,
     )
+
+
+def _marked(raw: tuple[CurvePoint, ...], head: CurvePoint | None) -> tuple[CurvePoint, ...]:
+    """The raw curve marked as such, with the corrected headline, where there is one, in the place of its last point."""
+    points = [replace(point, corrected=False) for point in raw]
+    if head is not None:
+        points[-1] = replace(head, corrected=True)
+    return tuple(points)
 
 
 def _band(cell: _Cell) -> Band | None:
@@ -299,17 +313,44 @@ def _sizes(ks: int | Sequence[int] | None, sample: Sample) -> list[int]:
     return sorted({int(k) for k in asked})
 
 
-def _intervals(sample: Sample, level: float, options: Options) -> Callable[[FloatArray], Figure]:
-    if options.method == "auto" or sample.grouping.units < 2:
-        return lambda values: sample.interval(values, level)
-    resampler = Resampler(sample.grouping, np.random.default_rng(options.seed), options.resamples)
+def _intervals(cell: _Cell) -> Callable[[FloatArray], Figure]:
+    sample, level, options = cell.sample, cell.level, cell.options
+    resampler = None
+    if options.method == "bootstrap" and sample.grouping.units > 1:
+        resampler = Resampler(sample.grouping, np.random.default_rng(options.seed), options.resamples)
 
     def interval(values: FloatArray) -> Figure:
-        if values.ndim == 2:  # a bootstrap over items alone would leave out the variance between seeds
-            return sample.interval(values, level)
-        return resampler.interval(np.clip(values, 0.0, 1.0), level=level)
+        if resampler is None or values.ndim == 2:  # items alone do not carry the variance between seeds
+            found = sample.interval(values, level)
+        else:
+            found = resampler.interval(np.clip(values, 0.0, 1.0), level=level)
+        if values.ndim == 2 or not _spreadless(cell, found):
+            return found
+        return counted_interval(found.value, sample.grouping.units, level=level)
 
     return interval
+
+
+def _spreadless(cell: _Cell, figure: Figure) -> bool:
+    """Whether an interval has no width because all clusters happen to have one mean, though what was drawn varies.
+
+    The variance between clusters is then estimated as 0, and the interval would claim certainty. Utilities that are all
+    the same are another matter: nothing varies there, and the pool is called degenerate.
+    """
+    width = figure.half_width
+    return width is not None and width <= _NO_WIDTH and constant_pool(cell.pool, cell.given) is None
+
+
+def _no_spread(cell: _Cell) -> Diagnostic | None:
+    values = cell.sample.deployed_items()
+    if values.ndim == 2 or not _spreadless(cell, cell.sample.interval(values, cell.level)):
+        return None
+    return Diagnostic(
+        "no_spread",
+        f"{cell.sample.grouping.units} independent clusters all have the same mean though their candidates differ: the "
+        "spread between them cannot be estimated, and intervals are as wide as so many yes-or-no answers make them",
+        "warning",
+    )
 
 
 def _variance(sample: Sample) -> VarianceSplit | None:

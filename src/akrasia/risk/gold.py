@@ -29,6 +29,11 @@ from akrasia.stats.grouping import FloatArray
 from akrasia.stats.mixing import probability_grid
 from akrasia.stats.rectify import Rectified, rectify
 
+FEWEST = 3
+"""Items with gold below which nothing is corrected."""
+
+_NOT_OF_DEPLOYED = "the labels are of the pool's candidates and say nothing of what this strategy itself committed to"
+
 
 class Gold(Struct, frozen=True):
     """Human labels of a cell.
@@ -128,7 +133,7 @@ def correct(
 def _recoverable(sample: Sample, found: _Labelled, scores: FloatArray, k: int, level: float) -> Figure | None:
     """Best-of-k by the verifier at hand, in true utility: needs the labels of every candidate of the drawn items."""
     rows = found.touched
-    if rows.sum() < 3:
+    if rows.sum() < FEWEST:
         return None
     truth = np.full(len(rows), np.nan)
     truth[rows] = best_of_n_items(found.labels[rows], scores[rows], k)
@@ -187,7 +192,7 @@ def _by_items(
         points[-1].risk if points and points[-1].k == ks[-1] else None,
         tuple(points) if len(points) == len(ks) else None,
         None if base is None else _added_variance(sample, base, cheap),
-        tuple(_item_diagnostics(found, best, base)),
+        tuple(_item_diagnostics(sample, found, asked, ks[-1], (best, base))),
     )
 
 
@@ -231,7 +236,15 @@ def _added_variance(sample: Sample, base: Rectified, cheap: FloatArray) -> float
     return max(0.0, base.variance(sample.grouping) - alone)
 
 
-def _item_diagnostics(found: _Labelled, best: Rectified | None, base: Rectified | None) -> list[Diagnostic]:
+def _item_diagnostics(
+    sample: Sample,
+    found: _Labelled,
+    asked: FloatArray | None,
+    k: int,
+    corrected: tuple[Rectified | None, Rectified | None],
+) -> list[Diagnostic]:
+    """How reachable and deployed (in this order under `corrected`) were corrected, or why they were not."""
+    best, base = corrected
     number = int(found.touched.sum())
     notes = []
     if best is not None:
@@ -246,20 +259,33 @@ def _item_diagnostics(found: _Labelled, best: Rectified | None, base: Rectified 
         notes.append(
             Diagnostic(
                 "gold_uncorrected_reachable",
-                f"the gold of {number} items does not settle reachable at this k: it stays uncorrected; label at least "
-                "3 items, each until one candidate is right or all are wrong, and ask for the k of the whole pool",
+                f"reachable@{k} stays uncorrected: {_why_not_reachable(sample, found, asked, k)}",
                 "warning",
             )
         )
     if base is None:
-        notes.append(
-            Diagnostic(
-                "gold_uncorrected_deployed",
-                "deployed and risk stay uncorrected: the gold holds no random sample of deployed candidates; add one",
-                "warning",
-            )
-        )
+        if sample.deployed is not None:
+            why = _NOT_OF_DEPLOYED
+        elif number < FEWEST:
+            why = f"gold of at least {FEWEST} items is needed, and there are labels of {number}"
+        else:
+            why = "the gold holds no random sample of deployed candidates: label the first one of every drawn item"
+        notes.append(Diagnostic("gold_uncorrected_deployed", f"deployed and risk stay uncorrected: {why}", "warning"))
     return notes
+
+
+def _why_not_reachable(sample: Sample, found: _Labelled, asked: FloatArray | None, k: int) -> str:
+    number = int(found.touched.sum())
+    if sample.deployed is not None and asked is None:
+        return f"it counts the deployed candidate as well, and {_NOT_OF_DEPLOYED}"
+    if number < FEWEST:
+        return f"gold of at least {FEWEST} items is needed, and there are labels of {number}"
+    if sample.deployed is not None:
+        return "an item with labels lacks that of its deployed candidate: label it"
+    return (
+        f"labels that stop at the first right candidate settle it only where k is an item's whole pool, and some item "
+        f"with labels has more than {k} candidates: ask for the k of the whole pool, or label every candidate"
+    )
 
 
 def _by_channel(sample: Sample, found: _Labelled, k: int, level: float, rng: np.random.Generator) -> Corrected:

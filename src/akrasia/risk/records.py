@@ -14,15 +14,23 @@ from akrasia.stats.waterfall import Stage
 
 
 class CurvePoint(Struct, frozen=True):
-    """Reachable utility and risk when k base candidates can be had."""
+    """Reachable utility and risk when k base candidates can be had.
+
+    Attributes:
+        k: so many.
+        reachable, risk: the figures.
+        corrected: with gold, whether it corrects this point's reachable (and its risk, where it corrects deployed
+            too); None without gold.
+    """
 
     k: int
     reachable: Figure
     risk: Figure
+    corrected: bool | None = None
 
 
-class CurveRow(Struct, frozen=True):
-    """A curve point as a table row."""
+class CurveRow(Struct, frozen=True, omit_defaults=True):
+    """A curve point as a table row; `corrected` is there only with gold."""
 
     k: int
     reachable: float
@@ -31,6 +39,7 @@ class CurveRow(Struct, frozen=True):
     risk: float
     risk_low: float | None
     risk_high: float | None
+    corrected: bool | None = None
 
 
 class ErrorBudget(Struct, frozen=True):
@@ -137,10 +146,26 @@ class CrossFit(Struct, frozen=True):
     curse: Figure
 
 
+class Counts(Struct, frozen=True):
+    """Candidates of a cell, and how many of them count 0 as failures, were cut off, or could not be measured."""
+
+    candidates: int
+    failures: int
+    truncated: int
+    missing: int
+
+
 class RiskRecord(Struct, frozen=True):
     """What `akrasia risk --json` prints for one cell: `msgspec.to_builtins` of this is the JSON.
 
-    A figure that has no value is None, and a diagnostic says why.
+    A figure that has no value is None, and a diagnostic says why. `items`, `candidates` and `missing` count the
+    reference pool; the last four, known for runs alone, tell the cell's own candidates from it.
+
+    Attributes:
+        own_candidates: candidates of the cell itself; of a pooled strategy those of its pool.
+        failures: how many of them count 0 because no answer could be read, they were cut off or refused.
+        truncated: how many of them were cut off.
+        pool: the same of the reference pool, where that is another cell's; else None.
     """
 
     items: int
@@ -162,6 +187,10 @@ class RiskRecord(Struct, frozen=True):
     level: float = 0.95
     band: Band | None = None
     cross_fit: CrossFit | None = None
+    own_candidates: int | None = None
+    failures: int | None = None
+    truncated: int | None = None
+    pool: Counts | None = None
 
 
 class Estimate(Struct, frozen=True):
@@ -242,4 +271,5 @@ class Estimate(Struct, frozen=True):
 
 def _row(point: CurvePoint) -> CurveRow:
     reachable, risk = point.reachable, point.risk
-    return CurveRow(point.k, reachable.value, reachable.low, reachable.high, risk.value, risk.low, risk.high)
+    ends = (reachable.value, reachable.low, reachable.high, risk.value, risk.low, risk.high)
+    return CurveRow(point.k, *ends, point.corrected)

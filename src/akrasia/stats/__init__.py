@@ -6,7 +6,7 @@ from akrasia.stats.bootstrap import Resampler, bootstrap_interval
 from akrasia.stats.diagnostic import Bounds, Diagnostic, Severity
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import Grouping, group
-from akrasia.stats.intervals import interval_of_mean, mean_interval, t_quantile, wilson
+from akrasia.stats.intervals import counted_interval, interval_of_mean, mean_interval, t_quantile, wilson
 from akrasia.stats.mixing import Mixture, MixtureData, fit_mixture, mixture_data, probability_grid, profile_figure
 from akrasia.stats.multiple import holm
 from akrasia.stats.order import best_of, order_weights
@@ -34,6 +34,7 @@ __all__ = [
     "best_of",
     "bootstrap_interval",
     "class_agreement",
+    "counted_interval",
     "fit_beta_mass",
     "fit_mixture",
     "group",

@@ -107,6 +107,21 @@ def interval_of_mean(values: FloatArray, grouping: Grouping, *, level: float = 0
     return bounded_interval(value, spread, level)
 
 
+def counted_interval(value: float, units: int, *, level: float = 0.95) -> Figure:
+    """The Wilson interval of a mean in [0, 1] by the number of clusters alone, where their spread cannot be estimated.
+
+    A mean over so many independent units in [0, 1] varies at most as that of as many yes-or-no observations does, so
+    this covers at least what it says.
+
+    Args:
+        value: the mean, in [0, 1].
+        units: independent clusters, at least 2.
+        level: nominal coverage.
+    """
+    low, high = wilson(value, float(units), level=level, critical=t_quantile(level, units - 1))
+    return Figure(value, min(low, value), max(high, value), level, "wilson", units)
+
+
 class Spread(Struct, frozen=True):
     """What an interval for a mean in [0, 1] needs to know besides the mean.
 
