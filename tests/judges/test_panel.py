@@ -95,11 +95,11 @@ async def test_a_panel_reads_as_one_judge():
     panel = Panel([build_judge("llm:scripted:a:keyword"), build_judge("llm:scripted:a:keyword?each=1"),
                    build_judge("llm:scripted:a:silent")])  # fmt: skip
     assert panel.roles() == {
-        "judge-1": "scripted:a:keyword",
+        "judge": "scripted:a:keyword",
         "judge-2": "scripted:a:keyword",
         "judge-3": "scripted:a:silent",
     }
-    ask = LooseAsk({"judge-1": Scripted(keyword), "judge-2": Scripted(keyword), "judge-3": Scripted(silent)})
+    ask = LooseAsk({"judge": Scripted(keyword), "judge-2": Scripted(keyword), "judge-3": Scripted(silent)})
     found = await panel.read("I promise.", taxonomy(), ask)
     assert found.readings["benevolence-dependability"] == Reading(1.0, "upholds", "promise")
     assert not found.unread

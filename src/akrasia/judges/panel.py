@@ -79,10 +79,9 @@ class Panel:
         return Fingerprint("panel", revision, f"weights {weights}; " + " + ".join(one.backend for one in members))
 
     def roles(self, role: str = "judge") -> dict[str, str]:
-        """The model of each role under which a member asks: the n-th member under ``judge-n``."""
-        return {
-            f"{role}-{number}": judge.model for number, judge in enumerate(self.judges, 1) if judge.model is not None
-        }
+        """The model of each role under which a member asks: the first under ``judge``, the n-th under ``judge-n``."""
+        members = enumerate(self.judges)
+        return {_role(role, place): judge.model for place, judge in members if judge.model is not None}
 
     def check(self, taxonomy: Taxonomy) -> None:
         """Refuse what any member refuses.
@@ -98,15 +97,18 @@ class Panel:
     ) -> Judgement:
         """The members' verdicts, combined; a member whose model refuses counts as missing."""
 
-        async def one(number: int, judge: Judge) -> Judgement:
+        async def one(place: int, judge: Judge) -> Judgement:
             try:
-                return await judge.read(text, taxonomy, ask, role=f"{role}-{number}", repeat=repeat)
+                return await judge.read(text, taxonomy, ask, role=_role(role, place), repeat=repeat)
             except CallRefused as error:
                 return Judgement(missing=str(error))
 
-        return combine(
-            await asyncio.gather(*(one(number, judge) for number, judge in enumerate(self.judges, 1))), self.weights
-        )
+        verdicts = await asyncio.gather(*(one(place, judge) for place, judge in enumerate(self.judges)))
+        return combine(verdicts, self.weights)
+
+
+def _role(role: str, place: int) -> str:
+    return role if place == 0 else f"{role}-{place + 1}"
 
 
 def _weights(judges: int, weights: Sequence[float] | None) -> list[float]:
