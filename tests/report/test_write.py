@@ -157,6 +157,24 @@ def test_refusals_name_the_way_out(one_cell: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r.html").exists()
 
 
+def test_nothing_but_an_earlier_report_is_replaced(one_cell: Path, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    page.write_text("")  # as a program that makes a temporary file leaves it
+    write([one_cell], page)
+    write([one_cell], page)
+    own = tmp_path / "own.html"
+    own.write_text("<!DOCTYPE html><title>mine</title>")
+    with pytest.raises(InputError, match="no report of Akrasia's, and would be replaced"):
+        write([one_cell], own)
+    assert own.read_text() == "<!DOCTYPE html><title>mine</title>"
+    before = (one_cell / "run.sqlite").read_bytes()
+    with pytest.raises(InputError, match=r"does not end in \.html"):
+        write([one_cell], one_cell / "run.sqlite")
+    assert (one_cell / "run.sqlite").read_bytes() == before
+    with pytest.raises(InputError, match=r"does not end in \.html"):
+        write([one_cell], tmp_path)
+
+
 def test_the_command_writes_all_and_prints_json(one_cell: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "report.html"
     done = akrasia("report", one_cell, "-o", out, "--figures", tmp_path / "f", "--formats", "svg,pdf",

@@ -79,6 +79,24 @@ def test_a_readme_of_your_own_is_never_replaced(some: Suite, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
+def test_data_that_are_there_are_never_replaced(some: Suite, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text('{"id": "a", "input": "x"}\n')
+    with pytest.raises(InputError, match=r"mine\.jsonl is there already"):
+        export_suite(some, mine)
+    assert mine.read_text() == '{"id": "a", "input": "x"}\n'
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+def test_the_card_says_what_rows_cannot_carry(some: Suite, tmp_path: Path) -> None:
+    sums = load_suite("arithmetic:sum?size=9")
+    _, card = export_suite(sums, tmp_path / "sums.jsonl")
+    assert f"max_tokens = {sums.sampling.max_tokens}" in card.read_text()
+    own = build_suite("own", [Item("a", (Message("user", "u"),), "5", "numeric")])
+    _, card = export_suite(own, tmp_path / "own.jsonl")
+    assert "The suite samples with" not in card.read_text()
+
+
 def test_places_that_cannot_be_written_to(some: Suite, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/out\.jsonl cannot be written"):

@@ -12,7 +12,7 @@ from akrasia.cli.output import count, print_json
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `akrasia run` wrote.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write; what is there is replaced.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write, in place of an earlier report.")],
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write every figure as files into this folder.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from akrasia.cli.output import count, counted, print_json, table
+from akrasia.cli.output import count, counted, notice, print_json, table
 from akrasia.core import InputError, Item, Suite
 from akrasia.core.registry import near_names
 
@@ -112,16 +112,20 @@ def export(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Write a suite as JSONL or Parquet, with a dataset card README.md beside it."""
+    """Write a suite as JSONL or Parquet, with a dataset card README.md beside it; a file that is there is kept."""
     from akrasia.suites import load_suite
+    from akrasia.suites.valdi_card import sampling_note
     from akrasia.suites.valdi_export import export_suite
 
     loaded = load_suite(suite, seed=seed)
     path, card = export_suite(loaded, out)
     if json:
-        print_json({"out": str(path), "card": str(card), "items": len(loaded.items), "fingerprint": loaded.fingerprint})
+        counts = {"items": len(loaded.items), "fingerprint": loaded.fingerprint}
+        print_json({"out": str(path), "card": str(card), **counts, "sampling": loaded.sampling})
     else:
         print(f"{path}: {counted(len(loaded.items), 'item')}; {card}: its card")
+    if sampling_note(loaded):
+        notice(sampling_note(loaded))
 
 
 @app.command()

@@ -19,6 +19,12 @@ from akrasia.report.wording import headline
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+MARK = b'<meta name="generator" content="Akrasia '
+"""Stands in the head of every page of ours, by which a later report knows that it may replace the file."""
+
+_HEAD = 4096
+"""Bytes of a page within which its mark stands."""
+
 
 class CellLine(Struct, frozen=True):
     """A cell as `akrasia report --json` prints it; a figure that is undefined is None."""
@@ -73,16 +79,17 @@ def write(
 
     Args:
         runs: folders that `akrasia run` wrote.
-        out: the HTML file; what is there is replaced.
+        out: the HTML file; an earlier report there is replaced, and nothing else.
         figures: a folder for one file per figure, width and format.
         formats: of the figures: svg, png, pdf.
         tables: a folder for the tables as CSV, LaTeX and Markdown.
         level: nominal coverage of every interval, in (0, 1).
 
     Raises:
-        InputError: as `render`, an unknown format, or a place that cannot be written.
+        InputError: as `render`, an unknown format, a file that is no report of ours, or a place that cannot be written.
     """
     wanted = _known_formats(formats)
+    _check_place(Path(out))
     content = _gather(runs, level)
     page = render_page(content).encode()
     written = save(Path(out), page)
@@ -90,6 +97,23 @@ def write(
     listed = _write_tables(content, Path(tables)) if tables is not None else []
     lines = tuple(_line(cell) for cell in content.cells)
     return Written(written, len(page), lines, tuple(drawn), tuple(listed))
+
+
+def _check_place(out: Path) -> None:
+    """Refuse to replace anything but a report."""
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"the report is an HTML page, and {out} does not end in .html: name a file that does")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name an HTML file in it")
+    if not out.exists():
+        return
+    try:
+        with out.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise InputError(f"cannot read {out}: {error.strerror}; give another place") from None
+    if head and MARK not in head:
+        raise InputError(f"{out} is no report of Akrasia's, and would be replaced: name another file")
 
 
 def _gather(runs: Sequence[str | Path], level: float) -> ReportContent:

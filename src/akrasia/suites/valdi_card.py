@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -56,6 +57,7 @@ def card_text(suite: Suite, file_name: str, columns: list[str]) -> str:
         f"{len(suite.items):,} items in {families:,} families; fingerprint of the suite `{suite.fingerprint}`.",
         "",
         *([_ABOUT_OURS] if _is_ours(suite) else []),
+        *([f"{sampling_note(suite)}\n"] if sampling_note(suite) else []),
         "| column | meaning |",
         "| --- | --- |",
         *(f"| `{name}` | {_MEANINGS.get(name, 'as the suite gives it')} |" for name in columns),
@@ -64,6 +66,28 @@ def card_text(suite: Suite, file_name: str, columns: list[str]) -> str:
     if domains:
         lines += ["", "| domain | items |", "| --- | --- |", *(f"| {name} | {n:,} |" for name, n in domains.items())]
     return "\n".join(lines) + "\n"
+
+
+def sampling_note(suite: Suite) -> str:
+    """What the suite's prompts need of a run that rows cannot carry; "" where they need nothing."""
+    needs = suite.sampling
+    flags = []
+    if needs.max_tokens is not None:
+        flags.append(f"max_tokens = {needs.max_tokens}")
+    if needs.top_p is not None:
+        flags.append(f"top_p = {needs.top_p:g}")
+    if needs.stop:
+        flags.append(f"stop = {_quoted_list(needs.stop)}")
+    if not flags:
+        return ""
+    return (
+        f"The suite samples with {', '.join(flags)} unless a run says otherwise. Rows cannot carry that: the file is "
+        "another suite, and its run has to be given it (a configuration file has these keys)."
+    )
+
+
+def _quoted_list(texts: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_quoted, texts)) + "]"
 
 
 def _head(suite: Suite, file_name: str) -> list[str]:

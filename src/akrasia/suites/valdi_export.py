@@ -37,11 +37,13 @@ def export_suite(suite: Suite, path: Path) -> tuple[Path, Path]:
         The file and the card.
 
     Raises:
-        InputError: another ending than .jsonl or .parquet, a README.md beside it that no export wrote, or a place that
-            cannot be written to.
+        InputError: another ending than .jsonl or .parquet, a file that is there already, a README.md beside it that no
+            export wrote, or a place that cannot be written to.
     """
     if path.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: cannot tell what to write: end the name in .jsonl or .parquet")
+    if path.exists():
+        raise InputError(f"{path} is there already: an export replaces no data; remove it, or name another file")
     card = path.parent / CARD
     if card.is_file() and CARD_MARK not in card.read_text(encoding="utf-8", errors="replace"):
         raise InputError(f"{card} is not a card that an export wrote, and would be replaced: choose another folder")
