@@ -13,12 +13,17 @@ from akrasia.cli.output import notice, print_json, table
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="widespread, strategies, length or alignment.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="widespread, strategies, length, alignment, deliberation or pressure.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The study's folder; an unfinished study is gone on with.")] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="As in `akrasia run`; for alignment the stages in order. Repeatable.")
     ] = None,
     suite: Annotated[list[str] | None, typer.Option(help="As in `akrasia run`. Repeatable.")] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Who reads value suites: encoder, or llm:MODEL. Repeatable: a panel.")
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: the study's]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N items of each suite.")] = None,
     config: Annotated[Path | None, typer.Option(help="An edited copy of the study's file.")] = None,
@@ -36,14 +41,15 @@ def study(
         sys.stdout.write(study_text(name))
         return
     asked = load_study(name, config)
-    flags: dict[str, Any] = {"model": model, "suite": suite, "samples": samples, "limit": limit}
+    flags: dict[str, Any] = {"model": model, "suite": suite, "judge": judge, "samples": samples, "limit": limit}
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the study is kept in")
 
     from akrasia.cli.progress import Progress
     from akrasia.core import RunIncomplete
-    from akrasia.report.study import estimate_text, read_study, small, write_study
+    from akrasia.report.study import estimate_text, read_study, write_study
+    from akrasia.report.study_wording import small
     from akrasia.runs import wait_for
     from akrasia.runs.execute import Options
     from akrasia.studies.carry_out import carry_out

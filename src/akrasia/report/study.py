@@ -15,6 +15,8 @@ from akrasia.report.content import CellContent, Interval
 from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
 from akrasia.report.study_figures import Series, draw_series
+from akrasia.report.study_pressures import HEAT_MAP, Pressed, contrast_table
+from akrasia.report.study_wording import ratio, ratio_text, small
 from akrasia.report.tables import WRITERS, Column, Table
 from akrasia.report.text import plain
 from akrasia.report.wording import points, with_bounds
@@ -51,6 +53,7 @@ class StudyContent(msgspec.Struct, frozen=True):
     series: tuple[Series, ...]
     figures: tuple[str, ...]
     level: float
+    pressures: tuple[Pressed, ...] = ()
 
 
 class StudyWritten(msgspec.Struct, frozen=True):
@@ -78,13 +81,19 @@ def read_study(folder: Path) -> StudyContent:
 def write_study(folder: str | Path) -> StudyWritten:
     """Write `verdict.csv`, `.md` and `.tex` and `figures/` into a study's folder; what is there is replaced.
 
+    A study of pressures has `pressures.csv`, `.md` and `.tex` too: the contrasts value by value.
+
     Raises:
         InputError: as `read_study`, or a file that cannot be written.
     """
     folder = Path(folder)
     content = read_study(folder)
-    table = verdict_table(content)
-    tables = [save(folder / f"verdict.{ending}", to_text(table).encode()) for ending, to_text in WRITERS.items()]
+    shown = [verdict_table(content), *([contrast_table(content.pressures)] if content.pressures else [])]
+    tables = [
+        save(folder / f"{table.name}.{ending}", to_text(table).encode())
+        for table in shown
+        for ending, to_text in WRITERS.items()
+    ]
     figures = []
     of_run = [drawing for drawing in FIGURES if drawing.name in content.figures]
     cells: tuple[CellContent, ...] = gather([folder / "run"], item_bytes=0, level=content.level).cells if of_run else ()
@@ -98,6 +107,9 @@ def write_study(folder: str | Path) -> StudyWritten:
                 figures.append(
                     save(folder / "figures" / f"{series.name}{suffix}.{form}", draw_series(series, width, form))
                 )
+            if content.pressures:
+                path = folder / "figures" / f"{HEAT_MAP.name}{suffix}.{form}"
+                figures.append(save(path, draw(HEAT_MAP, content.pressures, width, form)))
     return StudyWritten(tuple(tables), tuple(figures))
 
 
@@ -121,29 +133,34 @@ def verdict_table(content: StudyContent) -> Table:
         for row in content.verdicts
     )
     records = tuple(tuple(getattr(row, field) for field in fields) for row in content.verdicts)
+    units = {row.unit for row in content.verdicts}
+    other = [f"({words})" for unit, words in _OTHER_UNITS.items() if unit in units]
     caption = (
-        f"{content.question} Estimates in points of 100 (a knee in tokens) with {100 * content.level:g} % intervals; "
+        f"{' '.join([content.question, 'Estimates in points of 100', *other])} "
+        f"with {100 * content.level:g} % intervals; "
         "p adjusted by Holm over the table."
     )
     return Table("verdict", caption, columns, rows, fields, records)
 
 
+_OTHER_UNITS = {"tokens": "a knee in tokens", "odds ratio": "odds ratios as they are"}
+
+
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return "none"
+    if unit == "odds ratio":
+        return ratio(value)
     return f"{value:.0f} tokens" if unit == "tokens" else points(value)
 
 
 def estimate_text(row: VerdictRow) -> str:
-    """The estimate with its interval, in points or tokens."""
+    """The estimate with its interval, in points, in tokens, or as an odds ratio."""
     if row.estimate is None:
         return "undefined"
+    if row.unit == "odds ratio":
+        return ratio_text(row.estimate, row.low, row.high)
     if row.unit == "tokens":
         ends = ["unbounded" if end is None else f"{end:.0f}" for end in (row.low, row.high)]
         return f"{row.estimate:.0f} tokens [{ends[0]}, {ends[1]}]"
     return with_bounds(Interval(row.estimate, row.low, row.high))
-
-
-def small(p: float | None) -> str:
-    """A p-value for people."""
-    return "none" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

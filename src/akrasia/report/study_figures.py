@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -42,12 +43,13 @@ class Point(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """A line, or, when `flat`, a level over the whole panel."""
+    """A line, or, when `flat`, a level over the whole panel; points that are not `joined` stand alone."""
 
     label: str
     role: Literal["deployed", "reachable", "beyond"]
     points: tuple[Point, ...]
     flat: bool = False
+    joined: bool = True
 
 
 class Panel(Struct, frozen=True):
@@ -111,7 +113,7 @@ def _panel(series: Series, scale: tuple[float, float, float], axes: Axes, panel:
     if bottom < 0:
         axes.tick_params(axis="y", pad=1.5, labelsize=6.0)  # a sign and three digits, in the room of three
     places = list(series.ticks) or [(x, f"{x:g}") for x in sorted(set(xs))]
-    axes.set_xticks([x for x, _ in places], [plain(name) for _, name in places])
+    axes.set_xticks([x for x, _ in places], _apart([plain(name) for _, name in places], inches * (1 - share)))
     axes.set_xlabel(series.x_label, x=(1 - share) / 2)
     axes.spines["bottom"].set_bounds(left, right)
     if bottom < 0:
@@ -124,6 +126,13 @@ def _panel(series: Series, scale: tuple[float, float, float], axes: Axes, panel:
         _line(axes, [left, right] if line.flat else [point.x + aside for point in points], points, line)
         ends.append((points[-1].value, plain(line.label), LIGHT[line.role]))
     _names(axes, ends, right + 0.02 * (right - left))
+
+
+def _apart(names: list[str], inches: float) -> list[str]:
+    """The ticks' names; where they would run into one another, every second one a line lower."""
+    room = inches / max(1, len(names))
+    crowded = any(_LETTER * max(map(len, pair)) > room for pair in pairwise(names))
+    return [f"\n{name}" if crowded and number % 2 else name for number, name in enumerate(names)]
 
 
 def _span(series: Series, xs: list[float]) -> tuple[float, float]:
@@ -147,7 +156,7 @@ def _line(axes: Axes, xs: list[float], points: list[Point], line: Line) -> None:
         return
     for at, bottom, top in known:
         axes.plot([at, at], [bottom, top], color=colour, linewidth=1.0)
-    axes.plot(xs, values, color=colour, linewidth=1.4, marker="o", markersize=3)
+    axes.plot(xs, values, color=colour, linewidth=1.4 if line.joined else 0, marker="o", markersize=3)
 
 
 def _names(axes: Axes, ends: list[tuple[float, str, str]], x: float) -> None:

@@ -157,7 +157,10 @@ class EditedScenarios(Live):
         edits: dict[str, Callable[[Item, Ask], Awaitable[Shown]]] = {"swapped": self._swapped, "reversed": _reversed}
         if edit.startswith("truncated-"):
             edits[edit] = partial(_truncated, int(edit.partition("-")[2]) / 100)
-        self._one = _act_at_once if edit == "removed" else partial(_act_after, edits.get(edit, _kept))
+        redraw = EDITS.index(edit) + 1
+        self._one = (
+            partial(_act_at_once, redraw) if edit == "removed" else partial(_act_after, edits.get(edit, _kept), redraw)
+        )
 
     def most_tokens(self, answer: int) -> int | None:
         """What comes before at its longest, and the action."""
@@ -179,17 +182,17 @@ class EditedScenarios(Live):
         return _text(await ask("model", request, REASON))
 
 
-async def _act_at_once(item: Item, ask: Ask) -> Candidate:
-    reply = await ask("model", _redrawn(ask.request(asked(item, "act"))), "act")
+async def _act_at_once(redraw: int, item: Item, ask: Ask) -> Candidate:
+    reply = await ask("model", _redrawn(ask.request(asked(item, "act")), redraw), "act")
     return replace(committed(reply), reasoning=None)
 
 
-async def _act_after(edit: Callable[[Item, Ask], Awaitable[Shown]], item: Item, ask: Ask) -> Candidate:
+async def _act_after(edit: Callable[[Item, Ask], Awaitable[Shown]], redraw: int, item: Item, ask: Ask) -> Candidate:
     shown, why = await edit(item, ask)
     if shown is None:
         return Candidate(None, missing=why)
     messages = then_act(item, asked(item, "reason"), shown)
-    reply = await ask("model", _redrawn(ask.request(messages)), "act")
+    reply = await ask("model", _redrawn(ask.request(messages), redraw), "act")
     # What the model thinks anew, behind the edited text, is no part of the edit: it stays with the call alone.
     return replace(committed(reply), reasoning=shown)
 
@@ -231,9 +234,9 @@ def _text(reply: Reply, nothing: str = "no reasoning to edit") -> Shown:
     return (reply.text, "") if reply.text.strip() else (None, nothing)
 
 
-def _redrawn(request: Request) -> Request:
-    """The request with random numbers of its own.
+def _redrawn(request: Request, number: int) -> Request:
+    """The request with random numbers of its own, for every edit others.
 
     With those of the slow cell's action, an edit that moves nothing would look stiller than two draws of one action.
     """
-    return request if request.seed is None else replace(request, seed=request.seed ^ 2**29)
+    return request if request.seed is None else replace(request, seed=request.seed ^ number << 27)

@@ -7,6 +7,8 @@ STUDIES: dict[str, str] = {
     "strategies": "strategies.toml",
     "length": "length.toml",
     "alignment": "alignment.toml",
+    "deliberation": "deliberation.toml",
+    "pressure": "pressure.toml",
 }
 """Name → file beside this one."""
 

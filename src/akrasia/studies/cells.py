@@ -15,6 +15,7 @@ from akrasia.risk import Options, per_item
 from akrasia.runs.config import RunConfig
 from akrasia.runs.estimates import CellEstimate, How, estimate_run
 from akrasia.studies.definition import Metric
+from akrasia.studies.value_cells import ValueCells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,10 +50,15 @@ class Cells:
     """
 
     def __init__(self, run: Run, config: RunConfig, level: float) -> None:
-        self.config, self.level = config, level
+        self.run, self.config, self.level = run, config, level
         how = How(level=level, options=Options(extrapolate=False))
         wanted = set(config.suite)
         self.measured = [found for found in estimate_run(run, how) if found.cell.suite in wanted]
+
+    @cached_property
+    def values(self) -> ValueCells:
+        """What the judges of a value suite read in them."""
+        return ValueCells(self.run)
 
     @cached_property
     def places(self) -> list[Place]:

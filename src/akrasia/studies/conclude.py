@@ -9,9 +9,11 @@ import msgspec
 
 from akrasia.runs.config import RunConfig
 from akrasia.studies.cells import Cells
+from akrasia.studies.claims import drafts
 from akrasia.studies.definition import Study
-from akrasia.studies.evidence import Draft, drafts
+from akrasia.studies.evidence import Draft
 from akrasia.studies.findings import CellFound, Findings, Row
+from akrasia.studies.pressure import PRESSURES, pressed
 from akrasia.studies.series import series
 from akrasia.studies.verdict import Judged, judge
 
@@ -41,6 +43,8 @@ def conclude(study: Study, config: RunConfig, run: Run, out: Path, *, level: flo
     judged = judge([draft.evidence for draft in rows], level=level)
     drawn = [found for name in study.figures if (found := series(name, cells)) is not None]
     names = [FIGURE_FILES[name] for name in study.figures if name in FIGURE_FILES] + [found.name for found in drawn]
+    contrasts = tuple(pressed(cells)) if PRESSURES in study.figures else ()
+    names += [PRESSURES] if contrasts else []
     resolved = {key: value for key, value in msgspec.to_builtins(config).items() if value is not None}
     return Findings(
         study=study.name,
@@ -52,6 +56,7 @@ def conclude(study: Study, config: RunConfig, run: Run, out: Path, *, level: flo
         figures=tuple(names),
         definition={**msgspec.to_builtins(study), "run": resolved},
         level=level,
+        pressures=contrasts,
     )
 
 

@@ -16,7 +16,11 @@ from akrasia.studies import STUDIES
 from akrasia.studies.verdict import Direction
 
 Metric = Literal["deployed", "reachable", "risk", "pool_risk"]
-FigureName = Literal["saturation", "risk_by_temperature", "risk_by_votes", "risk_by_length", "stages"]
+FigureName = Literal[
+    "saturation", "risk_by_temperature", "risk_by_votes", "risk_by_length", "stages", "moved", "edited_f1", "pressures"
+]
+VALUE_TESTS = ("moves", "follows", "presses")
+"""Tests of what judges read in a value suite. What they measure is theirs, so their claims name no metric."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,19 +29,23 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         text: the claim, in words.
         test: "above": the metric of each cell is above 0; "change": it differs between two cells, paired by item;
-            "returns": the curve over reasoning lengths falls, and its knee lies within them.
+            "returns": the curve over reasoning lengths falls, and its knee lies within them. On value suites:
+            "moves": an edit of the reasoning changes more labels of the action than it is `against`; "follows": the
+            action takes up values that only the edited reasoning has, more than the action it is `against`; "presses":
+            a pressure changes the odds that the action keeps a stated value.
         metric: what is tested. `pool_risk` is reachable@k of the direct pool alone − deployed: the same reachable for
             every strategy, so it may be negative; `risk` counts the deployed candidate as reachable.
         strategy: names, with or without parameter, of the strategies that the claim speaks of.
         vary: what differs between the two cells of a change: a "strategy" and the one it is `against`, a "temperature"
             and the first one, or a "model" and the one before it in the list.
-        against: the strategy that others are compared with.
+        against: the strategy that others are compared with; for "moves", "slow" stands for two draws of its own.
         direction: of the change that the claim names.
-        margin: the smallest effect that counts, in utility.
+        margin: the smallest effect that counts, in the unit of what is tested: utility, a share, or how far an odds
+            ratio lies from 1.
     """
 
     text: str
-    test: Literal["above", "change", "returns"]
+    test: Literal["above", "change", "returns", "moves", "follows", "presses"]
     metric: Metric = "risk"
     strategy: list[str] = msgspec.field(default_factory=lambda: ["direct"])
     vary: Literal["strategy", "temperature", "model"] | None = None
@@ -160,8 +168,12 @@ def _refuse_unknown(keys: Mapping[str, Any], known: tuple[str, ...], where: str)
 def _check_claim(claim: Claim, where: str) -> None:
     if (claim.test == "change") != (claim.vary is not None):
         raise InputError(f'{where}: vary belongs to test = "change", and there it is needed')
-    if (claim.vary == "strategy") != (claim.against is not None):
-        raise InputError(f'{where}: against belongs to vary = "strategy", and there it is needed')
+    if (claim.vary == "strategy" or claim.test in ("moves", "follows")) != (claim.against is not None):
+        raise InputError(
+            f'{where}: against belongs to vary = "strategy", "moves" and "follows", and there it is needed'
+        )
+    if claim.test in VALUE_TESTS and claim.metric != "risk":
+        raise InputError(f"{where}: test = {claim.test!r} has a metric of its own: leave metric out")
     if not 0 <= claim.margin < 1:
         raise InputError(f"{where}: margin is {claim.margin}: it is a utility, at least 0 and below 1")
     if claim.test == "above" and (claim.direction != "up" or claim.metric == "pool_risk"):
@@ -176,6 +188,12 @@ def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
         raise InputError(f"{where}: [run] has no strategy {claim.against!r} to compare with")
     if claim.vary == "temperature" and len(config.temperature) < 2:
         raise InputError(f"{where}: [run] has one temperature: add another, or leave the claim out")
+    if claim.test in VALUE_TESTS:
+        if not config.judge:
+            raise InputError(f"{where}: judges read what it speaks of: name one with --judge encoder, or llm:MODEL")
+        if claim.against is not None and "slow" not in config.strategy:
+            raise InputError(f'{where}: edits are of the reasoning of slow: add "slow" to strategy')
+        return
     if claim.metric != "deployed" and "direct" not in config.strategy:
         raise InputError(f'{where}: {claim.metric} is measured against direct draws: add "direct" to strategy')
     if claim.test == "returns" and any(not parse_spec(text).parameter.isdecimal() for text in found):

@@ -9,10 +9,14 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from akrasia.gap.pressure import PressureContrasts
 from akrasia.stats import Figure
 from akrasia.studies.verdict import Verdict
 
 VERSION = 1
+
+Unit = Literal["utility", "share", "odds ratio", "tokens"]
+"""Of an estimate: utilities and shares lie within 1 of 0, an odds ratio of 1 is no effect, a knee lies at tokens."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -21,7 +25,7 @@ class Row(Struct, frozen=True, kw_only=True):
     Attributes:
         claim: the claim, in words.
         where: the cell, or the comparison, that this row is about.
-        metric: what was measured. unit: "utility", or "tokens" for a knee.
+        metric: what was measured. unit: see `Unit`.
         estimate, low, high: with the unadjusted interval; None where undefined.
         p_adjusted: by Holm over all rows of the table. p: before that. test: which test it is.
         verdict: see `akrasia.studies.verdict`.
@@ -32,7 +36,7 @@ class Row(Struct, frozen=True, kw_only=True):
     claim: str
     where: str
     metric: str
-    unit: Literal["utility", "tokens"]
+    unit: Unit
     estimate: float | None
     low: float | None
     high: float | None
@@ -72,12 +76,16 @@ class Point(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """A line of a figure: `role` says which colour it has; a flat line is a level to compare with."""
+    """A line of a figure: `role` says which colour it has; a flat line is a level to compare with.
+
+    Points that are no steps of one thing are not `joined`.
+    """
 
     label: str
     role: Literal["deployed", "reachable", "beyond"]
     points: tuple[Point, ...]
     flat: bool = False
+    joined: bool = True
 
 
 class Panel(Struct, frozen=True):
@@ -107,6 +115,13 @@ class Series(Struct, frozen=True):
     panels: tuple[Panel, ...]
 
 
+class Pressed(Struct, frozen=True):
+    """The pressure contrasts of one cell, which `where` names."""
+
+    where: str
+    found: PressureContrasts
+
+
 class Findings(Struct, frozen=True, kw_only=True):
     """What `akrasia study --json` prints, and DIR/study.json holds.
 
@@ -117,6 +132,7 @@ class Findings(Struct, frozen=True, kw_only=True):
         cells: every cell that was measured.
         series: the data of the figures.
         figures: names of all figures, those drawn from the run itself included.
+        pressures: every contrast of a pressure with its neutral twin, value by value.
         definition: the study's file, with the user's flags applied.
         level: nominal coverage of the intervals.
         version: of this record.
@@ -131,4 +147,5 @@ class Findings(Struct, frozen=True, kw_only=True):
     figures: tuple[str, ...]
     definition: dict[str, Any]
     level: float = 0.95
+    pressures: tuple[Pressed, ...] = ()
     version: int = VERSION

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from akrasia.runs.estimates import CellEstimate
 from akrasia.stats import Figure
 from akrasia.studies.cells import Cells, Place, label, short_model
+from akrasia.studies.deliberation import edited_f1, moved
 from akrasia.studies.evidence import sweep_of
 from akrasia.studies.findings import Line, Panel, Point, Series
 
@@ -100,6 +101,8 @@ _FIGURES: dict[str, Callable[[Cells], Series]] = {
     "risk_by_votes": _by_votes,
     "risk_by_length": _by_length,
     "stages": _stages,
+    "moved": moved,
+    "edited_f1": edited_f1,
 }
 
 
