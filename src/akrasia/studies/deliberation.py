@@ -14,12 +14,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from akrasia.core import Undefined
+from akrasia.runs.value_parts import families
 from akrasia.stats import mean_interval, paired_difference
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
 from akrasia.studies.evidence import Draft, evidence_of, p_value, test_name
 from akrasia.studies.findings import Line, Panel, Point, Series
-from akrasia.studies.value_cells import families
 from akrasia.studies.verdict import Evidence
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _compared(
     draft: Draft,
     claim: Claim,
     pair: tuple[Floats, Floats],
-    clusters: NDArray[np.str_],
+    clusters: list[str],
     words: tuple[str, str],
     *,
     level: float,
@@ -171,13 +171,13 @@ def _compared(
 ) -> Draft:
     before, after = pair
     try:
-        found = paired_difference(before, after, clusters=clusters, level=level)
+        found = paired_difference(before, after, clusters=np.array(clusters), level=level)
     except Undefined:
         lacking = "draw at least 2 samples" if np.isnan(before).all() else "no scenario has a label that could differ"
         return _without(draft, claim, f"nothing to compare: {lacking}")
     known = ~(np.isnan(before) | np.isnan(after))
     shares = [words[0].format(100 * after[known].mean()), words[1].format(100 * before[known].mean())]
-    p = p_value(found, after - before, clusters.tolist())
+    p = p_value(found, after - before, clusters)
     evidence = evidence_of(found.difference, p, direction=claim.direction, margin=claim.margin, degenerate=degenerate)
     return replace(
         draft, evidence=evidence, test=test_name(found), items=found.items, notes=(", ".join(shares),),
@@ -236,7 +236,7 @@ def _mean(x: int, shares: Floats, group: Arms, level: float) -> list[Point]:
     known = ~np.isnan(shares)
     if not known.any():
         return []
-    return [_point(x, mean_interval(shares[known], clusters=families(group)[known], level=level))]
+    return [_point(x, mean_interval(shares[known], clusters=np.array(families(group))[known], level=level))]
 
 
 def _point(x: int, figure: Figure) -> Point:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from akrasia.gap.pressure import NEUTRAL, pressure_contrasts
+from akrasia.gap.pressure import NEUTRAL
+from akrasia.runs.value_parts import HowValues, contrasts_of
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
 from akrasia.studies.evidence import Draft, evidence_of
 from akrasia.studies.findings import Pressed
-from akrasia.studies.value_cells import families
 from akrasia.studies.verdict import Evidence
 
 if TYPE_CHECKING:
@@ -50,15 +50,10 @@ def _contrasts(cells: Cells, place: Place, strategy: str) -> PressureContrasts |
     """None where nothing acted, or no scenario under a pressure stands beside a neutral one."""
     values = cells.values
     group = values.group(place.model, place.suite, place.seed, cells.config.temperature[0])
-    action = None if group is None else values.labels(group, strategy)
-    if group is None or action is None:
+    if group is None:
         return None
-    pressures = [str(item.metadata.get("pressure", "")) for item in group.items]
-    if NEUTRAL not in pressures or not set(pressures) - {NEUTRAL, ""}:
-        return None
-    return pressure_contrasts(
-        values.stated(group), action, pressures, families(group), values=group.values, level=cells.level
-    )
+    stated, acted = values.reads(group, group.stated, "stated"), values.reads(group, group.modes.get(strategy))
+    return None if stated is None or acted is None else contrasts_of(group, stated, acted, HowValues(level=cells.level))
 
 
 def _judged(claim: Claim, where: str, contrast: Contrast) -> Draft:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from akrasia.core.judgement import PRESENT
+from akrasia.gap.cells import bits
 from akrasia.models import model_identity
-from akrasia.runs.value_labels import Arms, arms, stage_reads, stated_grades
+from akrasia.runs.value_labels import Arms, StageReads, arms, stage_reads
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from akrasia.core import Stage
+    from akrasia.core.cell import Cell
     from akrasia.runs.reader import Run
 
 
 class ValueCells:
-    """The labels of a run, read once.
+    """The readings of a run, each read once.
 
     Args:
         run: an open run.
@@ -27,7 +28,7 @@ class ValueCells:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._read: dict[tuple[str, Stage], NDArray[np.float64] | None] = {}
+        self._read: dict[tuple[str, Stage], StageReads | None] = {}
 
     @cached_property
     def _groups(self) -> list[Arms]:
@@ -46,26 +47,16 @@ class ValueCells:
                 return found
         return None
 
-    def labels(self, group: Arms, strategy: str, stage: Stage = "action") -> NDArray[np.float64] | None:
-        """(S, K, V) whether the text of a stage upholds each value: 1, 0, or NaN where missing; None without a text."""
-        cell = group.modes.get(strategy)
+    def reads(self, group: Arms, cell: Cell | None, stage: Stage = "action") -> StageReads | None:
+        """What was read of one stage of a cell; None without a cell or a text."""
         if cell is None:
             return None
         key = (cell.name, stage)
         if key not in self._read:
-            reads = stage_reads(self._run, group, cell, stage)
-            self._read[key] = None if reads is None else _bits(reads.panel)
+            self._read[key] = stage_reads(self._run, group, cell, stage)
         return self._read[key]
 
-    def stated(self, group: Arms) -> NDArray[np.float64]:
-        """(S, V) grades of what the model states of each scenario, NaN where missing."""
-        return stated_grades(self._run, group)
-
-
-def families(group: Arms) -> NDArray[np.str_]:
-    """(S,) the family of every scenario."""
-    return np.array([item.cluster or item.id for item in group.items])
-
-
-def _bits(grades: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isnan(grades), np.nan, grades >= PRESENT)
+    def labels(self, group: Arms, strategy: str, stage: Stage = "action") -> NDArray[np.float64] | None:
+        """(S, K, V) whether the text of a stage upholds each value: 1, 0, or NaN where missing; None without a text."""
+        found = self.reads(group, group.modes.get(strategy), stage)
+        return None if found is None else bits(found.panel, PRESENT)
