@@ -18,6 +18,11 @@ def weak(request):
 
 def strong(request):
     return "#### 2" if of(request.seed, 0.6) else "#### 3"
+
+def mumbling(request):
+    if request.temperature == 0:
+        return "hm" if of(request.messages[0].content, 0.4) else "#### 2"
+    return weak(request)
 """
 
 
@@ -33,7 +38,26 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--strategy", "direct", "--strategy", "self_consistency:4", cwd=folder,
         )  # fmt: skip
         assert result.code == 0, result.err
+    result = akrasia(
+        "run", "--model", "scripted:pair:mumbling", "--suite", "suite.jsonl", "--samples", "4", "--out", "mumbling",
+        "--strategy", "direct", "--strategy", "greedy", "--limit", "60", cwd=folder,
+    )  # fmt: skip
+    assert result.code == 0, result.err
     return folder
+
+
+def write_gold(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def sampled(run: Path, out: Path, labels: int) -> list[dict[str, str]]:
+    result = akrasia("gold", "sample", run, "--labels", labels, "-o", out)
+    assert result.code == 0, result.err
+    with out.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_compare_finds_the_difference_and_adjusts(runs: Path) -> None:
@@ -74,20 +98,90 @@ def test_gold_goes_round(runs: Path, tmp_path: Path) -> None:
     assert len(rows) == counts["candidates"]
     assert len({row["item"] for row in rows}) == counts["items"]
     assert {row["gold"] for row in rows} == {""}
+    assert counts["of_items"] == 150
+    assert counts["most_labels"] == len(rows)
+    # What an item is expected to need: one label where its first candidate passes, two where another does, else all 8.
+    needed = 0
+    for item in {row["item"] for row in rows}:
+        texts = [row["text"] for row in rows if row["item"] == item]
+        needed += 1 if texts[0] == "#### 2" else 2 if "#### 2" in texts else 8
+    assert counts["labels"] == needed
     assert {row["text"] for row in rows} == {"#### 2", "#### 3"}
     # The verifier is right here, so a careful labeller agrees with it and the correction changes nothing much.
     for row in rows:
         row["gold"] = "1" if row["text"] == "#### 2" else "0"
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+    write_gold(out, rows)
     corrected = json.loads(akrasia("risk", runs / "weak", "--gold", out, "--json").out)["cells"][0]
     raw = json.loads(akrasia("risk", runs / "weak", "--json").out)["cells"][0]
     assert corrected["uncorrected"]["reachable"]["value"] == pytest.approx(raw["reachable"]["value"])
     assert corrected["reachable"]["value"] == pytest.approx(raw["reachable"]["value"], abs=1e-9)
     assert corrected["error_budget"]["verifier"] is not None
     assert_refused(akrasia("gold", "sample", runs / "weak", "--labels", "9", "-o", out), "may hold labels")
+    text = tmp_path / "gold.txt"
+    assert_refused(akrasia("gold", "sample", runs / "weak", "--labels", "99", "-o", text), "ends in .csv or .jsonl")
+    assert not text.exists()
+
+
+def test_gold_sample_says_what_was_drawn(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gold.csv"
+    text = akrasia("gold", "sample", runs / "weak", "--labels", "100000", "-o", out).out
+    assert "150 of 150 items" in text
+    assert "1,200 labels at most" in text
+    assert "100,000" not in text
+    pooled = ("gold", "sample", runs / "weak", "--labels", "99", "-o", tmp_path / "b.csv", "--cell", "self_cons")
+    assert_refused(akrasia(*pooled), "draws nothing", "direct")
+
+
+def test_a_curve_beside_a_corrected_headline_is_marked(runs: Path, tmp_path: Path) -> None:
+    rows = sampled(runs / "weak", tmp_path / "drawn.csv", 200)
+    settled: set[str] = set()
+    for row in rows:
+        # A labeller to whom half of the passed candidates are wrong, and who stops at the first right one.
+        if row["item"] not in settled:
+            right = row["text"] == "#### 2" and int(row["item"][1:]) % 2 == 0
+            row["gold"] = str(int(right))
+            settled |= {row["item"]} if right else set()
+    write_gold(tmp_path / "gold.csv", rows)
+    record = json.loads(akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv", "--json").out)["cells"][0]
+    *others, last = record["curve"]
+    assert {point["corrected"] for point in others} == {False}
+    assert last["corrected"] is True
+    assert last["reachable"] == record["reachable"]["value"] < record["uncorrected"]["reachable"]["value"]
+    text = akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv").out
+    lines = [line for line in text.partition("k  ")[2].splitlines() if line[:1] in "1248" and line.strip()]
+    marked = {line.split()[0]: line.endswith("uncorrected") for line in lines[:4]}
+    assert marked == {"1": True, "2": True, "4": True, "8": False}
+
+
+def test_a_strategy_of_its_own_beside_labels_of_the_pool(runs: Path, tmp_path: Path) -> None:
+    rows = sampled(runs / "mumbling", tmp_path / "drawn.csv", 10_000)
+    for row in rows:
+        row["gold"] = str(int(row["text"] == "#### 2"))
+    write_gold(tmp_path / "gold.csv", rows)
+    result = akrasia("risk", runs / "mumbling", "--gold", tmp_path / "gold.csv", "--json")
+    _, greedy = json.loads(result.out)["cells"]
+    said = [found["message"] for found in greedy["diagnostics"] if found["code"].startswith("gold_uncorrected")]
+    assert len(said) == 2
+    assert all("what this strategy itself committed to" in message for message in said)
+    assert not any("at least 3" in message for message in said)
+    wrong = akrasia("risk", runs / "mumbling", "--gold", tmp_path / "gold.csv", "--gold-cell", "greedy")
+    assert_refused(wrong, "greedy", "label that cell")
+
+
+def test_failures_of_a_strategy_stand_beside_those_of_its_pool(runs: Path) -> None:
+    direct, greedy = json.loads(akrasia("risk", runs / "mumbling", "--json").out)["cells"]
+    # The script mumbles greedily on about 0.4 of 60 items, and never when it is drawn.
+    mumbled = greedy["failures"]
+    assert 10 < mumbled < 40
+    assert (greedy["own_candidates"], greedy["candidates"]) == (60, 240)
+    assert greedy["pool"] == {"candidates": 240, "failures": 0, "truncated": 0, "missing": 0}
+    assert (direct["own_candidates"], direct["failures"], direct["truncated"], direct["pool"]) == (240, 0, 0, None)
+    found = {one["code"]: one for one in greedy["diagnostics"]}["own_failures"]
+    assert f"of 60 candidates of greedy itself {mumbled} count 0" in found["message"]
+    assert found["severity"] == "warning"
+    duplicates = next(one["message"] for one in greedy["diagnostics"] if one["code"] == "duplicates")
+    assert duplicates.startswith("in the pool of direct draws")
+    assert "60 candidates, pool of 240" in akrasia("risk", runs / "mumbling").out
 
 
 GOLD = {
@@ -96,6 +190,7 @@ GOLD = {
     "outside": ("item,sample,gold\nq1,0,2\n", ["line 2", "gold is 2"]),
     "twice": ("item,sample,gold\nq1,0,1\nq1,0,1\n", ["line 3", "labelled twice"]),
     "no column": ("item,sample,label\nq1,0,1\n", ["no column 'gold'"]),
+    "not a share": ("item,sample,gold\nq1,0,yes\n", ["line 2", "gold is 'yes'", "from 0 (wrong) to 1 (right)"]),
     "no label": ("item,sample,gold\nq1,0,\n", ["holds no label"]),
 }
 
@@ -112,9 +207,30 @@ def test_plan(runs: Path) -> None:
     result = akrasia(*arguments, "--json")
     assert result.code == 0, result.err
     plan = json.loads(result.out)["plan"]
-    assert {option["buy"] for option in plan["options"]} >= {"items", "candidates"}
+    assert {option["buy"] for option in plan["options"]} == {"candidates", "mix"}
     assert all(option["half_width"] <= plan["half_width"] + 1e-9 for option in plan["options"])
     assert all(option["cost"] <= 2000 for option in plan["options"])
     text = akrasia(*arguments)
     assert "half-width then" in text.out
     assert_refused(akrasia("plan", runs / "weak", "--cost-candidate", "-1", "--budget", "5"), "must be positive")
+    # All 150 items of the suite are in the run, so there are only candidates to buy.
+    assert {option["items"] for option in plan["options"]} == {150}
+    assert "there are 150 in all, all of them sampled already" in text.out
+
+
+def test_plan_of_a_limited_run_knows_its_suite(runs: Path) -> None:
+    result = akrasia("plan", "mumbling", "--cost-candidate", "1", "--budget", "4000", "--json", cwd=runs)
+    plan = json.loads(result.out)["plan"]
+    assert max(option["items"] for option in plan["options"]) == 150
+    (note,) = plan["diagnostics"]
+    assert note["code"] == "no_more_items"
+    assert {option["buy"] for option in plan["options"]} == {"items", "candidates", "mix"}
+    assert "90 of them not sampled yet" in note["message"]
+
+
+def test_plan_that_buys_nothing_or_has_nothing_to_plan(runs: Path) -> None:
+    text = akrasia("plan", runs / "weak", "--cost-candidate", "1", "--budget", "5").out
+    assert "a budget of 5 buys nothing" in text
+    assert "half-width then" not in text
+    arguments = ("plan", runs / "mumbling", "--cost-candidate", "1", "--budget", "5", "--cell")
+    assert_refused(akrasia(*arguments, "greedy"), "deterministic", "nothing to plan")

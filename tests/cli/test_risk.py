@@ -103,9 +103,45 @@ def test_a_second_judge_and_assumed_error_rates(tmp_path: Path) -> None:
     assert text.code == 0
     assert "sensitivity band" in text.out
 
-    assert_refused(akrasia("risk", tmp_path / "v.csv", "--cross-fit"), "second judge", "verifier")
+    assert_refused(akrasia("risk", tmp_path / "v.csv", "--cross-fit"), "second judge", "column verifier")
+    np.save(tmp_path / "d.npy", np.eye(3))
+    assert_refused(akrasia("risk", tmp_path / "d.npy", "--cross-fit"), "no column verifier", ".csv")
     assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-accept", "much"), "--false-accept", "LOW:HIGH")
     assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-reject", "0.3:0.1"), "low first")
+
+
+def test_cross_fit_fills_the_waterfall(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text("item,sample,utility,verifier\na,0,1,0\na,1,0,1\nb,0,1,1\nb,1,0,0\n")
+    record = risk(tmp_path / "u.csv", "--cross-fit")
+    stages = {stage["stage"]: stage for stage in record["waterfall"]}  # type: ignore[attr-defined]
+    # 0.5 as above; choosing and valuing by the verifier alone would say 0.5 of utility as well, but with a note.
+    assert stages["recoverable"]["value"] == record["cross_fit"]["recoverable"]["value"]  # type: ignore[index]
+    text = akrasia("risk", tmp_path / "u.csv", "--cross-fit").out
+    assert "not cross-fitted" not in text
+    assert "not cross-fitted" in akrasia("risk", tmp_path / "u.csv").out
+
+
+def test_the_methods_are_said_where_a_bootstrap_was_asked_for(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "u.npy", (rng.random((60, 8)) < 0.5).astype(float))
+    text = akrasia("risk", tmp_path / "u.npy", "--bootstrap", "200").out
+    # Of eight draws at one half nearly every item has a success: reachable is near 1, deployed and risk are not.
+    line = next(line for line in text.splitlines() if line.startswith("Intervals:"))
+    assert "deployed, risk@8 by bootstrap (200 resamples)" in line
+    assert "reachable@8 by wilson" in line
+    assert "Intervals:" not in akrasia("risk", tmp_path / "u.npy").out
+
+
+def test_equal_means_by_accident_are_not_certainty(tmp_path: Path) -> None:
+    np.save(tmp_path / "u.npy", [[True, False]] * 12)
+    record = risk(tmp_path / "u.npy")
+    assert record["deployed"]["low"] < 0.3  # type: ignore[index]
+    assert "no_spread" in [found["code"] for found in record["diagnostics"]]  # type: ignore[attr-defined]
+
+
+def test_a_gold_cell_without_gold(tmp_path: Path) -> None:
+    np.save(tmp_path / "u.npy", np.eye(3))
+    assert_refused(akrasia("risk", tmp_path / "u.npy", "--gold-cell", "x"), "--gold-cell", "give --gold")
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akrasia.cli.output import count, counted, print_json
+from akrasia.cli.output import counted, print_json
 
 if TYPE_CHECKING:
     from akrasia.runs.reader import Run
@@ -36,23 +36,34 @@ def sample(
     or 0 for every value, then `akrasia gap RUN --gold FILE`.
     """
     from akrasia.runs import load_run
-    from akrasia.runs.gold import direct_cell, gold_rows, write_gold
+    from akrasia.runs.gold import check_gold_path, direct_cell, draw_gold, write_gold
     from akrasia.runs.value_gold import is_value_run
 
     with load_run(run) as opened:
         if is_value_run(opened):
             _sample_values(opened, labels, out, seed, json)
             return
+        check_gold_path(out)
         chosen = direct_cell(opened, cell)
-        rows = gold_rows(opened, chosen, labels, seed)
-    write_gold(rows, out)
-    items = len({row.item for row in rows})
+        drawn = draw_gold(opened, chosen, labels, seed)
+    write_gold(drawn.rows, out)
     if json:
-        print_json({"cell": chosen.name, "items": items, "candidates": len(rows), "labels": labels, "out": str(out)})
+        print_json(
+            {
+                "cell": chosen.name,
+                "items": drawn.items,
+                "of_items": drawn.of_items,
+                "candidates": len(drawn.rows),
+                "labels": drawn.labels,
+                "most_labels": len(drawn.rows),
+                "out": str(out),
+            }
+        )
         return
     print(
-        f"{out}: {counted(items, 'item')} with {counted(len(rows), 'candidate')} of {chosen.name}; about "
-        f"{count(labels)} labels settle them, since an item may stop at its first right candidate"
+        f"{out}: {drawn.items:,} of {counted(drawn.of_items, 'item')} of {chosen.name}, drawn with equal probability; "
+        f"about {counted(drawn.labels, 'label')} if the verifier is mostly right, since an item may stop at its first "
+        f"right candidate, and {counted(len(drawn.rows), 'label')} at most"
     )
 
 

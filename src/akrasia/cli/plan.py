@@ -23,19 +23,29 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What to buy next: how far more items, candidates or gold labels would narrow the interval of the risk."""
+    from akrasia.core import InputError
     from akrasia.risk import Costs, plan_purchase
     from akrasia.runs import load_run
     from akrasia.runs.gold import direct_cell
+    from akrasia.runs.suite_size import suite_size
 
     with load_run(run) as opened:
         chosen = direct_cell(opened, cell)
+        if chosen.sampling.temperature == 0:
+            raise InputError(
+                f"{chosen.name} is deterministic: more draws of an item would all be the same, so there is nothing to "
+                "plan; name a cell of random draws with --cell"
+            )
         pool = opened.pool(chosen)
+        most = suite_size(opened, chosen.suite)
     costs = Costs(cost_candidate, cost_item, cost_label)
-    found = plan_purchase(pool.utilities, costs, budget, k=k, clusters=list(pool.clusters))
+    found = plan_purchase(pool.utilities, costs, budget, k=k, clusters=list(pool.clusters), most_items=most)
     if json:
         print_json({"cell": chosen.name, "plan": found})
         return
-    print(f"{chosen.name}: the interval of risk@{found.k} has a half-width of {found.half_width:.4f} now\n")
+    print(f"{chosen.name}: the interval of risk@{found.k} has a half-width of {found.half_width:.4f} now")
+    for diagnostic in found.diagnostics:
+        print(f"  {diagnostic.severity}: {diagnostic.message}")
     rows = [
         [
             one.buy,
@@ -47,6 +57,8 @@ def plan(
         ]
         for one in found.options
     ]
-    print(table(["buy", "items in all", "candidates each", "labels in all", "cost", "half-width then"], rows))
+    if rows:
+        head = ["buy", "items in all", "candidates each", "labels in all", "cost", "half-width then"]
+        print(f"\n{table(head, rows)}")
     if cost_label is not None:
         print("\nLabels narrow nothing here: the figures are not corrected by gold (see `akrasia gold sample`).")

@@ -30,12 +30,13 @@ def risk(
     false_accept: Annotated[
         str | None,
         typer.Option(
-            metavar="LOW:HIGH",
-            help="Show reachable if the verifier passed such shares of wrong candidates (a sensitivity band).",
+            metavar="RATE|LOW:HIGH",
+            help="Show reachable if the verifier passed such a share of wrong candidates (a sensitivity band).",
         ),
     ] = None,
     false_reject: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="The same for the shares of right candidates that it fails.")
+        str | None,
+        typer.Option(metavar="RATE|LOW:HIGH", help="The same for the share of right candidates that it fails."),
     ] = None,
     cross_fit: Annotated[
         bool,
@@ -62,12 +63,14 @@ def risk(
     options = Options(seed=seed, errors=errors, cross_fit=cross_fit)
     if bootstrap is not None:
         options = msgspec.structs.replace(options, method="bootstrap", resamples=bootstrap)
+    if gold_cell is not None and gold is None:
+        raise InputError("--gold-cell says whose candidates --gold FILE labels: give --gold as well, or neither")
     if not source.is_dir():
         record = _of_file(source, k, gold, level, options)
-        print_json(record) if json else _show(record, source.name)
+        print_json(record) if json else _show(record, source.name, bootstrap)
         return
     if cross_fit:
-        raise InputError("--cross-fit needs two judges' utilities of one file: give a file with a column verifier")
+        raise InputError(f"{source} is a run, and {_CROSS_FIT}")
     from akrasia.runs import load_run
     from akrasia.runs.estimates import How, estimate_run
 
@@ -80,7 +83,13 @@ def risk(
     for number, one in enumerate(found):
         print("\n" * (number > 0), end="")
         pool = f"{one.cell.name}, measured on its pool" if one.cell.pool is not None else one.cell.name
-        _show(one.record, pool)
+        _show(one.record, pool, bootstrap)
+
+
+_CROSS_FIT = (
+    "--cross-fit needs two judges' utilities of the same candidates: give a .csv, .parquet or .jsonl with a column "
+    "verifier, the second judge's utility, beside utility"
+)
 
 
 def _range(option: str, text: str | None) -> tuple[float, float]:
@@ -93,7 +102,9 @@ def _range(option: str, text: str | None) -> tuple[float, float]:
     try:
         return (float(low), float(high) if colon else float(low))
     except ValueError:
-        raise InputError(f"{option} is {text!r}: write LOW:HIGH, two shares in [0, 1), for instance 0:0.08") from None
+        raise InputError(
+            f"{option} is {text!r}: write a share in [0, 1) or LOW:HIGH, for instance 0.08 or 0:0.08"
+        ) from None
 
 
 def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, options: Options) -> RiskRecord:
@@ -103,6 +114,8 @@ def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, 
     from akrasia.runs.gold import read_gold
 
     found = read_utilities(path)
+    if options.cross_fit and found.verifier is None:
+        raise InputError(f"{path} has no column verifier, and {_CROSS_FIT}")
     labels: Any = found.gold
     if gold is not None:
         if found.gold is not None:
@@ -133,9 +146,12 @@ def _figure(figure: Figure | None) -> str:
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
-def _show(record: RiskRecord, name: str) -> None:
+def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
     families = f" in {counted(record.clusters, 'cluster')}" if 0 < record.clusters < record.items else ""
-    print(f"{name}: {counted(record.items, 'item')}{families}, {counted(record.candidates, 'candidate')}")
+    candidates = counted(record.candidates, "candidate")
+    if record.pool is not None and record.own_candidates is not None:
+        candidates = f"{counted(record.own_candidates, 'candidate')}, pool of {count(record.candidates)}"
+    print(f"{name}: {counted(record.items, 'item')}{families}, {candidates}")
     for diagnostic in record.diagnostics:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
     print()
@@ -145,6 +161,8 @@ def _show(record: RiskRecord, name: str) -> None:
         [f"risk@{record.k}", _figure(record.risk)],
     ]
     print(table(["", f"{record.level:.0%} interval"], rows))
+    if resamples is not None:
+        _show_methods(record, resamples)
     if record.missing_bounds is not None:
         bounds = record.missing_bounds
         print(
@@ -176,13 +194,25 @@ def _show(record: RiskRecord, name: str) -> None:
         print()
         lines = [
             [str(row.k), _interval(row.reachable, row.reachable_low, row.reachable_high),
-             _interval(row.risk, row.risk_low, row.risk_high)]
+             _interval(row.risk, row.risk_low, row.risk_high), "uncorrected" if row.corrected is False else ""]
             for row in points
         ]  # fmt: skip
-        print(table(["k", "reachable@k", "risk@k"], lines))
+        print(table(["k", "reachable@k", "risk@k", ""], lines))
     if record.waterfall:
         print()
         print(table(["waterfall", "utility"], [[s.stage, _interval(s.value, s.low, s.high)] for s in record.waterfall]))
+
+
+def _show_methods(record: RiskRecord, resamples: int) -> None:
+    """How each interval was made, since not all are what was asked for."""
+    figures = {"deployed": record.deployed, f"reachable@{record.k}": record.reachable, f"risk@{record.k}": record.risk}
+    methods: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        if figure is not None:
+            methods.setdefault(figure.method, []).append(name)
+    reasons = {"bootstrap": f" ({count(resamples)} resamples)", "wilson": " (resampling covers too little there)"}
+    parts = [f"{', '.join(names)} by {method}{reasons.get(method, '')}" for method, names in methods.items()]
+    print(f"\nIntervals: {'; '.join(parts)}")
 
 
 def _percent(ends: tuple[float, float]) -> str:

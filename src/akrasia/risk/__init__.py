@@ -8,7 +8,7 @@ from akrasia.risk.diagnostics import Notes, shared_target
 from akrasia.risk.estimate import Options, estimate
 from akrasia.risk.extrapolation import extrapolate_curve
 from akrasia.risk.gold import Gold
-from akrasia.risk.gold_sample import GoldRequest, draw_gold_sample
+from akrasia.risk.gold_sample import GoldRequest, draw_gold_sample, expected_labels
 from akrasia.risk.lengths import LengthFit, LengthPoint, LengthStep, LengthSweep, length_sweep
 from akrasia.risk.pooled import (
     best_of_n,
@@ -82,6 +82,7 @@ __all__ = [
     "draw_gold_sample",
     "estimate",
     "estimate_stopped",
+    "expected_labels",
     "extrapolate_curve",
     "length_sweep",
     "per_item",

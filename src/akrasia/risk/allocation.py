@@ -20,6 +20,7 @@ from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.curve import all_fail, reachable_items
 from akrasia.risk.extrapolation import mixture_with_sure
 from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
+from akrasia.stats.diagnostic import FEW_CLUSTERS, Diagnostic, ordered
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean, t_quantile
 from akrasia.stats.mixing import fit_mixture, probability_grid
@@ -37,6 +38,10 @@ class Costs(Struct, frozen=True):
     candidate: float
     item: float = 0.0
     label: float | None = None
+
+    def new_item(self, candidates: int) -> float:
+        """One more item with so many candidates."""
+        return self.item + candidates * self.candidate
 
 
 class Purchase(Struct, frozen=True):
@@ -67,7 +72,8 @@ class PurchasePlan(Struct, frozen=True):
         half_width: expected now, from the same model.
         between_items: B, the variance between items.
         within_items: W at the present number of candidates.
-        options: ways to spend the budget, the narrowest interval first.
+        options: ways to spend the budget, the narrowest interval first; empty where it buys nothing.
+        diagnostics: what a reader must know before believing it, worst first.
     """
 
     k: int
@@ -75,6 +81,7 @@ class PurchasePlan(Struct, frozen=True):
     between_items: float
     within_items: float
     options: tuple[Purchase, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class GoldState(Struct, frozen=True):
@@ -99,6 +106,7 @@ def plan_purchase(
     k: int | None = None,
     clusters: ArrayLike | None = None,
     gold: GoldState | None = None,
+    most_items: int | None = None,
     level: float = 0.95,
 ) -> PurchasePlan:
     """Say what to buy next with a budget.
@@ -110,6 +118,7 @@ def plan_purchase(
         k: size of the risk; None: all candidates that every item has.
         clusters: (M,) labels.
         gold: what gold has been bought, where the figures are corrected by it.
+        most_items: how many items there are to be had in all, those in hand included; None: any number.
         level: nominal coverage.
 
     Raises:
@@ -131,9 +140,10 @@ def plan_purchase(
     lost = best - pool.means()
     grouping = group(pool.items, None if clusters is None else np.asarray(clusters)[keep])
     spread = Spreads(pool, size, float(lost.var(ddof=1)))
-    model = _Model(spread, grouping.design_effect(lost), pool, costs, gold, level)
+    room = None if most_items is None else max(0, most_items - everything.items)
+    model = _Model(spread, grouping.design_effect(lost), pool, costs, gold, level, room)
     now = round(float(pool.observed.mean()))
-    options = [*_single(model, budget, now), _mix(model, budget, now)]
+    options = [option for option in (*_single(model, budget, now), _mix(model, budget, now)) if option.cost > 0]
     options.sort(key=lambda option: option.half_width)
     half = model.half_width(pool.items, now, 0 if gold is None else gold.items)
     if half == 0:
@@ -143,7 +153,48 @@ def plan_purchase(
     if gold is None and in_hand:
         options = [replace(option, half_width=option.half_width * in_hand / half) for option in options]
         half = in_hand
-    return PurchasePlan(size, half, spread.between, spread.within(now), tuple(options))
+    notes = [
+        _few_units(grouping.units),
+        _no_room(model, budget, now, most_items),
+        _nothing(model, budget, now, options),
+    ]
+    return PurchasePlan(size, half, spread.between, spread.within(now), tuple(options), ordered(notes))
+
+
+def _few_units(units: int) -> Diagnostic | None:
+    if units >= FEW_CLUSTERS:
+        return None
+    return Diagnostic(
+        "few_clusters",
+        f"planned from {units} independent clusters: below about {FEW_CLUSTERS} the spread that a plan rests on is "
+        "hardly known; measure more items before you believe it",
+        "warning",
+    )
+
+
+def _no_room(model: _Model, budget: float, now: int, most_items: int | None) -> Diagnostic | None:
+    wanted = int(budget / model.costs.new_item(now))
+    if model.room is None or wanted <= model.room:
+        return None
+    tail = f", {model.room} of them not sampled yet" if model.room else ", all of them sampled already"
+    return Diagnostic(
+        "no_more_items",
+        f"the budget would buy {wanted} more items, but there are {most_items} in all{tail}",
+        "info",
+    )
+
+
+def _nothing(model: _Model, budget: float, now: int, options: list[Purchase]) -> Diagnostic | None:
+    if options:
+        return None
+    item = f"one more item with {now} of them {model.costs.new_item(now):g}"
+    item = "there are no more items" if model.room == 0 else item
+    return Diagnostic(
+        "nothing_to_buy",
+        f"a budget of {budget:g} buys nothing: one more candidate for every item costs "
+        f"{model.costs.candidate * model.pool.items:g}, and {item}",
+        "warning",
+    )
 
 
 class Spreads:
@@ -210,6 +261,12 @@ class _Model(Struct, frozen=True):
     costs: Costs
     gold: GoldState | None
     level: float
+    room: int | None
+
+    def more_items(self, budget: float, candidates: int) -> int:
+        """Items with so many candidates each that a budget buys, as far as there are any."""
+        bought = int(budget / self.costs.new_item(candidates))
+        return bought if self.room is None else min(bought, self.room)
 
     def half_width(self, items: int, candidates: int, gold_items: int) -> float:
         variance = self.effect * (self.spread.between + self.spread.within(candidates)) / items
@@ -231,7 +288,7 @@ class _Model(Struct, frozen=True):
 
     def cost(self, more_items: int, candidates: int, more_gold: int) -> float:
         old = max(0.0, candidates * self.pool.items - float(self.pool.observed.sum()))
-        price = old * self.costs.candidate + more_items * (self.costs.item + candidates * self.costs.candidate)
+        price = old * self.costs.candidate + more_items * self.costs.new_item(candidates)
         return price + more_gold * self.labels_per_item() * (self.costs.label or 0.0)
 
 
@@ -239,7 +296,7 @@ def _single(model: _Model, budget: float, now: int) -> list[Purchase]:
     """The whole budget into one thing."""
     costs = model.costs
     options = [
-        model.purchase("items", int(budget / (costs.item + now * costs.candidate)), now, 0),
+        model.purchase("items", model.more_items(budget, now), now, 0),
         model.purchase("candidates", 0, now + int(budget / (costs.candidate * model.pool.items)), 0),
     ]
     if model.gold is not None and costs.label is not None:
@@ -263,6 +320,5 @@ def _mix(model: _Model, budget: float, now: int) -> Purchase:
             left = budget - model.cost(0, size, more_gold)
             if left < 0:
                 continue
-            more = int(left / (model.costs.item + size * model.costs.candidate))
-            found.append(model.purchase("mix", more, size, more_gold))
+            found.append(model.purchase("mix", model.more_items(left, size), size, more_gold))
     return min(found, key=lambda option: option.half_width)

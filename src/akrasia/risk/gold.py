@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.channel import BADGE, channel_figure, count_patterns, same_errors_everywhere
 from akrasia.risk.curve import reachable_items
+from akrasia.risk.gold_sample import FEWEST
 from akrasia.risk.pool import Pool, Utilities, read_pool
 from akrasia.risk.pooled import best_of_n_items
 from akrasia.risk.records import CurvePoint
@@ -28,9 +29,6 @@ from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.mixing import probability_grid
 from akrasia.stats.rectify import Rectified, rectify
-
-FEWEST = 3
-"""Items with gold below which nothing is corrected."""
 
 _NOT_OF_DEPLOYED = "the labels are of the pool's candidates and say nothing of what this strategy itself committed to"
 

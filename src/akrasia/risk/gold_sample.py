@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from akrasia.core.errors import InputError
 from akrasia.risk.pool import Utilities, read_pool
+from akrasia.stats.grouping import FloatArray
 
 
 class GoldRequest(Struct, frozen=True):
@@ -23,6 +24,24 @@ class GoldRequest(Struct, frozen=True):
     sample: int
     order: int
     inclusion: float
+
+
+FEWEST = 3
+"""Items with gold below which nothing is corrected."""
+
+
+def expected_labels(utilities: Utilities) -> FloatArray:
+    """(M,) labels that settle each item if the verifier is mostly right; 0 for an item without a known candidate.
+
+    An item stops at its first right candidate: after one label where the verifier accepts the first candidate, two
+    where it accepts another, and all of them where it accepts none.
+    """
+    pool = read_pool(utilities)
+    values = np.asarray(pool.utilities, dtype=np.float64)
+    first = np.argmax(~np.isnan(values), axis=1)
+    best = np.max(np.where(np.isnan(values), -1.0, values), axis=1)
+    at_once = values[np.arange(pool.items), first] >= 0.5
+    return np.asarray(np.where(best < 0.5, pool.observed, np.where(at_once, 1, 2)), dtype=np.float64)
 
 
 def draw_gold_sample(utilities: Utilities, labels: int, rng: np.random.Generator) -> tuple[GoldRequest, ...]:
@@ -43,13 +62,13 @@ def draw_gold_sample(utilities: Utilities, labels: int, rng: np.random.Generator
     pool = read_pool(utilities)
     values = np.asarray(pool.utilities, dtype=np.float64)
     has = np.flatnonzero(pool.observed > 0)
-    first = np.argmax(~np.isnan(values), axis=1)
-    best = np.nanmax(np.where(np.isnan(values), -1.0, values), axis=1)
-    at_once = values[np.arange(pool.items), first] >= 0.5
-    cost = np.where(best < 0.5, pool.observed, np.where(at_once, 1, 2))[has]
+    cost = expected_labels(pool)[has]
     number = min(len(has), int(labels / cost.mean()))
-    if number < 3:
-        raise InputError(f"{labels} labels settle about {labels / cost.mean():.1f} items: at least 3 are needed")
+    if number < FEWEST:
+        raise InputError(
+            f"{labels} labels settle about {labels / cost.mean():.1f} items, and at least {FEWEST} are needed: ask for "
+            f"{int(np.ceil(FEWEST * cost.mean()))} labels or more"
+        )
     requests = []
     for item in np.sort(rng.choice(has, number, replace=False)):
         known = np.flatnonzero(~np.isnan(values[item]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
 from akrasia.risk import (
+    Counts,
     Diagnostic,
     ErrorBudget,
     Estimate,
@@ -25,6 +25,7 @@ from akrasia.risk import (
     estimate,
     estimate_stopped,
     read_stopped,
+    shared_target,
 )
 from akrasia.runs.gold import direct_cell, read_gold
 from akrasia.runs.reader import Pool, Run
@@ -94,7 +95,7 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
     stopped = run.manifest.run.until_width is not None
     if stopped and how.gold is not None:
         raise InputError("gold cannot correct a run that was sampled to a width: its pools stopped at their outcomes")
-    labelled = direct_cell(run, how.gold_cell).name if how.gold is not None else None
+    labelled = _labelled(run, how.gold_cell).name if how.gold is not None else None
     found = []
     for cell in run.cells:
         if states(cell) or rates(cell):
@@ -107,6 +108,17 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
             has_gold = labelled is not None and labelled in (cell.name, cell.pool)
             found.append(_estimate_cell(run, cell, how if has_gold else msgspec.structs.replace(how, gold=None)))
     return found
+
+
+def _labelled(run: Run, name: str | None) -> Cell:
+    """The cell whose candidates gold labels: one that is measured on its own draws."""
+    cell = direct_cell(run, name)
+    if cell.pool is not None:
+        raise InputError(
+            f"gold of {cell.name} alone corrects nothing: reachable stands on the candidates of {cell.pool}; label "
+            "that cell (`akrasia gold sample`, without --cell)"
+        )
+    return cell
 
 
 def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
@@ -127,6 +139,7 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
 
 def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     pool, deployed = reference(run, cell)
+    own = pool if cell.pool is None or cell.pooled else run.pool(cell)
     pool, thin = without_thin_items(pool)
     notes = Notes(
         constant=_best_constant(pool),
@@ -154,6 +167,9 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     except Undefined as error:
         result, record = None, _undefined(pool, str(error), how.level)
     notices = _notices(cell, pool, has_reference)
+    if own.items is not pool.items:
+        notices += _own_failures(cell, own)
+        record = _of_the_pool(record)
     if read_for_values:
         notices.append(
             Diagnostic(
@@ -174,8 +190,62 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
                 "warning",
             )
         )
-    record = _with_notices(record, notices, has_reference)
+    record = _counted(_with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
     return CellEstimate(cell, pool, deployed, result if has_reference else None, record)
+
+
+def _counts(pool: Pool) -> Counts:
+    return Counts(
+        candidates=int(pool.utilities.size),
+        failures=sum(pool.failures.values()),
+        truncated=pool.truncated,
+        missing=sum(pool.missing.values()),
+    )
+
+
+def _counted(record: RiskRecord, own: Pool, pool: Pool | None) -> RiskRecord:
+    """The record with the counts of the cell's own candidates, and those of a pool that is another cell's."""
+    counts = _counts(own)
+    return msgspec.structs.replace(
+        record,
+        own_candidates=counts.candidates,
+        failures=counts.failures,
+        truncated=counts.truncated,
+        pool=None if pool is None else _counts(pool),
+    )
+
+
+def _own_failures(cell: Cell, own: Pool) -> list[Diagnostic]:
+    """What became of the candidates that a strategy itself committed to, beside those of the pool."""
+    counts = _counts(own)
+    found = []
+    for code, number, text, alarming in (
+        ("own_failures", counts.failures, "count 0: no answer could be read, or they were refused or cut off", 0.1),
+        ("own_truncated", counts.truncated, "were cut off: raise the cap on tokens", 0.02),
+        ("own_missing", counts.missing, "could not be measured and are left out", 0.0),
+    ):
+        if number:
+            share = number / counts.candidates
+            message = f"of {counts.candidates} candidates of {cell.strategy} itself {number} {text} ({share:.1%})"
+            found.append(Diagnostic(code, message, "warning" if share > alarming else "info"))
+    return found
+
+
+_OF_POOL = frozenset({"parse_failures", "truncated", "duplicates", "missing", "ragged"})
+"""Diagnostics that count the candidates of the reference pool."""
+
+
+def _of_the_pool(record: RiskRecord) -> RiskRecord:
+    """The record of a cell measured on another's pool, its diagnostics saying which candidates they count."""
+    return msgspec.structs.replace(
+        record,
+        diagnostics=tuple(
+            msgspec.structs.replace(found, message=f"in the pool of direct draws, {found.message}")
+            if found.code in _OF_POOL
+            else found
+            for found in record.diagnostics
+        ),
+    )
 
 
 def _position_bias(run: Run, cell: Cell) -> list[Diagnostic]:
@@ -240,17 +310,10 @@ def reference(run: Run, cell: Cell) -> tuple[Pool, NDArray[np.float64] | None]:
     return pool, deployed
 
 
-def _best_constant(pool: Pool) -> float | None:
-    """Utility of always giving one answer, from the targets; None where they do not tell.
-
-    The answer is chosen for each item from the others, since one chosen on all of them would be right at least once.
-    """
-    if any(item.target is None or item.utility not in COMPARED for item in pool.items):
-        return None
-    if len(pool.items) < 2:
-        return None
-    counts = Counter(item.target for item in pool.items)
-    return (max(counts.values()) - 1) / (len(pool.items) - 1)
+def _best_constant(pool: Pool) -> tuple[float, str] | None:
+    """What always giving one answer earns, from the targets; None where they do not tell."""
+    targets = [item.target for item in pool.items if item.target is not None and item.utility in COMPARED]
+    return shared_target(targets) if len(targets) == len(pool.items) else None
 
 
 def _notices(cell: Cell, pool: Pool, has_reference: bool) -> list[Diagnostic]:

@@ -12,12 +12,15 @@ import numpy as np
 
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
-from akrasia.risk import Gold, draw_gold_sample
+from akrasia.risk import Gold, draw_gold_sample, expected_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from akrasia.runs.reader import Run
+
+
+_JSON_LINES = (".jsonl", ".ndjson")
 
 
 class GoldRow(msgspec.Struct, frozen=True):
@@ -41,26 +44,48 @@ class GoldRow(msgspec.Struct, frozen=True):
     text: str | None
 
 
+class GoldDraw(msgspec.Struct, frozen=True):
+    """A gold sample of a cell.
+
+    Attributes:
+        rows: the candidates to label, item by item.
+        items: items drawn.
+        of_items: items that could have been drawn.
+        labels: labels that settle them if the verifier is mostly right; at most all rows need one.
+    """
+
+    rows: list[GoldRow]
+    items: int
+    of_items: int
+    labels: int
+
+
 def direct_cell(run: Run, name: str | None) -> Cell:
     """The named cell, else the first of direct draws.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a pooled one is named.
     """
     if name is not None:
-        return run.cell(name)
+        cell = run.cell(name)
+        if cell.pooled:
+            raise InputError(
+                f"{cell.name} draws nothing: it chooses among the candidates of {cell.pool}; name that cell"
+            )
+        return cell
     for cell in run.cells:
         if cell.strategy == "direct":
             return cell
     raise InputError(f"{run.folder} has no direct draws; name a cell: {', '.join(cell.name for cell in run.cells)}")
 
 
-def gold_rows(run: Run, cell: Cell, labels: int, seed: int) -> list[GoldRow]:
+def draw_gold(run: Run, cell: Cell, labels: int, seed: int) -> GoldDraw:
     """Draw a gold sample of about so many labels from a cell's candidates; see `akrasia.risk.draw_gold_sample`."""
     pool = run.pool(cell)
     rows = []
     texts: dict[int, dict[int, str | None]] = {}
-    for request in draw_gold_sample(pool.utilities, labels, np.random.default_rng(seed)):
+    requests = draw_gold_sample(pool.utilities, labels, np.random.default_rng(seed))
+    for request in requests:
         item = pool.items[request.item]
         if request.item not in texts:
             found = run.candidates(cell, item.position)
@@ -77,20 +102,33 @@ def gold_rows(run: Run, cell: Cell, labels: int, seed: int) -> list[GoldRow]:
                 text=texts[request.item][request.sample],
             )
         )
-    return rows
+    expected = expected_labels(pool.utilities)
+    drawn = sorted({request.item for request in requests})
+    return GoldDraw(rows, len(drawn), int((expected > 0).sum()), round(expected[drawn].sum()))
+
+
+def check_gold_path(path: Path) -> None:
+    """Refuse a file that a gold sample cannot be written to, before anything is drawn.
+
+    Raises:
+        InputError: its ending is neither CSV nor JSONL, or it exists already (it may hold labels).
+    """
+    if path.suffix.lower() not in (".csv", *_JSON_LINES):
+        raise InputError(f"{path}: a gold sample is CSV or JSONL: name a file that ends in .csv or .jsonl")
+    if path.exists():
+        raise InputError(f"{path} exists and may hold labels: name another file, or move it away")
 
 
 def write_gold(rows: list[GoldRow], path: Path) -> None:
     """Write a gold sample as CSV or, by its ending, JSONL.
 
     Raises:
-        InputError: the file exists already (it may hold labels), or cannot be written.
+        InputError: as `check_gold_path`, or it cannot be written.
     """
-    if path.exists():
-        raise InputError(f"{path} exists and may hold labels: name another file, or move it away")
+    check_gold_path(path)
     try:
         with path.open("x", encoding="utf-8", newline="") as file:
-            if path.suffix.lower() in (".jsonl", ".ndjson"):
+            if path.suffix.lower() in _JSON_LINES:
                 file.writelines(msgspec.json.encode(row).decode() + "\n" for row in rows)
             else:
                 writer = csv.writer(file)
@@ -130,7 +168,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
         label = _number(where, "gold", fields.get("gold"))
         if label is not None:
             if not 0 <= label <= 1:
-                raise InputError(f"{where}: gold is {label:g}; it must lie in [0, 1]")
+                raise InputError(f"{where}: gold is {label:g}; {_EXPECTED['gold']}")
             if not np.isnan(labels[place]):
                 raise InputError(f"{where}: item {item!r} sample {number} is labelled twice")
             labels[place] = label
@@ -144,13 +182,19 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
     return Gold(labels, inclusion=np.where(np.isnan(inclusion), np.nanmean(inclusion), inclusion))
 
 
+_EXPECTED = {
+    "gold": "write a number from 0 (wrong) to 1 (right)",
+    "inclusion": "write the probability with which the item was drawn",
+}
+
+
 def _number(where: str, name: str, value: Any) -> float | None:
     if value is None or value == "":
         return None
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise InputError(f"{where}: {name} is {value!r}, not a number (leave it empty if there is none)") from None
+        raise InputError(f"{where}: {name} is {value!r}; {_EXPECTED[name]}, or leave it empty") from None
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -160,7 +204,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"cannot read the gold file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"the gold file {path} is not UTF-8 text: write CSV or JSONL") from None
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
+    if path.suffix.lower() in _JSON_LINES:
         for number, line in enumerate(text.splitlines(), start=1):
             try:
                 yield f"{path}, line {number}", msgspec.json.decode(line, type=dict[str, Any])

@@ -54,13 +54,14 @@ class Pool(msgspec.Struct, frozen=True):
     Attributes:
         items: the items, M of them, in suite order.
         utilities: (M, K) float in [0, 1]; NaN where the measurement is missing.
-        answers: (M, K) int classes of the extracted answers, the same number for the same answer everywhere; -1 where
-            none could be parsed.
+        answers: (M, K) int classes of the extracted answers, not the answers themselves: the same number for the same
+            answer everywhere; -1 where none could be parsed.
         clusters: M family names; an item without one is its own.
         texts: (M, K) int hashes of the candidates' texts, to tell repeated ones.
         truncated: how many candidates were cut off.
         failures, missing: how many candidates, by reason.
         undrawn: planned items that are left out because they are not fully drawn yet.
+        classes: the answer of each class: `pool.classes[pool.answers[row, column]]`, where that is not -1.
     """
 
     items: tuple[StoredItem, ...]
@@ -72,6 +73,7 @@ class Pool(msgspec.Struct, frozen=True):
     failures: dict[str, int]
     missing: dict[str, int]
     undrawn: int
+    classes: tuple[str, ...] = ()
 
 
 class StoredJudgement(msgspec.Struct, frozen=True):
@@ -298,4 +300,5 @@ class Run:
             failures=dict(failures),
             missing=dict(missing),
             undrawn=len(items) - len(kept),
+            classes=tuple(classes),
         )
