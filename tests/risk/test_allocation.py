@@ -77,6 +77,39 @@ def test_labels_when_the_verifier_is_the_problem():
     assert labels.half_width < plan.half_width / 1.5
 
 
+def codes(plan):
+    return {diagnostic.code: diagnostic for diagnostic in plan.diagnostics}
+
+
+def test_no_more_items_than_there_are():
+    utilities = pools(np.random.default_rng(6), np.full(40, 0.4), 4)
+    plan = plan_purchase(utilities, Costs(1.0), 1000, most_items=60)
+    assert max(option.items for option in plan.options) == 60
+    # 1000 / 4 candidates each = 250
+    assert "250 more items" in codes(plan)["no_more_items"].message
+    assert "60 in all, 20 of them" in codes(plan)["no_more_items"].message
+    none_left = plan_purchase(utilities, Costs(1.0), 1000, most_items=40)
+    assert {option.items for option in none_left.options} == {40}
+    assert "items" not in {option.buy for option in none_left.options}
+    assert "no_more_items" not in codes(plan_purchase(utilities, Costs(1.0), 80, most_items=60))
+
+
+def test_a_budget_that_buys_nothing_says_so():
+    utilities = pools(np.random.default_rng(7), np.full(40, 0.4), 4)
+    plan = plan_purchase(utilities, Costs(1.0), 3)
+    assert plan.options == ()
+    message = codes(plan)["nothing_to_buy"].message
+    assert "one more candidate for every item costs 40" in message
+    assert "one more item with 4 of them 4" in message
+
+
+def test_few_clusters_are_no_ground_for_a_plan():
+    plan = plan_purchase([[0, 1], [1, 1], [0, 0]], Costs(1.0), 100, clusters=["a", "a", "b"])
+    assert "2 independent clusters" in codes(plan)["few_clusters"].message
+    enough = plan_purchase(pools(np.random.default_rng(8), np.full(40, 0.4), 4), Costs(1.0), 100)
+    assert enough.diagnostics == ()
+
+
 def test_refusals():
     with pytest.raises(InputError):
         plan_purchase([[0, 1]] * 3, Costs(0.0), 10)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError
-from akrasia.risk import Gold, Options, draw_gold_sample, estimate, sensitivity_band
+from akrasia.risk import Gold, Options, draw_gold_sample, estimate, expected_labels, sensitivity_band
 
 PLAIN = Options(extrapolate=False)
 
@@ -178,5 +178,12 @@ def test_uncorrected_reachable_says_why():
 
 
 def test_too_few_labels_to_draw():
-    with pytest.raises(InputError, match="at least 3"):
+    # None is accepted, so each of the items takes all 10 labels.
+    with pytest.raises(InputError, match="at least 3 are needed: ask for 30 labels"):
         draw_gold_sample(np.zeros((50, 10)), 20, np.random.default_rng(0))
+
+
+def test_expected_labels_by_hand():
+    # First accepted: 1. Another: first and that one. None: all three known. Nothing known: none.
+    said = [[1, 0, 0], [0, 0, 1], [0, 0, 0], [None, None, None], [None, 1, 0]]
+    assert expected_labels(said).tolist() == [1, 2, 3, 0, 1]
