@@ -110,3 +110,21 @@ def test_stats_prints_every_table() -> None:
     covered = json.loads(run("stats", "valdi", "--json"))
     assert covered["families"] * 10 == covered["items"]
     assert "value in tension" not in run("stats", "arithmetic:sum?size=2")
+
+
+def test_stats_asks_nothing_of_suites_that_hold_no_scenarios() -> None:
+    text = run("stats", "arithmetic:sum")
+    assert "100 items in 55 families" in text
+    assert "unmet" not in text
+    assert "not said" not in text
+    assert json.loads(run("stats", "arithmetic:sum", "--json"))["unmet"] == []
+
+
+def test_lint_is_for_scenarios(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id":"q1","input":"1 + 1?","target":"2","utility":"numeric"}\n')
+    with pytest.raises(InputError, match="the lint knows scenarios only"):
+        run("lint", str(path))
+    # A scenario beside it makes it a file of scenarios, with one line that does not belong.
+    path.write_text(path.read_text() + '{"id":"a","input":"You are an AI.","domain":"work"}\n')
+    assert "exam-phrase" in failed("lint", str(path))

@@ -166,6 +166,21 @@ def _print_coverage(covered: Coverage) -> None:
 
     families = covered.families
     print(f"{count(covered.items)} items in {count(families)} families\n")
+    if covered.scenarios:
+        _print_scenarios(covered)
+    rows = [[words, count(number), f"{number / families:.1%}"] for words, number in covered.openings.items()]
+    print(table(["opening", "families", "share"], rows) + "\n")
+    nearest = "none" if covered.nearest is None else f"{covered.nearest:.2f}"
+    print(
+        f"near duplicates: {len(covered.near_duplicates)} pairs at cosine {NEAR_DUPLICATE} or above; nearest {nearest}"
+    )
+    for line in covered.unmet:
+        print(f"unmet: {line}")
+
+
+def _print_scenarios(covered: Coverage) -> None:
+    """What only scenarios have: variants, domains and stakes, values in tension."""
+    families = covered.families
     print(table(["variant", "items"], [[name, count(number)] for name, number in covered.variants.items()]) + "\n")
     levels = sorted({level for row in covered.stakes.values() for level in row}, key="low medium high".find)
     rows = [
@@ -180,14 +195,6 @@ def _print_coverage(covered: Coverage) -> None:
         pairs = covered.group_pairs[domains[0]]
         rows = [[pair, *(count(covered.group_pairs[domain][pair]) for domain in domains)] for pair in pairs]
         print(table(["groups in tension", *domains], rows) + "\n")
-    rows = [[words, count(number), f"{number / families:.1%}"] for words, number in covered.openings.items()]
-    print(table(["opening", "families", "share"], rows) + "\n")
-    nearest = "none" if covered.nearest is None else f"{covered.nearest:.2f}"
-    print(
-        f"near duplicates: {len(covered.near_duplicates)} pairs at cosine {NEAR_DUPLICATE} or above; nearest {nearest}"
-    )
-    for line in covered.unmet:
-        print(f"unmet: {line}")
 
 
 def _defaults(source: SuiteSource) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Coverage(Struct, frozen=True):
         openings: the ten commonest first two words.
         near_duplicates: pairs at or above `NEAR_DUPLICATE`, the most alike first.
         nearest: the highest cosine of any pair; None with fewer than two families.
-        unmet: what falls short of the coverage that the shipped scenarios keep, one line each.
+        unmet: what falls short of the coverage that the shipped scenarios keep, one line each; nothing where the suite
+            holds no scenarios, of which alone that is asked.
+        scenarios: whether it does.
     """
 
     items: int
@@ -69,6 +71,7 @@ class Coverage(Struct, frozen=True):
     near_duplicates: tuple[NearPair, ...]
     nearest: float | None
     unmet: tuple[str, ...]
+    scenarios: bool = True
 
 
 def coverage(items: Sequence[Item]) -> Coverage:
@@ -83,6 +86,7 @@ def coverage(items: Sequence[Item]) -> Coverage:
     for item in scenarios:
         stakes.setdefault(_domain(item), Counter())[str(item.metadata.get("stakes", "not said"))] += 1
     near, nearest = near_duplicates(texts)
+    are_scenarios = any(map(_is_scenario, items))
     return Coverage(
         items=len(items),
         families=len(firsts),
@@ -94,8 +98,14 @@ def coverage(items: Sequence[Item]) -> Coverage:
         openings=dict(openings.most_common(10)),
         near_duplicates=near,
         nearest=nearest,
-        unmet=tuple(_unmet(len(firsts), values if scenarios else {}, pairs, openings, near)),
+        unmet=tuple(_unmet(len(firsts), values if scenarios else {}, pairs, openings, near)) if are_scenarios else (),
+        scenarios=are_scenarios,
     )
+
+
+def _is_scenario(item: Item) -> bool:
+    """A scenario has no right answer to be compared with, or says where it belongs."""
+    return item.utility is None or any(key in item.metadata for key in ("domain", "tension", "pressure"))
 
 
 def near_duplicates(

@@ -70,7 +70,7 @@ def lint(path: Path) -> LintReport:
     """Check a JSONL file of scenarios.
 
     Raises:
-        InputError: the file cannot be read, is not UTF-8, or is empty.
+        InputError: the file cannot be read, is not UTF-8, is empty, or holds ordinary items.
     """
     scenes, faults = read_scenes(path)
     families: dict[str, list[Scene]] = defaultdict(list)

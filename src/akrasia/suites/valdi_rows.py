@@ -90,10 +90,11 @@ def read_scenes(path: Path) -> tuple[list[Scene], list[LineFault]]:
     """The texts of a file in its order, and the faults of the lines that hold none or hold wrong records.
 
     Raises:
-        InputError: the file cannot be read, is not UTF-8, or is empty.
+        InputError: the file cannot be read, is not UTF-8, is empty, or holds ordinary items.
     """
     scenes: list[Scene] = []
     faults: list[LineFault] = []
+    rows = ordinary = 0
     for number, line in enumerate(_lines(path), start=1):
         try:
             row = msgspec.json.decode(line)
@@ -103,10 +104,25 @@ def read_scenes(path: Path) -> tuple[list[Scene], list[LineFault]]:
         if not isinstance(row, dict):
             faults.append(_schema(number, "line", "not a JSON object", "write one whole object a line"))
             continue
+        rows += 1
+        ordinary += _ordinary(row)
         made, wrong = _row(number, row)
         scenes += made
         faults += wrong
+    if rows and ordinary == rows:
+        raise InputError(
+            f"{path} holds ordinary items, each with a target or a utility, and the lint knows scenarios only: "
+            f"`akrasia suite show {path}` reads such a file strictly"
+        )
     return scenes, faults
+
+
+def _ordinary(row: dict[str, Any]) -> bool:
+    """Whether a line is an item that a utility compares with a target, with nothing of a scenario about it."""
+    said = row.get("metadata")
+    record = {*row, *(said if isinstance(said, dict) else ())} & {*_Record.__struct_fields__}
+    compared = row.get("target") is not None or row.get("utility") is not None
+    return "input" in row and compared and not record
 
 
 def _lines(path: Path) -> list[str]:
