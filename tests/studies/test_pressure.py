@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from akrasia.cli.study import study as command
+from akrasia.core import InputError
 from akrasia.report.study import read_study, write_study
 from akrasia.studies.carry_out import carry_out
 from akrasia.studies.definition import configure, load_study
@@ -90,6 +91,12 @@ async def test_without_pairs_there_is_no_contrast(tmp_path: Path) -> None:
     assert found.figures == ()
     write_study(tmp_path / "out")
     assert "undecided" in (tmp_path / "out" / "verdict.md").read_text()
+
+
+async def test_problems_are_refused_before_anything_is_bought(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="suite arithmetic:sum holds problems"):
+        await done(tmp_path / "out", "tests.runs.value_scripts:saint", suite=["arithmetic:sum"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command(tmp_path: Path) -> None:

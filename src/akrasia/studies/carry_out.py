@@ -9,9 +9,10 @@ import msgspec
 from akrasia.core import InputError
 from akrasia.runs.config import RunConfig
 from akrasia.runs.execute import Options, execute
+from akrasia.runs.plan import is_judged, load_suites
 from akrasia.runs.reader import Run
 from akrasia.studies.conclude import conclude
-from akrasia.studies.definition import Study
+from akrasia.studies.definition import VALUE_TESTS, Study
 from akrasia.studies.findings import Findings
 
 RUN = "run"
@@ -31,11 +32,23 @@ async def carry_out(study: Study, config: RunConfig, out: Path, options: Options
         InputError: something cannot be used as given.
         RunIncomplete: it stopped early; the same call goes on.
     """
+    _refuse_problems(study, config)
     await execute(config, out / RUN, options)
     with Run(out / RUN) as run:
         findings = conclude(study, config, run, out)
     save(findings, out / FINDINGS)
     return findings
+
+
+def _refuse_problems(study: Study, config: RunConfig) -> None:
+    """Claims about values need suites that judges read: better known before anything is bought."""
+    if not any(claim.test in VALUE_TESTS for claim in study.claim):
+        return
+    for name, suite in load_suites(config).items():
+        if not is_judged(suite):
+            raise InputError(
+                f"study {study.name} is about values, and suite {name} holds problems: name one such as valdi"
+            )
 
 
 def save(findings: Findings, path: Path) -> None:
