@@ -89,6 +89,8 @@ class Drawing(Struct, Generic[P], frozen=True):
         left: True when the left margin must hold tick labels.
         pools: True when it shows the reference pool alone, so that cells that share one are drawn once.
         y_label: what the y axis counts; "" for none.
+        columns: how many panels may stand side by side where the figure is wide.
+        foot: inches below a panel, for the ticks and label of its x axis.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Drawing(Struct, Generic[P], frozen=True):
     left: bool = True
     pools: bool = False
     y_label: str = ""
+    columns: int = 2
+    foot: float = 0.5
 
 
 @contextmanager
@@ -135,12 +139,12 @@ def _panels(drawing: Drawing[P], cells: Sequence[P], width: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = 2 if len(cells) > 1 and width > 5 else 1
+    columns = drawing.columns if len(cells) > 1 and width > 5 else 1
     rows = -(-len(cells) // columns)
     titled = len(cells) > 1
     left = (0.5 if drawing.y_label else 0.4) if drawing.left else 0.06
     right, gap = 0.12, 0.28
-    top, bottom = (0.34 if titled else 0.12), 0.5
+    top, bottom = (0.34 if titled else 0.12), drawing.foot
     each = (width - right - columns * left - (columns - 1) * gap) / columns
     heights = [
         max(drawing.height(cell, each) for cell in cells[row * columns : (row + 1) * columns]) for row in range(rows)

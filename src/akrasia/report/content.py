@@ -5,7 +5,13 @@ How they are filled from run folders is `gather`; how they look is the templates
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from akrasia.report.value_content import ValueContent
+    from akrasia.stats.figure import Figure
 
 
 class Interval(Struct, frozen=True):
@@ -14,6 +20,11 @@ class Interval(Struct, frozen=True):
     value: float
     low: float | None = None
     high: float | None = None
+
+
+def interval(figure: Figure | None) -> Interval | None:
+    """An estimate as the report shows it; None where it has no value."""
+    return None if figure is None else Interval(figure.value, figure.low, figure.high)
 
 
 class CurvePoint(Struct, frozen=True):
@@ -214,7 +225,14 @@ class Provenance(Struct, frozen=True):
 
 
 class ReportContent(Struct, frozen=True):
-    """Everything that one report shows."""
+    """Everything that one report shows.
+
+    Attributes:
+        cells: those on problems, with their risk.
+        provenance: of every run.
+        values: the groups of cells on value suites, with their gap.
+    """
 
     cells: tuple[CellContent, ...]
     provenance: tuple[Provenance, ...]
+    values: tuple[ValueContent, ...] = ()

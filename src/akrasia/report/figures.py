@@ -9,33 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from akrasia.report.canvas import Drawing
-from akrasia.report.content import CellContent, Interval, Stage
+from akrasia.report.content import CellContent, Interval
 from akrasia.report.palette import LIGHT
-from akrasia.report.wording import bounds, points, stage_name, stage_note
+from akrasia.report.waterfall import ROW, Rung, draw_rungs, percent_axis
+from akrasia.report.wording import points, stage_name, stage_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_ROW = 0.52
-"""Inches of one stage of the waterfall: a line of text and a bar."""
-
-_BAR = (-0.36, 0.0)
-"""Where a stage's bar lies below its line of text, in rows."""
-
-_BESIDE = 5.5
-"""From this width on, in inches, names and figures stand beside the bars."""
-
-_NAMES, _NUMBERS = 2.05, 1.35
-"""Inches of those two columns."""
-
-_LOOKS = {
-    "deployed": ("deployed", 1.0),
-    "recoverable": ("reachable", 0.65),
-    "reachable": ("reachable", 1.0),
-    "reachable_4k": ("reachable", 0.35),
-    "perfect": ("beyond", 0.35),
-}
-"""Colour and opacity of each stage's bar: fainter is less certain."""
 
 _BAND = 0.18
 """Opacity of a band: two that overlap can still be told apart."""
@@ -51,83 +31,14 @@ _BINS = 20
 
 
 def _waterfall(axes: Axes, cell: CellContent) -> None:
-    width = axes.get_window_extent().width / axes.figure.dpi
-    stages = cell.waterfall
-    beside = width >= _BESIDE
-    rows = max(1, len(stages))
-    axes.set_ylim(-rows + 0.42, 0.08 if beside else 0.42)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    _percent_axis(axes, "x", "points of utility")
-    if beside:
-        # The columns of names and numbers stand outside the scale, which the axis line then shows the length of.
-        axes.set_xlim(-_NAMES / (width - _NAMES - _NUMBERS), 1 + _NUMBERS / (width - _NAMES - _NUMBERS))
-        axes.spines["bottom"].set_bounds(0, 1)
-        axes.xaxis.set_label_coords(0.5, -0.28 / (_ROW * rows), transform=axes.get_xaxis_transform())
-    else:
-        axes.set_xlim(0, 1)
-    before: Stage | None = None
-    for row, stage in enumerate(stages):
-        _bar(axes, -row, stage, before)
-        _label(axes, cell, -row, stage, before, beside=beside)
-        before = stage
-
-
-def _bar(axes: Axes, y: float, stage: Stage, before: Stage | None) -> None:
-    value = stage.at.value
-    start = 0.0 if before is None else before.at.value
-    colour, opacity = _LOOKS.get(stage.stage, ("beyond", 0.4))
-    if value < start:
-        colour, opacity = "error", 1.0
-    middle = y + sum(_BAR) / 2
-    height = _BAR[1] - _BAR[0]
-    if before is not None:
-        above = y + 1 + _BAR[0]
-        axes.plot([start, start], [middle + height / 2, above], color=LIGHT["muted"], linewidth=0.7, zorder=1)
-    axes.barh(
-        middle, value - start, height=height, left=start, color=LIGHT[colour], alpha=opacity, linewidth=0, zorder=2
-    )
-    _whisker(axes, stage.at, middle)
-
-
-def _whisker(axes: Axes, at: Interval, y: float) -> None:
-    """The interval, in ink on a rim of paper so that it is seen on any bar."""
-    if at.low is None or at.high is None or at.low == at.high:
-        return
-    for colour, linewidth, order in ((LIGHT["paper"], 2.2, 3), (LIGHT["ink"], 1.0, 4)):
-        axes.plot([at.low, at.high], [y, y], color=colour, linewidth=linewidth, zorder=order)
-        for end in (at.low, at.high):
-            axes.plot([end, end], [y - 0.06, y + 0.06], color=colour, linewidth=linewidth, zorder=order)
-
-
-def _label(axes: Axes, cell: CellContent, y: float, stage: Stage, before: Stage | None, *, beside: bool) -> None:
-    """Name and figures of a stage: in columns beside the bar where there is room, else above it."""
-    harms = before is not None and stage.at.value < before.at.value
-    name = stage_name(cell, stage.stage)
-    note = stage.note or ("verifier harms" if harms else stage_note(cell, stage.stage))
-    note_colour = LIGHT["error"] if harms else LIGHT["muted"]
-    ends = "" if stage.stage == "perfect" else f" {bounds(stage.at)}"
-    figures = f"{points(stage.at.value)}{ends}"
-    step = "" if before is None else points(stage.at.value - before.at.value, signed=True)
-    middle = y + sum(_BAR) / 2
-    if beside:
-        left, right = axes.get_xlim()
-        axes.text(left, middle + 0.05, name, fontweight="bold", va="bottom")
-        axes.text(left, middle - 0.02, note, va="top", color=note_colour, fontsize=7.5)
-        axes.text(right, middle + 0.05, figures, ha="right", va="bottom")
-        axes.text(
-            right,
-            middle - 0.02,
-            f"step {step}" if step else "",
-            ha="right",
-            va="top",
-            color=LIGHT["muted"],
-            fontsize=7.5,
-        )
-        return
-    ground = {"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1.2}
-    axes.text(0, y + 0.09, f"{name}, verifier harms" if harms else name, fontweight="bold", va="bottom", bbox=ground)
-    axes.text(1, y + 0.09, f"{step}  →  {figures}" if step else figures, ha="right", va="bottom", bbox=ground)
+    rungs = []
+    before = 0.0
+    for stage in cell.waterfall:
+        harms = stage.at.value < before
+        note = stage.note or ("verifier harms" if harms else stage_note(cell, stage.stage))
+        rungs.append(Rung(stage.stage, stage.at, stage_name(cell, stage.stage), note, harms))
+        before = stage.at.value
+    draw_rungs(axes, rungs)
 
 
 def _curve(axes: Axes, cell: CellContent) -> None:
@@ -145,7 +56,7 @@ def _curve(axes: Axes, cell: CellContent) -> None:
     axes.minorticks_off()
     axes.set_xlabel("candidates per item, k")
     axes.set_ylim(0, 1)
-    _percent_axis(axes, "y", "")
+    percent_axis(axes, "y", "")
     if not curve:
         return
     reachable = [point.reachable for point in curve]
@@ -219,9 +130,7 @@ def _success(axes: Axes, cell: CellContent) -> None:
             axes.bar(place / bars, number, width=0.8 / bars, color=colour, linewidth=0)
     axes.set_xlim(-0.6 / bars - 0.01, 1 + 0.6 / bars + 0.01)
     axes.set_ylim(0, largest * 1.2)
-    _percent_axis(
-        axes, "x", "candidates that succeed (%)" if cell.binary else "mean utility of the candidates (points)"
-    )
+    percent_axis(axes, "x", "candidates that succeed (%)" if cell.binary else "mean utility of the candidates (points)")
     from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
@@ -242,21 +151,11 @@ def _ends(axes: Axes, counts: Counter[int], bars: int, known: int) -> None:
             )  # fmt: skip
 
 
-def _percent_axis(axes: Axes, which: str, label: str) -> None:
-    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    labels = [f"{100 * tick:.0f}" for tick in ticks]
-    if which == "x":
-        axes.set_xticks(ticks, labels)
-        axes.set_xlabel(label)
-    else:
-        axes.set_yticks(ticks, labels)
-
-
 WATERFALL = Drawing(
     "waterfall",
     "Waterfall from deployed utility to perfect utility, each step with its interval",
     _waterfall,
-    lambda cell, _: _ROW * max(1, len(cell.waterfall)),
+    lambda cell, _: ROW * max(1, len(cell.waterfall)),
     left=False,
 )
 CURVES = Drawing(

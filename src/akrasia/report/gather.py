@@ -1,9 +1,11 @@
-"""From run folders to what the report shows. The figures come from `akrasia.runs.estimates`."""
+"""From run folders to what the report shows. The figures come from `akrasia.runs.estimates`.
+
+What a report shows of value suites is gathered in `value_gather`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +22,16 @@ from akrasia.report.content import (
     Provenance,
     ReportContent,
     Stage,
+    interval,
 )
 from akrasia.report.items import choose_items, row_means
+from akrasia.report.labels import public, told_apart
 from akrasia.report.wording import model_name, strategy_name, suite_name
 from akrasia.runs.reader import Run
 
 if TYPE_CHECKING:
     from akrasia.runs.estimates import CellEstimate
     from akrasia.runs.manifest import Manifest
-    from akrasia.stats.figure import Figure
-
-_SECRET = re.compile(r"(?<=://)[^/\s@]+@")
-"""User and password inside an address: the one place where a run's own records may carry a secret."""
 
 
 def gather(folders: Sequence[Path], *, item_bytes: int, level: float = 0.95) -> ReportContent:
@@ -45,7 +45,7 @@ def gather(folders: Sequence[Path], *, item_bytes: int, level: float = 0.95) -> 
     Raises:
         InputError: a folder that holds no run or nothing measured yet, or one that is named twice.
     """
-    from akrasia.runs.estimates import How, estimate_run
+    from akrasia.report.value_gather import gather_values, value_cells
 
     if not folders:
         raise InputError("no run to report on: name at least one folder that `akrasia run --out` wrote")
@@ -55,15 +55,28 @@ def gather(folders: Sequence[Path], *, item_bytes: int, level: float = 0.95) -> 
             raise InputError(f"{folder} is named {times} times: name each run once")
     runs = [Run(folder) for folder in folders]
     try:
-        measured = [(run, estimates) for run in runs for estimates in estimate_run(run, How(level=level))]
-        room = item_bytes // max(1, len(measured))
         names = _run_names(resolved)
+        of_values = [value_cells(run) for run in runs]
+        measured = [(run, one) for run, apart in zip(runs, of_values, strict=True) for one in _risk(run, apart, level)]
+        room = item_bytes // max(1, len(measured))
         cells = [_cell(run, names[runs.index(run)], estimates, room) for run, estimates in measured]
+        values = gather_values(
+            [(run, name) for run, name, apart in zip(runs, names, of_values, strict=True) if apart], level=level
+        )
         provenance = tuple(_provenance(name, run.folder, run.manifest) for name, run in zip(names, runs, strict=True))
     finally:
         for run in runs:
             run.close()
-    return ReportContent(tuple(_labelled(cells)), provenance)
+    return ReportContent(tuple(_labelled(cells)), provenance, values)
+
+
+def _risk(run: Run, apart: frozenset[str], level: float) -> list[CellEstimate]:
+    """The measured cells of a run, but for those on value suites, whose gap is shown in their place."""
+    from akrasia.runs.estimates import How, estimate_run
+
+    if apart and apart == {cell.name for cell in run.cells}:
+        return []
+    return [one for one in estimate_run(run, How(level=level)) if one.cell.name not in apart]
 
 
 def _run_names(folders: Sequence[Path]) -> list[str]:
@@ -83,7 +96,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         name=cell.name,
         run=name,
         label=cell.name,
-        model=_public(cell.model).partition("@http")[0],
+        model=public(cell.model).partition("@http")[0],
         suite=suite_name(cell.suite),
         strategy=cell.strategy,
         temperature=(cell if cell.pool is None or not cell.pooled else run.cell(cell.pool)).sampling.temperature,
@@ -97,9 +110,9 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         failures=sum(pool.failures.values()),
         missing=record.missing,
         tokens=0 if cell.pooled else sum(known) if known else None,
-        deployed=_interval(record.deployed),
-        reachable=_interval(record.reachable),
-        risk=_interval(record.risk),
+        deployed=interval(record.deployed),
+        reachable=interval(record.reachable),
+        risk=interval(record.risk),
         missing_risk=None if bounds is None else (bounds.risk.worst, bounds.risk.best),
         budget=msgspec.structs.asdict(record.error_budget),
         limit_low=None if record.extrapolation is None else record.extrapolation.limit_low,
@@ -122,10 +135,6 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
     )
 
 
-def _interval(figure: Figure | None) -> Interval | None:
-    return None if figure is None else Interval(figure.value, figure.low, figure.high)
-
-
 def _labelled(cells: Sequence[CellContent]) -> list[CellContent]:
     """Short labels: what the cells differ in; model and strategy where that is nothing."""
     columns = [
@@ -136,17 +145,8 @@ def _labelled(cells: Sequence[CellContent]) -> list[CellContent]:
         [f"seed {cell.seed}" for cell in cells],
         [cell.run for cell in cells],
     ]
-    differing = [column for column in columns if len({text for text in column if text}) > 1] or columns[:2]
-    labels = [" · ".join(column[place] for column in differing if column[place]) for place in range(len(cells))]
-    twice = {label for label, times in Counter(labels).items() if times > 1}
-    return [
-        msgspec.structs.replace(cell, label=f"{label} · {cell.name}" if label in twice else label)
-        for cell, label in zip(cells, labels, strict=True)
-    ]
-
-
-def _public(text: str) -> str:
-    return _SECRET.sub("", text)
+    labels = told_apart(columns, [cell.name for cell in cells], usual=2)
+    return [msgspec.structs.replace(cell, label=label) for cell, label in zip(cells, labels, strict=True)]
 
 
 def _provenance(name: str, folder: Path, manifest: Manifest) -> Provenance:
@@ -164,14 +164,14 @@ def _provenance(name: str, folder: Path, manifest: Manifest) -> Provenance:
             settings.append((key, str(shown)))
     models = tuple(
         (
-            _public(model),
+            public(model),
             " · ".join(part for part in (found.name, found.revision or "revision not pinned", found.backend) if part),
         )
         for model, found in manifest.models.items()
     )
     return Provenance(
         run=name,
-        command=_public(manifest.command),
+        command=public(manifest.command),
         platform=manifest.platform,
         settings=tuple(settings),
         models=models,

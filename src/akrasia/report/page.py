@@ -6,21 +6,22 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from markupsafe import Markup
 
 from akrasia import __version__
-from akrasia.report import wording
+from akrasia.report import value_wording, wording
 from akrasia.report.canvas import INCHES, MOST_PANELS, Width, draw
-from akrasia.report.content import CellContent, ReportContent
+from akrasia.report.content import CellContent, Diagnostic, ReportContent
 from akrasia.report.figures import FIGURES
 from akrasia.report.items import MOST_CHARACTERS
 from akrasia.report.palette import DARK, LIGHT
 from akrasia.report.svg import inline
 from akrasia.report.tables import cell_columns, cell_rows
 from akrasia.report.text import clipped, visible
+from akrasia.report.value_page import value_context
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,22 +39,28 @@ def render_page(content: ReportContent) -> str:
     """The whole page; items are dropped until it has at most `MOST_BYTES` bytes in UTF-8."""
     environment = _environment()
     style = _asset("report.css").replace("/*PALETTE*/", _palette_css())
+    if content.values:
+        style += _asset("value.css")
     script = _asset("report.js")
     given: dict[str, Any] = {
         "style": Markup(style),  # noqa: S704 - the package's own file
         "script": Markup(script),  # noqa: S704
         "policy": _policy(style, script),
         "version": __version__,
-        "figures": _figures(content.cells),
+        "figures": _figures(content.cells) if content.cells else {},
         "columns": cell_columns(),
         "table": cell_rows(content.cells),
         "most_panels": MOST_PANELS,
+        "diagnostics": grouped(content.cells),
     }
+    if content.values:
+        given |= value_context(content.values)
+        given["value_diagnostics"] = grouped([arm for group in content.values for arm in group.arms])
     template = environment.get_template("report.html.j2")
     while True:
-        page = template.render(given, content=content, diagnostics=_grouped(content.cells))
-        longest = max(content.cells, key=lambda cell: len(cell.shown.rows))
-        if len(page.encode()) <= MOST_BYTES or not longest.shown.rows:
+        page = template.render(given, content=content)
+        shown = any(cell.shown.rows for cell in content.cells) or any(group.cards for group in content.values)
+        if len(page.encode()) <= MOST_BYTES or not shown:
             return page
         content = _with_fewer_items(content)
 
@@ -72,6 +79,7 @@ def _environment() -> Environment:
     environment.filters["clip"] = lambda text: clipped(text, MOST_CHARACTERS)
     environment.filters["excerpt"] = lambda text: visible(wording.short(text, 110))
     environment.globals["say"] = wording
+    environment.globals["say_values"] = value_wording
     environment.globals["severities"] = SEVERITIES
     return environment
 
@@ -119,7 +127,22 @@ class GroupedDiagnostic(msgspec.Struct, frozen=True):
     messages: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def _grouped(cells: Sequence[CellContent]) -> list[GroupedDiagnostic]:
+class Diagnosed(Protocol):
+    """What diagnostics are about: a cell, or an arm."""
+
+    @property
+    def label(self) -> str:
+        """Its short name."""
+        ...
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What the reader should know of it first."""
+        ...
+
+
+def grouped(cells: Sequence[Diagnosed]) -> list[GroupedDiagnostic]:
+    """The diagnostics of all, the worst kinds first, each message once."""
     kinds: dict[tuple[str, str], dict[str, list[str]]] = {}
     for cell in cells:
         for found in cell.diagnostics:
@@ -137,7 +160,7 @@ def _grouped(cells: Sequence[CellContent]) -> list[GroupedDiagnostic]:
 
 
 def _with_fewer_items(content: ReportContent) -> ReportContent:
-    """Every cell with half as many items: those with the largest loss, and every second of those drawn at random."""
+    """Half as many items of every cell, those with the largest loss and every second drawn one; half as many cards."""
     cells = []
     for cell in content.cells:
         chosen = [row for row in cell.shown.rows if not row.drawn]
@@ -145,4 +168,5 @@ def _with_fewer_items(content: ReportContent) -> ReportContent:
         kept = {row.id for row in (*chosen[: len(chosen) // 2], *drawn[1::2])}
         rows = tuple(row for row in cell.shown.rows if row.id in kept)
         cells.append(msgspec.structs.replace(cell, shown=msgspec.structs.replace(cell.shown, rows=rows)))
-    return msgspec.structs.replace(content, cells=tuple(cells))
+    values = [msgspec.structs.replace(group, cards=group.cards[: len(group.cards) // 2]) for group in content.values]
+    return msgspec.structs.replace(content, cells=tuple(cells), values=tuple(values))

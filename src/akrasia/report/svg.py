@@ -21,6 +21,10 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)|^#(.+)$")
 _PAGE_DECIDES = {"font-family"}
 _EMPTY = ("metadata", "style")
 
+_MEASURES = {"d", "x", "y", "width", "height", "transform", "fill-opacity"}
+_LONG = re.compile(r"-?\d+\.\d{3,}")
+"""Lengths with more digits than a screen or a printer can show; in points, so two decimals are 4 micrometres."""
+
 
 def inline(drawn: bytes, *, prefix: str, label: str) -> str:
     """The figure as one `<svg>` element.
@@ -40,6 +44,7 @@ def inline(drawn: bytes, *, prefix: str, label: str) -> str:
         _restyle(element)
         _rename(element, used, prefix)
     _drop_ground(root)
+    _unwrap(root)
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
     root.set("role", "img")
@@ -60,6 +65,8 @@ def _restyle(element: ET.Element) -> None:
     for key, value in element.attrib.items():
         if value in NAMES:
             element.set(key, f"var(--{NAMES[value]})")
+        elif key in _MEASURES:
+            element.set(key, _LONG.sub(lambda number: f"{float(number[0]):.2f}", value))
     if element.tag == f"{SVG}text" and element.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
 
@@ -82,6 +89,17 @@ def _drop_ground(root: ET.Element) -> None:
             path = group.find(f"{SVG}path")
             if path is not None and len(group) == 1 and path.get("fill") == "var(--paper)" and _is_sheet(path):
                 parent.remove(group)
+
+
+def _unwrap(element: ET.Element) -> None:
+    """Take out groups that say nothing of what is in them: matplotlib puts every line and word into one."""
+    for child in list(element):
+        _unwrap(child)
+        if child.tag == f"{SVG}g" and not child.attrib:
+            place = list(element).index(child)
+            element.remove(child)
+            for number, inner in enumerate(child):
+                element.insert(place + number, inner)
 
 
 def _is_sheet(path: ET.Element) -> bool:

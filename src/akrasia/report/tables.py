@@ -62,15 +62,19 @@ def cell_rows(cells: Sequence[CellContent]) -> tuple[tuple[str, ...], ...]:
 
 
 def tables(cells: Sequence[CellContent]) -> tuple[Table, ...]:
-    """All tables of a report."""
+    """All tables of a report; none without cells."""
+    if not cells:
+        return ()
     return (_cells(cells), _curves(cells), _waterfalls(cells))
 
 
-def _three(at: Interval | None) -> tuple[float | None, float | None, float | None]:
+def three(at: Interval | None) -> tuple[float | None, float | None, float | None]:
+    """A figure as three fields of a record."""
     return (None, None, None) if at is None else (at.value, at.low, at.high)
 
 
-def _ends(name: str) -> tuple[str, str, str]:
+def ends(name: str) -> tuple[str, str, str]:
+    """The names of these fields."""
     return (name, f"{name}_low", f"{name}_high")
 
 
@@ -85,11 +89,11 @@ def _cells(cells: Sequence[CellContent]) -> Table:
     figures = ("deployed", "reachable", "risk")
     counts = ("k", "items", "candidates", "failures", "missing", "tokens")
     names = ("run", "name", "model", "suite", "strategy", "temperature", "seed")
-    fields = ("run", "cell", *names[2:], *(end for figure in figures for end in _ends(figure)), "level", *counts)
+    fields = ("run", "cell", *names[2:], *(end for figure in figures for end in ends(figure)), "level", *counts)
     records = tuple(
         (
             *(getattr(cell, name) for name in names),
-            *(end for figure in figures for end in _three(getattr(cell, figure))),
+            *(end for figure in figures for end in three(getattr(cell, figure))),
             cell.level,
             *(getattr(cell, name) for name in counts),
         )
@@ -101,7 +105,7 @@ def _cells(cells: Sequence[CellContent]) -> Table:
 
 def _curves(cells: Sequence[CellContent]) -> Table:
     columns = (Column("cell", number=False), Column("k"), Column("reachable@k"), Column("risk"))
-    fields = ("run", "cell", "k", *_ends("reachable"), *_ends("risk"))
+    fields = ("run", "cell", "k", *ends("reachable"), *ends("risk"))
     doubling = {2**power for power in range(20)}
     rows = tuple(
         (plain(cell.label), count(point.k), with_bounds(point.reachable), with_bounds(point.risk))
@@ -110,7 +114,7 @@ def _curves(cells: Sequence[CellContent]) -> Table:
         if point.k in doubling or point is cell.curve[-1]
     )
     records = tuple(
-        (cell.run, cell.name, point.k, *_three(point.reachable), *_three(point.risk))
+        (cell.run, cell.name, point.k, *three(point.reachable), *three(point.risk))
         for cell in cells
         for point in cell.curve
     )
@@ -133,7 +137,7 @@ def _waterfalls(cells: Sequence[CellContent]) -> Table:
                     "" if step is None else points(step, signed=True),
                 )
             )
-            records.append((cell.run, cell.name, stage.stage, *_three(stage.at), step))
+            records.append((cell.run, cell.name, stage.stage, *three(stage.at), step))
             before = stage.at.value
     fields = ("run", "cell", "stage", "value", "low", "high", "step")
     return Table("waterfall", f"The waterfall. {_level(cells)}", columns, tuple(rows), fields, tuple(records))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,10 @@ from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
 from akrasia.report.page import ITEM_BYTES, render_page
 from akrasia.report.tables import WRITERS, tables
+from akrasia.report.value_content import ArmContent
+from akrasia.report.value_page import value_figures
+from akrasia.report.value_tables import value_tables
+from akrasia.report.value_wording import value_headline
 from akrasia.report.wording import headline
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -42,7 +47,7 @@ class Written(Struct, frozen=True):
 
     Attributes:
         out: the page; bytes: its size.
-        cells: the findings.
+        cells: the findings, of acting cells on value suites first.
         figures, tables: the other files.
     """
 
@@ -95,7 +100,8 @@ def write(
     written = save(Path(out), page)
     drawn = _write_figures(content, Path(figures), wanted) if figures is not None else []
     listed = _write_tables(content, Path(tables)) if tables is not None else []
-    lines = tuple(_line(cell) for cell in content.cells)
+    lines = tuple(_arm_line(arm) for group in content.values for arm in group.arms)
+    lines += tuple(_line(cell) for cell in content.cells)
     return Written(written, len(page), lines, tuple(drawn), tuple(listed))
 
 
@@ -124,6 +130,13 @@ def _line(cell: CellContent) -> CellLine:
     return CellLine(cell.name, cell.run, headline(cell), cell.deployed, cell.reachable, cell.risk)
 
 
+def _arm_line(arm: ArmContent) -> CellLine:
+    """An acting cell: its risk is what is reachable and not taken."""
+    split = arm.split
+    figures = (split.deployed, split.reachable, split.not_taken) if split else (None, None, None)
+    return CellLine(arm.cell, arm.run, value_headline(arm), *figures)
+
+
 def _known_formats(formats: Sequence[str]) -> list[Format]:
     unknown = [form for form in formats if form not in FORMATS]
     if unknown or not formats:
@@ -133,9 +146,13 @@ def _known_formats(formats: Sequence[str]) -> list[Format]:
 
 def _write_figures(content: ReportContent, folder: Path, formats: Sequence[Format]) -> list[str]:
     widths: dict[Width, str] = {"wide": "", "narrow": "-narrow"}
+    drawn: dict[str, Callable[[Width, Format], bytes]] = {
+        drawing.name: partial(draw, drawing, content.cells) for drawing in FIGURES if content.cells
+    }
+    drawn |= {figure.name: figure.draw for figure in value_figures(content.values)}
     return [
-        save(folder / f"{drawing.name}{suffix}.{form}", draw(drawing, content.cells, width, form))
-        for drawing in FIGURES
+        save(folder / f"{name}{suffix}.{form}", make(width, form))
+        for name, make in drawn.items()
         for width, suffix in widths.items()
         for form in formats
     ]
@@ -144,7 +161,7 @@ def _write_figures(content: ReportContent, folder: Path, formats: Sequence[Forma
 def _write_tables(content: ReportContent, folder: Path) -> list[str]:
     return [
         save(folder / f"{table.name}.{ending}", to_text(table).encode())
-        for table in tables(content.cells)
+        for table in (*value_tables([arm for group in content.values for arm in group.arms]), *tables(content.cells))
         for ending, to_text in WRITERS.items()
     ]
 
