@@ -166,6 +166,19 @@ def test_two_judges_are_cross_fitted_and_one_is_marked(tmp_path: Path) -> None:
     assert _count(tmp_path / "two", "SELECT count(DISTINCT judge) FROM judgements") == 2
 
 
+def test_a_judge_with_other_settings_is_another_judge(tmp_path: Path) -> None:
+    go(tmp_path / "run", limit=3, samples=1, strategy="fast", judge=[f"llm:{HERE}judge", f"llm:{HERE}judge?each=1"])
+    assert _count(tmp_path / "run", "SELECT count(DISTINCT judge) FROM judgements") == 2
+    with pytest.raises(InputError, match="judge"):
+        go(
+            tmp_path / "run",
+            limit=3,
+            samples=1,
+            strategy="fast",
+            judge=[f"llm:{HERE}judge", f"llm:{HERE}judge?tokens=99"],
+        )
+
+
 def test_repeated_reading_is_kept_apart(tmp_path: Path) -> None:
     go(tmp_path / "run", "saint", limit=4, samples=1, strategy="fast", judge_repeats=3)
     with akrasia.load_run(tmp_path / "run") as run:

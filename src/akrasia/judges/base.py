@@ -7,6 +7,7 @@ from typing import Protocol
 
 from akrasia.core import Ask, Fingerprint, InputError, Registry
 from akrasia.core.judgement import Judgement
+from akrasia.models import model_identity
 from akrasia.values import Taxonomy
 
 
@@ -80,3 +81,10 @@ def build_judge(text: str) -> Judge:
     if not kind:
         raise InputError("a judge needs a name: encoder, or llm:MODEL, for example llm:local:smollm2")
     return JUDGES.get(kind)(rest)
+
+
+def judge_identity(judge: Judge) -> str:
+    """A judge's name without the address of its model: what verdicts are kept under, wherever the model answers."""
+    if judge.model is None:
+        return judge.name
+    return judge.name.replace(judge.model, model_identity(judge.model))

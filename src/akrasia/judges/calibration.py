@@ -18,7 +18,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from akrasia.core import Fingerprint, InputError, Judgement
-from akrasia.judges.base import Judge
+from akrasia.judges.base import Judge, judge_identity
 from akrasia.judges.evaluate import evaluate, upheld
 from akrasia.judges.label_rows import GoldTexts
 from akrasia.models import model_identity
@@ -144,7 +144,7 @@ def calibrate(
     order_flip = _flips(labels, upheld(repeats[1], ids), clusters, level) if len(repeats) > 1 else None
     own, others = _authors(judge, gold)
     return Calibration(
-        judge=model_identity(judge.name),
+        judge=judge_identity(judge),
         model=None if judge.model is None else model_identity(judge.model),
         fingerprint=judge.fingerprint,
         taxonomy=gold.taxonomy.name,

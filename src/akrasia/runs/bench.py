@@ -76,10 +76,12 @@ class Bench:
 
     def fingerprints(self) -> dict[str, Fingerprint]:
         """What the verdicts of each judge depend on, and the models behind them, once these are open."""
-        found = {judge.name: judge.fingerprint for judge in self.judges}
+        from akrasia.judges import judge_identity
+
+        found = {judge_identity(judge): judge.fingerprint for judge in self.judges}
         for judge, role in zip(self.judges, self._names, strict=True):
             if judge.model is not None:
-                found[f"{judge.name} model"] = self.roles[role].fingerprint
+                found[f"{judge_identity(judge)} model"] = self.roles[role].fingerprint
         return found
 
     def values_fingerprint(self) -> str:

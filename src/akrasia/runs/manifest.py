@@ -58,7 +58,7 @@ def describe(
         run=plan.config,
         suites={name: suite.fingerprint for name, suite in plan.suites.items()},
         models={model_identity(name): model.fingerprint for name, model in models.items()},
-        judges={model_identity(name): found for name, found in bench.fingerprints().items()},
+        judges=bench.fingerprints(),
         values=bench.values_fingerprint(),
         prompts={name: fingerprint(name) for name in sorted(used)},
         versions=_versions(),
@@ -121,8 +121,12 @@ def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:
         if key in MAY_CHANGE:
             continue
         old, new = getattr(before.run, key), getattr(now, key)
-        if key in ("model", "judge"):
+        if key == "model":
             old, new = [model_identity(m) for m in old], [model_identity(m) for m in new]
+        if key == "judge" and old != new:
+            from akrasia.judges import build_judge, judge_identity
+
+            old, new = ([judge_identity(build_judge(judge)) for judge in judges] for judges in (old, new))
         if old == new or _grown(key, old, new):
             continue
         raise InputError(

@@ -15,7 +15,6 @@ from akrasia.gap.pressure import PressureContrasts
 from akrasia.gap.sensitivity import SensitivityBand, sensitivity_band
 from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
-from akrasia.models import model_identity
 from akrasia.runs.value_labels import Arms, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
@@ -152,7 +151,7 @@ def _bands(table: LabelTable, gap: Modes, evidence: Evidence, how: HowValues) ->
 
 def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
     found = []
-    judges = " and ".join(model_identity(judge) for judge in run.manifest.run.judge)
+    judges = " and ".join(name for name in run.manifest.judges if not name.endswith(" model"))
     if evidence.calibration is not None:
         found.append(_calibrated(run, evidence.calibration))
     elif evidence.gold is None:
@@ -191,8 +190,7 @@ def _calibrated(run: Run, calibration: Calibration) -> Diagnostic:
     Raises:
         InputError: it was made with another judge.
     """
-    mine = {model_identity(name): found for name, found in run.manifest.judges.items()}
-    name = model_identity(calibration.judge)
+    mine, name = run.manifest.judges, calibration.judge
     if mine.get(name) != calibration.fingerprint:
         raise InputError(
             f"the calibration is of judge {name}, which is not (or no longer) what read this run: {', '.join(mine)}"

@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Sequence
 
 from akrasia.core import Ask, CallRefused, Candidate, Item, Judgement, Score, Stage, StageJudgement, sample_of
-from akrasia.judges import Judge
+from akrasia.judges import Judge, judge_identity
 from akrasia.judges.ratings import rated_order, read_ratings
-from akrasia.models import model_identity
 from akrasia.utilities.comparison import FILTERED
 from akrasia.utilities.registry import ADHERENCE
 from akrasia.values import Taxonomy
@@ -88,7 +87,7 @@ class Adherence:
             verdict = await judge.read(words, self._taxonomy, ask, role=role, repeat=repeat)
         except CallRefused as error:
             verdict = Judgement(missing=f"judge: {error}")
-        return StageJudgement(stage, model_identity(judge.name), repeat, verdict)
+        return StageJudgement(stage, judge_identity(judge), repeat, verdict)
 
 
 def _nothing_to_read(candidate: Candidate) -> str | None:
