@@ -3,7 +3,8 @@
 A judge's labels are known for every scenario, human labels for a random sample of them. The mean of each product that
 a figure is made of (stated; stated and acted on; …) is rectified per value, with one λ for all values; so the figures
 are right on average whatever the judge's errors are, as long as both stages that a product joins have gold in the same
-scenarios. Error rates known from other data correct nothing: see `sensitivity`.
+scenarios. Error rates known from other data correct nothing: see `sensitivity`. Nor does gold correct what the judge
+could not read: see `unlabelled`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from akrasia.gap.cells import bits, read_stages
 from akrasia.gap.figures import MIN_SUPPORT
 from akrasia.gap.records import Stages
 from akrasia.gap.rectified import Means, rectified_means
+from akrasia.gap.unlabelled import STAGES, Labels, why_refused
 from akrasia.stats.bootstrap import Resampler
 from akrasia.stats.diagnostic import Diagnostic, ordered
 from akrasia.stats.figure import Figure
-from akrasia.stats.grouping import FloatArray, group
-from akrasia.stats.intervals import BOUNDARY, FEW, Spread, bounded_interval, check_level
+from akrasia.stats.grouping import BoolArray, FloatArray, Grouping, IntArray, group
+from akrasia.stats.intervals import BOUNDARY, FEW, Spread, bounded_interval, check_level, t_quantile
 
 ENOUGH = 150
 """Scenarios with gold of two texts each: the 300 labels that a correction should rest on."""
@@ -68,7 +70,9 @@ def correct(
     """Correct one arm by human labels of some of its scenarios.
 
     Intervals come from a bootstrap of families that carries the gold along; where the gold shows the judge wrong in
-    fewer than 10 scenarios, they widen as if it had been wrong in two more.
+    fewer than 10 scenarios, they widen as if it had been wrong in two more. Near 0 and 1 the Wilson interval is joined
+    to them. Figures are refused where more than 10 % of the cells of a stage are unlabelled, or are unlabelled because
+    of what their labels would be.
 
     Args:
         judged: the arm as judged.
@@ -86,11 +90,11 @@ def correct(
     """
     check_level(level)
     said, truth = read_stages(judged), _read_gold(gold, judged)
-    arm = _Arm(_bits(said, threshold), _bits(truth, threshold), truth.inclusion)
+    arm = _Arm(_bits(said, threshold), _bits(truth, threshold), truth.inclusion, _asked(said))
     try:
         resampler = Resampler(group(len(said.stated), clusters), np.random.default_rng(seed), resamples)
     except Undefined as error:
-        return Corrected(None, None, None, None, None, 0, (_uncorrected("every figure", error),))
+        return Corrected(None, None, None, None, None, 0, (_uncorrected("every figure", str(error)),))
     columns = _supported(arm.said[0], arm.said[-1]) if supported is None else list(supported)
     notes: list[Diagnostic] = []
     pair = arm.means({"a": (0,), "d": (2,), "ad": (0, 2)}, resampler, notes)
@@ -117,6 +121,7 @@ class _Arm(Struct, frozen=True):
     said: tuple[FloatArray, ...]
     truth: tuple[FloatArray, ...]
     inclusion: FloatArray | None
+    asked: BoolArray
 
     def means(
         self, products: Mapping[str, tuple[int, ...]], resampler: Resampler, notes: list[Diagnostic]
@@ -125,10 +130,16 @@ class _Arm(Struct, frozen=True):
         places = {name: tuple(stages.index(stage) for stage in product) for name, product in products.items()}
         said, truth = ([side[stage] for stage in stages] for side in (self.said, self.truth))
         try:
-            return rectified_means(said, truth, places, resampler, inclusion=self.inclusion)
+            means = rectified_means(said, truth, places, resampler, inclusion=self.inclusion)
         except Undefined as error:
-            notes.append(_uncorrected(_MADE_OF[len(stages)], error))
+            notes.append(_uncorrected(_MADE_OF[len(stages)], str(error)))
             return None
+        names = tuple(STAGES[stage] for stage in stages)
+        refused = why_refused(Labels(names, said, truth, self.asked, _codes(resampler.grouping)))
+        if refused is None:
+            return means
+        notes.append(Diagnostic("gold_refused", f"gold cannot correct {_MADE_OF[len(stages)]}: {refused}", "warning"))
+        return None
 
 
 _MADE_OF = {2: "macro-F1, retention and emergence", 3: "survival and suppression"}
@@ -148,6 +159,14 @@ def _bits(stages: Stages, threshold: float) -> tuple[FloatArray, ...]:
     return tuple(bits(stage, threshold) for stage in (stages.stated, reasoning, stages.action))
 
 
+def _asked(stages: Stages) -> BoolArray:
+    return np.ones(len(stages.stated), dtype=np.bool_) if stages.asked is None else stages.asked
+
+
+def _codes(grouping: Grouping) -> IntArray:
+    return np.arange(grouping.rows) if grouping.codes is None else grouping.codes
+
+
 def _supported(stated: FloatArray, action: FloatArray) -> list[int]:
     return np.flatnonzero(((stated == 1) | (action == 1)).sum(axis=0) >= MIN_SUPPORT).tolist()
 
@@ -156,11 +175,19 @@ Made = Callable[[Means], FloatArray]
 """(1 + B,) a figure from rectified means: the estimate and its copies."""
 
 
+LOOSE = (-1.0, 2.0)
+"""How far a copy of a figure, or the F1 of one value, may leave [0, 1]: as far to either side of each end.
+
+Cut off at the end itself, half of all estimates of a true 1 would fall short of it and none exceed it: macro-F1 came
+out at 0.94, and the spread of the copies too small.
+"""
+
+
 def _ratio(part: str, whole: str) -> Made:
     def made(means: Means) -> FloatArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             below = means.pooled(whole)
-            return np.where(below > 0, np.clip(means.pooled(part) / below, 0.0, 1.0), np.nan)
+            return np.where(below > 0, np.clip(means.pooled(part) / below, *LOOSE), np.nan)
 
     return made
 
@@ -172,10 +199,9 @@ def _complement(part: str, whole: str) -> Made:
 def _macro_f1(columns: list[int]) -> Made:
     def made(means: Means) -> FloatArray:
         # A rectified count may leave the range that a count can have: of a rare value, below 0.
-        stated, acted = (np.clip(means.of[name][:, columns], 0.0, 1.0) for name in "ad")
-        both = np.clip(means.of["ad"][:, columns], 0.0, np.minimum(stated, acted))
+        marked = np.sum([np.clip(means.of[name][:, columns], 0.0, 1.0) for name in "ad"], axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            each = 2 * both / (stated + acted)
+            each = np.where(marked > 0, np.clip(2 * means.of["ad"][:, columns] / marked, *LOOSE), np.nan)
         defined = ~np.isnan(each)
         number = defined.sum(axis=1)
         return np.where(number > 0, np.where(defined, each, 0.0).sum(axis=1) / np.maximum(number, 1), np.nan)
@@ -184,19 +210,28 @@ def _macro_f1(columns: list[int]) -> Made:
 
 
 def _figure(means: Means | None, made: Made, joint: str, level: float) -> Figure | None:
-    """The figure with its interval: t with the spread of the copies, Wilson near an end."""
+    """The figure with its interval: t with the spread of the copies; near an end, that joined with Wilson's.
+
+    Wilson's alone would never hold a true 0 or 1 that the estimate misses by a little, as it does half of the time,
+    because the errors of the judge need not cancel; t alone is too short where the copies hardly differ.
+    """
     if means is None:
         return None
     values = made(means)
-    value, copies = float(values[0]), values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(value) or len(copies) < 100:
+    free, copies = float(values[0]), values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(free) or len(copies) < 100:
         return None
     variance = float(copies.var(ddof=1))
     if means.wrong < FEW:
         variance += _jolt(means, made, joint) ** 2
-    spread = Spread(variance, max(1, means.units - 2), means.units, min(value, 1 - value) < BOUNDARY, False)
-    found = bounded_interval(value, spread, level)
-    return Figure(value, found.low, found.high, level, METHOD, means.scenarios)
+    degrees = max(1, means.units - 2)
+    half = t_quantile(level, degrees) * float(np.sqrt(variance))
+    value, low, high = (min(1.0, max(0.0, x)) for x in (free, free - half, free + half))
+    if min(value, 1 - value) < BOUNDARY or free - half < 0 or free + half > 1:
+        bounded = bounded_interval(value, Spread(variance, degrees, means.units, True, False), level)
+        ends = [end for end in (low, high, bounded.low, bounded.high) if end is not None]
+        low, high = min(ends), max(ends)
+    return Figure(value, low, high, level, METHOD, means.scenarios)
 
 
 def _jolt(means: Means, made: Made, joint: str) -> float:
@@ -220,7 +255,7 @@ def _jolt(means: Means, made: Made, joint: str) -> float:
     return max(abs(there - at) for there in moved)
 
 
-def _uncorrected(figures: str, why: Undefined) -> Diagnostic:
+def _uncorrected(figures: str, why: str) -> Diagnostic:
     return Diagnostic("gold_uncorrected", f"gold leaves {figures} uncorrected: {why}", "warning")
 
 

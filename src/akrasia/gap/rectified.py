@@ -37,7 +37,7 @@ class Means(Struct, frozen=True):
 
     def pooled(self, product: str) -> FloatArray:
         """(1 + B,) mean over all known cells."""
-        total = (self.of[product] * self.weight).sum(axis=1)
+        total = np.where(self.weight > 0, self.of[product] * self.weight, 0.0).sum(axis=1)
         return np.asarray(total / self.weight.sum(axis=1), dtype=np.float64)
 
 
@@ -59,7 +59,7 @@ def rectified_means(
         inclusion: (S,) probability of being drawn for gold; None: all equal.
 
     Raises:
-        Undefined: fewer than 3 scenarios with gold of every stage.
+        Undefined: fewer than 3 scenarios with gold of every stage, or a value without any.
         InputError: an inclusion probability outside (0, 1].
     """
     known = ~np.any([np.isnan(stage) for stage in said], axis=0)
@@ -67,6 +67,11 @@ def rectified_means(
     labelled = gold.any(axis=1)
     if labelled.sum() < 3:
         raise Undefined(f"{labelled.sum()} scenarios have gold of every stage that it joins: label at least 3")
+    bare = int((known.any(axis=0) & ~gold.any(axis=0)).sum())
+    if bare:
+        raise Undefined(
+            f"{bare} of {gold.shape[1]} values have no gold of every stage that it joins: label every value"
+        )
     chance = np.ones(len(gold)) if inclusion is None else inclusion
     mass = np.where(gold, 1 / np.where(chance > 0, chance, 1.0)[:, None], 0.0)
     grouping = resampler.grouping
