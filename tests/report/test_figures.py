@@ -55,6 +55,19 @@ def test_scales_begin_at_zero_and_end_at_a_hundred() -> None:
     assert {"0", "20", "40", "60", "80", "100", "1", "16", "64"} <= set(ticks)
 
 
+@pytest.mark.parametrize("value", [0.04, 0.5])
+def test_deployed_is_named_at_its_line_however_wide_its_interval(value: float) -> None:
+    """The label keeps its distance to the line when the interval grows."""
+
+    def height(half: float) -> float:
+        at = Interval(value, max(0.0, value - half), value + half)
+        root = ElementTree.fromstring(draw(CURVES, [cell(deployed=at)], "wide", "svg"))
+        (label,) = (text for text in root.iter("{http://www.w3.org/2000/svg}text") if "deployed" in text.itertext())
+        return float(label.attrib["y"])
+
+    assert height(0.3) == pytest.approx(height(0.01), abs=0.5)
+
+
 @pytest.mark.parametrize(
     "odd",
     [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 
+from msgspec.structs import replace
 from tests.report.cells import cell
 
 from akrasia.report.tables import tables, to_csv, to_latex, to_markdown
@@ -19,6 +20,26 @@ def test_csv_has_full_precision_and_empty_fields_for_what_is_undefined() -> None
     steps = [row["step"] for row in csv.DictReader(io.StringIO(to_csv(waterfall)))][:4]
     assert steps[0] == ""
     assert [round(float(step), 3) for step in steps[1:]] == [0.312, 0.04, 0.317]
+
+
+def test_a_strategy_of_its_own_stands_beside_its_pool() -> None:
+    made = cell(candidates=7, failures=2, pool_candidates=84, pool_failures=24)
+    table = tables([made])[0]
+    assert table.rows[0][6:8] == ("7 (pool 84)", "2 (pool 24)")
+    (row,) = csv.DictReader(io.StringIO(to_csv(table)))
+    assert [row[name] for name in ("candidates", "failures", "pool_candidates", "pool_failures")] == [
+        "7", "2", "84", "24",
+    ]  # fmt: skip
+    assert tables([cell()])[0].rows[0][6:8] == ("64", "3")
+
+
+def test_points_that_gold_did_not_correct_are_marked() -> None:
+    first, second, last = cell().curve
+    curve = (replace(first, uncorrected=True), replace(second, uncorrected=True), last)
+    table = tables([cell(curve=curve)])[1]
+    assert [row[1] for row in table.rows] == ["1 (uncorrected)", "4 (uncorrected)", "16"]
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [row["uncorrected"] for row in rows] == ["1", "1", "0"]
 
 
 def test_a_name_like_a_formula_is_text_in_a_spreadsheet() -> None:

@@ -47,6 +47,72 @@ def test_the_cell_holds_what_the_store_holds(one_cell: Path) -> None:
     assert sum(row.deployed or 0 for row in found.shown.rows) / 40 == pytest.approx(utilities)
 
 
+def test_a_strategy_of_its_own_shows_its_own_failures(several_cells: Path) -> None:
+    cells = {found.strategy: found for found in gather([several_cells], item_bytes=0).cells}
+    connection = sqlite3.connect(several_cells / "run.sqlite")
+    stored = dict(
+        connection.execute(
+            "SELECT strategy, count(failure) FROM scores JOIN cells ON cells.id = scores.cell GROUP BY strategy"
+        )
+    )
+    connection.close()
+    greedy = cells["greedy"]
+    assert (greedy.candidates, greedy.pool_candidates) == (40, 320)
+    assert (greedy.failures, greedy.pool_failures) == (stored["greedy"], stored["direct"])
+    assert stored["greedy"] != stored["direct"]
+    assert cells["direct"].pool_candidates is None
+    # A vote has no candidates of its own: what is counted are those that it chooses among.
+    assert (cells["self_consistency:8"].candidates, cells["self_consistency:8"].pool_candidates) == (320, None)
+
+
+def labelled(run: Path, path: Path, *, every: bool) -> Path:
+    """Gold of all items of a run: by a person to whom half of the right candidates are wrong."""
+    path.parent.mkdir(exist_ok=True)
+    drawn = path.with_name("drawn.csv")
+    assert akrasia("gold", "sample", run, "--labels", "100000", "-o", drawn).returncode == 0
+    with drawn.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    settled: set[str] = set()
+    for row in rows:
+        right = row["text"].endswith(f"#### {row['target']}") and int(row["sample"]) % 2 == 1
+        if every or row["item"] not in settled:
+            row["gold"] = str(int(right))
+        settled |= {row["item"]} if right else set()
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_report_corrected_by_gold(one_cell: Path, tmp_path: Path) -> None:
+    gold = labelled(one_cell, tmp_path / "gold.csv", every=False)
+    result = akrasia("report", one_cell, "--gold", gold, "-o", tmp_path / "r.html", "--tables", tmp_path, "--json")
+    assert result.returncode == 0, result.stderr
+    (found,) = json.loads(result.stdout)["cells"]
+    corrected = json.loads(akrasia("risk", one_cell, "--gold", gold, "--json").stdout)
+    assert (
+        found["reachable"]["value"] == corrected["reachable"]["value"] < corrected["uncorrected"]["reachable"]["value"]
+    )
+    page = (tmp_path / "r.html").read_text()
+    assert f"--gold {gold}" in page
+    assert "Dotted: not corrected" in page
+    assert "<b>Gold.</b>" in page
+    with (tmp_path / "curves.csv").open(newline="") as file:
+        assert [row["uncorrected"] for row in csv.DictReader(file)] == ["1"] * 7 + ["0"]
+    whole = render([one_cell], gold=labelled(one_cell, tmp_path / "whole" / "gold.csv", every=True))
+    assert "Dotted: not corrected" not in whole
+
+
+def test_gold_of_a_report_is_of_one_run(one_cell: Path, several_cells: Path, tmp_path: Path) -> None:
+    gold = labelled(one_cell, tmp_path / "gold.csv", every=True)
+    with pytest.raises(InputError, match="candidates of one run"):
+        render([one_cell, several_cells], gold=gold)
+    refused = akrasia("report", one_cell, "--gold-cell", "direct", "-o", tmp_path / "r.html")
+    assert refused.returncode == 2
+    assert "give --gold" in refused.stderr
+
+
 def test_candidates_that_say_the_same_are_one_row_and_none_is_lost(one_cell: Path) -> None:
     (found,) = gather([one_cell], item_bytes=10**7).cells
     for row in found.shown.rows:

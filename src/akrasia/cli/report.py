@@ -21,6 +21,12 @@ def report(
         Path | None,
         typer.Option(metavar="DIR", help="Also write the tables as CSV, LaTeX and Markdown into this folder."),
     ] = None,
+    gold: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Human labels that correct the verifier, as for `akrasia risk`.")
+    ] = None,
+    gold_cell: Annotated[
+        str | None, typer.Option(help="The cell whose candidates were labelled. [default: the first direct one]")
+    ] = None,
     level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.")] = 0.95,
     json: Annotated[bool, typer.Option("--json", help="Print what was found and written as JSON.")] = False,
 ) -> None:
@@ -28,10 +34,15 @@ def report(
 
     It opens offline, loads nothing from anywhere, and has at most 2 MB.
     """
+    from akrasia.core import InputError
     from akrasia.report import write
 
+    if gold_cell is not None and gold is None:
+        raise InputError("--gold-cell says whose candidates --gold FILE labels: give --gold as well, or neither")
     wanted = [form for form in formats.replace(" ", "").lower().split(",") if form]
-    written = write(runs, out, figures=figures, formats=wanted, tables=tables, level=level)
+    written = write(
+        runs, out, figures=figures, formats=wanted, tables=tables, level=level, gold=gold, gold_cell=gold_cell
+    )
     if json:
         print_json(written)
         return

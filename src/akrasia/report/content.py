@@ -28,11 +28,12 @@ def interval(figure: Figure | None) -> Interval | None:
 
 
 class CurvePoint(Struct, frozen=True):
-    """Reachable@k and the risk against it."""
+    """Reachable@k and the risk against it; `uncorrected` where gold corrects the headline and not this point."""
 
     k: int
     reachable: Interval
     risk: Interval
+    uncorrected: bool = False
 
 
 class Stage(Struct, frozen=True):
@@ -153,7 +154,9 @@ class CellContent(Struct, frozen=True, kw_only=True):
         level: nominal coverage of every interval.
         k: candidates per item that the headline stands on.
         own_pool: True when the reference pool is the cell's own draws; False when it is the direct draws beside it.
-        items, candidates, failures, missing: counts. Failures count 0, missing ones do not count.
+        items, candidates, failures, missing: counts; candidates and failures are the cell's own. Failures count 0,
+            missing ones do not count.
+        pool_candidates, pool_failures: the same of the reference pool, where that is another cell's; else None.
         tokens: prompt plus generated tokens bought; None where the endpoint reported none.
         deployed, reachable, risk: the headline; None where undefined, and a diagnostic says why.
         missing_risk: (worst, best) risk over all values that missing utilities could have; None when none is missing.
@@ -198,6 +201,8 @@ class CellContent(Struct, frozen=True, kw_only=True):
     binary: bool
     digest: str
     shown: ItemChoice
+    pool_candidates: int | None = None
+    pool_failures: int | None = None
 
 
 class Provenance(Struct, frozen=True):
@@ -211,6 +216,7 @@ class Provenance(Struct, frozen=True):
         models: (name, fingerprint) of each model; suites, prompts: the same.
         versions: (package, version).
         folder: the run's folder as the user named it, for commands that can be run again; "" for its bare name.
+        gold: what to add to these commands for the labels that corrected the figures; "" without.
     """
 
     run: str
@@ -222,6 +228,7 @@ class Provenance(Struct, frozen=True):
     prompts: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
     folder: str = ""
+    gold: str = ""
 
 
 class ReportContent(Struct, frozen=True):

@@ -6,10 +6,11 @@ Each draws one cell on one set of axes; `canvas` makes the panels and the files.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from akrasia.report.canvas import Drawing
-from akrasia.report.content import CellContent, Interval
+from akrasia.report.content import CellContent, CurvePoint, Interval
 from akrasia.report.palette import LIGHT
 from akrasia.report.waterfall import ROW, Rung, draw_rungs, percent_axis
 from akrasia.report.wording import points, stage_name, stage_note
@@ -60,8 +61,11 @@ def _curve(axes: Axes, cell: CellContent) -> None:
     if not curve:
         return
     reachable = [point.reachable for point in curve]
-    _band(axes, ks, reachable, LIGHT["reachable"])
-    axes.plot(ks, [at.value for at in reachable], color=LIGHT["reachable"], linewidth=1.6)
+    if any(point.uncorrected for point in curve):
+        _uncorrected(axes, curve)
+    else:
+        _band(axes, ks, reachable, LIGHT["reachable"])
+        axes.plot(ks, [at.value for at in reachable], color=LIGHT["reachable"], linewidth=1.6)
     if beyond is not None:
         axes.plot(
             [last, end], [reachable[-1].value, beyond.value], color=LIGHT["reachable"], linewidth=1.2, dashes=(3, 2)
@@ -71,6 +75,24 @@ def _curve(axes: Axes, cell: CellContent) -> None:
         _band(axes, [0.94, end], [cell.deployed] * 2, LIGHT["deployed"])
         axes.plot([0.94, end], [cell.deployed.value] * 2, color=LIGHT["deployed"], linewidth=1.6)
     _curve_labels(axes, cell, last, reachable[-1])
+
+
+def _uncorrected(axes: Axes, curve: Sequence[CurvePoint]) -> None:
+    """A curve of which gold corrects the last point alone: the others as dots that do not lead up to it."""
+    raw = [point for point in curve if point.uncorrected]
+    ks = [point.k for point in raw]
+    values = [point.reachable.value for point in raw]
+    axes.plot(ks, values, color=LIGHT["reachable"], linewidth=1.2, dashes=(1, 2))
+    if len(raw) > 1:
+        axes.annotate(
+            "uncorrected", (ks[-1], values[-1]), xytext=(-6, 4), textcoords="offset points", color=LIGHT["muted"],
+            fontsize=7.5, ha="right", va="bottom",
+        )  # fmt: skip
+    last = curve[-1]
+    at = last.reachable
+    axes.plot([last.k], [at.value], color=LIGHT["reachable"], marker="o", markersize=4, linestyle="none")
+    if at.low is not None and at.high is not None:
+        axes.plot([last.k] * 2, [at.low, at.high], color=LIGHT["reachable"], linewidth=1.2)
 
 
 def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> None:
@@ -86,7 +108,7 @@ def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> No
         return
     under = _lower(cell.deployed) > 1 - _CROWDED
     axes.annotate(
-        "deployed", (last, _lower(cell.deployed) if under else _upper(cell.deployed)), xytext=(-2, -3 if under else 3),
+        "deployed", (last, cell.deployed.value), xytext=(-2, -3 if under else 3),
         textcoords="offset points", ha="right", va="top" if under else "bottom", color=LIGHT["deployed"],
         fontweight="bold",
     )  # fmt: skip

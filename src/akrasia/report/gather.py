@@ -6,6 +6,7 @@ What a report shows of value suites is gathered in `value_gather`.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,22 +31,33 @@ from akrasia.report.wording import model_name, strategy_name, suite_name
 from akrasia.runs.reader import Run
 
 if TYPE_CHECKING:
-    from akrasia.runs.estimates import CellEstimate
+    from akrasia.runs.estimates import CellEstimate, How
     from akrasia.runs.manifest import Manifest
 
 
-def gather(folders: Sequence[Path], *, item_bytes: int, level: float = 0.95) -> ReportContent:
+def gather(
+    folders: Sequence[Path],
+    *,
+    item_bytes: int,
+    level: float = 0.95,
+    gold: Path | None = None,
+    gold_cell: str | None = None,
+) -> ReportContent:
     """Read and measure runs.
 
     Args:
         folders: run folders, at least one, each once.
         item_bytes: room that all item tables together may take.
         level: nominal coverage of the intervals.
+        gold: labels that correct the figures; of one run.
+        gold_cell: the cell whose candidates they label; None: the first of direct draws.
 
     Raises:
-        InputError: a folder that holds no run or nothing measured yet, or one that is named twice.
+        InputError: a folder that holds no run or nothing measured yet, or one that is named twice; gold beside several
+            runs, or of a value run.
     """
     from akrasia.report.value_gather import gather_values, value_cells
+    from akrasia.runs.estimates import How
 
     if not folders:
         raise InputError("no run to report on: name at least one folder that `akrasia run --out` wrote")
@@ -53,30 +65,37 @@ def gather(folders: Sequence[Path], *, item_bytes: int, level: float = 0.95) -> 
     for folder, times in Counter(resolved).items():
         if times > 1:
             raise InputError(f"{folder} is named {times} times: name each run once")
+    if gold is not None and len(folders) > 1:
+        raise InputError("gold labels the candidates of one run: report on that run alone")
     runs = [Run(folder) for folder in folders]
     try:
         names = _run_names(resolved)
         of_values = [value_cells(run) for run in runs]
-        measured = [(run, one) for run, apart in zip(runs, of_values, strict=True) for one in _risk(run, apart, level)]
+        how = How(level=level, gold=gold, gold_cell=gold_cell)
+        measured = [(run, one) for run, apart in zip(runs, of_values, strict=True) for one in _risk(run, apart, how)]
         room = item_bytes // max(1, len(measured))
         cells = [_cell(run, names[runs.index(run)], estimates, room) for run, estimates in measured]
         values = gather_values(
             [(run, name) for run, name, apart in zip(runs, names, of_values, strict=True) if apart], level=level
         )
-        provenance = tuple(_provenance(name, run.folder, run.manifest) for name, run in zip(names, runs, strict=True))
+        provenance = tuple(
+            _provenance(name, run.folder, run.manifest, how) for name, run in zip(names, runs, strict=True)
+        )
     finally:
         for run in runs:
             run.close()
     return ReportContent(tuple(_labelled(cells)), provenance, values)
 
 
-def _risk(run: Run, apart: frozenset[str], level: float) -> list[CellEstimate]:
+def _risk(run: Run, apart: frozenset[str], how: How) -> list[CellEstimate]:
     """The measured cells of a run, but for those on value suites, whose gap is shown in their place."""
-    from akrasia.runs.estimates import How, estimate_run
+    from akrasia.runs.estimates import estimate_run
 
     if apart and apart == {cell.name for cell in run.cells}:
+        if how.gold is not None:
+            raise InputError(f"gold of a value run corrects its gap: use `akrasia gap {run.folder} --gold FILE`")
         return []
-    return [one for one in estimate_run(run, How(level=level)) if one.cell.name not in apart]
+    return [one for one in estimate_run(run, how) if one.cell.name not in apart]
 
 
 def _run_names(folders: Sequence[Path]) -> list[str]:
@@ -106,8 +125,10 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         k=record.k,
         own_pool=cell.pool is None,
         items=record.items,
-        candidates=record.candidates,
-        failures=sum(pool.failures.values()),
+        candidates=record.candidates if record.own_candidates is None else record.own_candidates,
+        failures=sum(pool.failures.values()) if record.failures is None else record.failures,
+        pool_candidates=None if record.pool is None else record.pool.candidates,
+        pool_failures=None if record.pool is None else record.pool.failures,
         missing=record.missing,
         tokens=0 if cell.pooled else sum(known) if known else None,
         deployed=interval(record.deployed),
@@ -121,6 +142,8 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
                 row.k,
                 Interval(row.reachable, row.reachable_low, row.reachable_high),
                 Interval(row.risk, row.risk_low, row.risk_high),
+                # Where gold corrects nothing at all the diagnostics say so, and no point differs from the headline.
+                uncorrected=row.corrected is False and record.curve[-1].corrected is True,
             )
             for row in record.curve
         ),
@@ -149,7 +172,7 @@ def _labelled(cells: Sequence[CellContent]) -> list[CellContent]:
     return [msgspec.structs.replace(cell, label=label) for cell, label in zip(cells, labels, strict=True)]
 
 
-def _provenance(name: str, folder: Path, manifest: Manifest) -> Provenance:
+def _provenance(name: str, folder: Path, manifest: Manifest, how: How) -> Provenance:
     config = msgspec.to_builtins(manifest.run)
     shaping = ("samples", "limit", "temperature", "seed", "max_tokens", "top_p", "stop", "engine")
     settings = []
@@ -162,6 +185,11 @@ def _provenance(name: str, folder: Path, manifest: Manifest) -> Provenance:
                 else value
             )
             settings.append((key, str(shown)))
+    labels = ""
+    if how.gold is not None:
+        settings.append(("gold", f"{how.gold.name} (sha256:{hashlib.sha256(how.gold.read_bytes()).hexdigest()})"))
+        of = "" if how.gold_cell is None else f" --gold-cell {shlex.quote(how.gold_cell)}"
+        labels = f" --gold {shlex.quote(str(how.gold))}{of}"
     models = tuple(
         (
             public(model),
@@ -179,4 +207,5 @@ def _provenance(name: str, folder: Path, manifest: Manifest) -> Provenance:
         prompts=tuple(manifest.prompts.items()),
         versions=tuple(manifest.versions.items()),
         folder=str(folder),
+        gold=labels,
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from akrasia.report.content import CellContent, Interval
+from akrasia.report.content import CellContent, CurvePoint, Interval
 from akrasia.report.text import plain
 from akrasia.report.wording import count, points, stage_name, with_bounds
 
@@ -52,13 +52,20 @@ def cell_rows(cells: Sequence[CellContent]) -> tuple[tuple[str, ...], ...]:
             with_bounds(cell.deployed),
             with_bounds(cell.reachable),
             with_bounds(cell.risk),
-            *(
-                count(number)
-                for number in (cell.k, cell.items, cell.candidates, cell.failures, cell.missing, cell.tokens)
-            ),
+            count(cell.k),
+            count(cell.items),
+            _beside_pool(cell.candidates, cell.pool_candidates),
+            _beside_pool(cell.failures, cell.pool_failures),
+            count(cell.missing),
+            count(cell.tokens),
         )
         for cell in cells
     )
+
+
+def _beside_pool(own: int, pool: int | None) -> str:
+    """A cell's own count, and that of its reference pool where that is another cell's: "7 (pool 84)"."""
+    return count(own) if pool is None else f"{count(own)} (pool {count(pool)})"
 
 
 def tables(cells: Sequence[CellContent]) -> tuple[Table, ...]:
@@ -87,7 +94,7 @@ def _level(cells: Sequence[CellContent]) -> str:
 
 def _cells(cells: Sequence[CellContent]) -> Table:
     figures = ("deployed", "reachable", "risk")
-    counts = ("k", "items", "candidates", "failures", "missing", "tokens")
+    counts = ("k", "items", "candidates", "failures", "missing", "tokens", "pool_candidates", "pool_failures")
     names = ("run", "name", "model", "suite", "strategy", "temperature", "seed")
     fields = ("run", "cell", *names[2:], *(end for figure in figures for end in ends(figure)), "level", *counts)
     records = tuple(
@@ -103,18 +110,22 @@ def _cells(cells: Sequence[CellContent]) -> Table:
     return Table("cells", caption, cell_columns(), cell_rows(cells), fields, records)
 
 
+def _mark(point: CurvePoint) -> str:
+    return " (uncorrected)" if point.uncorrected else ""
+
+
 def _curves(cells: Sequence[CellContent]) -> Table:
     columns = (Column("cell", number=False), Column("k"), Column("reachable@k"), Column("risk"))
-    fields = ("run", "cell", "k", *ends("reachable"), *ends("risk"))
+    fields = ("run", "cell", "k", *ends("reachable"), *ends("risk"), "uncorrected")
     doubling = {2**power for power in range(20)}
     rows = tuple(
-        (plain(cell.label), count(point.k), with_bounds(point.reachable), with_bounds(point.risk))
+        (plain(cell.label), f"{count(point.k)}{_mark(point)}", with_bounds(point.reachable), with_bounds(point.risk))
         for cell in cells
         for point in cell.curve
         if point.k in doubling or point is cell.curve[-1]
     )
     records = tuple(
-        (cell.run, cell.name, point.k, *three(point.reachable), *three(point.risk))
+        (cell.run, cell.name, point.k, *three(point.reachable), *three(point.risk), int(point.uncorrected))
         for cell in cells
         for point in cell.curve
     )

@@ -58,17 +58,26 @@ class Written(Struct, frozen=True):
     tables: tuple[str, ...]
 
 
-def render(runs: Sequence[str | Path], *, level: float = 0.95) -> str:
+def render(
+    runs: Sequence[str | Path],
+    *,
+    level: float = 0.95,
+    gold: str | Path | None = None,
+    gold_cell: str | None = None,
+) -> str:
     """The report on one or more runs as one self-contained HTML page of at most 2 MB.
 
     Args:
         runs: folders that `akrasia run` wrote.
         level: nominal coverage of every interval, in (0, 1).
+        gold: a file of labels that correct the figures of one run.
+        gold_cell: the cell whose candidates they label; None: the first of direct draws.
 
     Raises:
-        InputError: a folder that holds no run or nothing measured yet, or one that is named twice.
+        InputError: a folder that holds no run or nothing measured yet, or one that is named twice; gold that cannot be
+            used, or of several runs.
     """
-    return render_page(_gather(runs, level))
+    return render_page(_gather(runs, level, gold, gold_cell))
 
 
 def write(
@@ -79,6 +88,8 @@ def write(
     formats: Sequence[str] = FORMATS,
     tables: str | Path | None = None,
     level: float = 0.95,
+    gold: str | Path | None = None,
+    gold_cell: str | None = None,
 ) -> Written:
     """Write the report, and where wanted its figures and tables.
 
@@ -89,13 +100,15 @@ def write(
         formats: of the figures: svg, png, pdf.
         tables: a folder for the tables as CSV, LaTeX and Markdown.
         level: nominal coverage of every interval, in (0, 1).
+        gold: a file of labels that correct the figures of one run.
+        gold_cell: the cell whose candidates they label; None: the first of direct draws.
 
     Raises:
         InputError: as `render`, an unknown format, a file that is no report of ours, or a place that cannot be written.
     """
     wanted = _known_formats(formats)
     _check_place(Path(out))
-    content = _gather(runs, level)
+    content = _gather(runs, level, gold, gold_cell)
     page = render_page(content).encode()
     written = save(Path(out), page)
     drawn = _write_figures(content, Path(figures), wanted) if figures is not None else []
@@ -122,8 +135,10 @@ def _check_place(out: Path) -> None:
         raise InputError(f"{out} is no report of Akrasia's, and would be replaced: name another file")
 
 
-def _gather(runs: Sequence[str | Path], level: float) -> ReportContent:
-    return gather([Path(run) for run in runs], item_bytes=ITEM_BYTES, level=level)
+def _gather(runs: Sequence[str | Path], level: float, gold: str | Path | None, gold_cell: str | None) -> ReportContent:
+    labels = None if gold is None else Path(gold)
+    folders = [Path(run) for run in runs]
+    return gather(folders, item_bytes=ITEM_BYTES, level=level, gold=labels, gold_cell=gold_cell)
 
 
 def _line(cell: CellContent) -> CellLine:
