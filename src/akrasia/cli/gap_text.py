@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from akrasia.cli.output import counted, table
+from akrasia.cli.output import counted, interval, table
 
 if TYPE_CHECKING:
     from akrasia.gap import Gap, GroupGap, Modes
     from akrasia.runs.value_estimates import ValueEstimate
     from akrasia.stats import Figure
-
-
-def _figure(figure: Figure | None) -> str:
-    if figure is None:
-        return "undefined"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def _value(figure: Figure | None) -> str:
@@ -39,7 +31,7 @@ def show_gap(found: Modes, name: str) -> None:
     first = next(iter(gaps.values()))
     print(table([f"{first.level:.0%} interval", *gaps], _headline(gaps)))
     if found.deliberation_effect is not None:
-        effect = _figure(found.deliberation_effect)
+        effect = interval(found.deliberation_effect)
         print(f"\nDeliberation effect, macro-F1 of slow less that of fast on the same scenarios: {effect}")
     print()
     for mode, one in gaps.items():
@@ -68,7 +60,7 @@ def _headline(gaps: dict[str, Gap]) -> list[list[str]]:
     ]
     if any(one.betrayed is not None for one in gaps.values()):
         rows.append(("betrayed, of stated", [one.betrayed for one in gaps.values()]))
-    return [[label, *map(_figure, figures)] for label, figures in rows]
+    return [[label, *map(interval, figures)] for label, figures in rows]
 
 
 def _remarks(mode: str, one: Gap) -> None:
@@ -76,7 +68,7 @@ def _remarks(mode: str, one: Gap) -> None:
     if one.manhattan_floor:
         print(
             f"\n{mode}: no action could come nearer than {one.manhattan_floor:.3f} on these scales; with both stages "
-            f"0 or 1 the Manhattan distance is {_figure(one.manhattan_binary)}"
+            f"0 or 1 the Manhattan distance is {interval(one.manhattan_binary)}"
         )
     if one.missing.share and one.missing.retention is not None:
         bounds = one.missing.retention
@@ -84,7 +76,7 @@ def _remarks(mode: str, one: Gap) -> None:
     if one.uncorrected is not None:
         raw = one.uncorrected
         names = {"macro_f1": "macro-F1", **{name: name for name in raw.__struct_fields__ if name != "macro_f1"}}
-        known = [f"{names[name]} {_figure(getattr(raw, name))}" for name in names if getattr(raw, name) is not None]
+        known = [f"{names[name]} {interval(getattr(raw, name))}" for name in names if getattr(raw, name) is not None]
         print(f"{mode}, uncorrected: {', '.join(known) or 'gold corrected nothing'}")
 
 
@@ -129,7 +121,7 @@ def _by_group(kind: str, groups: dict[str, dict[str, GroupGap]]) -> None:
     rows = []
     for name in names:
         cells = [parts[name].retention if name in parts else None for parts in groups.values()]
-        rows.append([name, *map(_figure, cells)])
+        rows.append([name, *map(interval, cells)])
     print(table([kind, *(f"retention {mode}" for mode in groups)], rows))
 
 
@@ -151,28 +143,28 @@ def show_parts(found: ValueEstimate) -> None:
     for mode, split in found.splits.items():
         print(f"\n{mode}: {split.headline(found.group.stated.model)}")
         rows = [
-            ["loss", _figure(split.loss)],
-            ["  reachable and not taken", _figure(split.not_taken)],
-            ["    by chance", _figure(split.by_chance)],
-            ["    beyond chance", _figure(split.corrected)],
-            [f"  out of reach with {split.k} tries", _figure(split.unreachable)],
+            ["loss", interval(split.loss)],
+            ["  reachable and not taken", interval(split.not_taken)],
+            ["    by chance", interval(split.by_chance)],
+            ["    beyond chance", interval(split.corrected)],
+            [f"  out of reach with {split.k} tries", interval(split.unreachable)],
         ]
         if split.cross_fitted:
-            rows.append(["recoverable by judges who value each other's choice", _figure(split.recoverable)])
+            rows.append(["recoverable by judges who value each other's choice", interval(split.recoverable)])
         print(table([f"split of the loss, {mode}", "F1 with the stated set"], rows))
     _noise(found)
     if found.agreement:
         print()
-        print(table(["judges agree", "Krippendorff's α"], [[n, _figure(f)] for n, f in found.agreement.items()]))
+        print(table(["judges agree", "Krippendorff's α"], [[n, interval(f)] for n, f in found.agreement.items()]))
     if found.rated is not None:
         rated = found.rated.gap.modes
-        rows = [[mode, _figure(one.macro_f1), _figure(one.retention)] for mode, one in rated.items()]
+        rows = [[mode, interval(one.macro_f1), interval(one.retention)] for mode, one in rated.items()]
         print()
         print(table(["against ratings", "macro-F1", "retention"], rows))
     for mode, contrasts in found.contrasts.items():
         suppressed = contrasts.suppressed()
         named = "; ".join(
-            f"{one.pressure} on {one.value} (odds × {_figure(one.odds_ratio)})" for one in suppressed[:10]
+            f"{one.pressure} on {one.value} (odds × {interval(one.odds_ratio)})" for one in suppressed[:10]
         )
         print(f"\n{mode}, pressures that suppress a value (Holm over all): {named or 'none shown'}")
     for mode, band in found.bands.items():
@@ -193,9 +185,11 @@ def _noise(found: ValueEstimate) -> None:
             "the same action judged again": noise.action_judged,
             "the action drawn again": noise.action_drawn,
         }
-        rows += [[f"{mode}: {what}", _figure(one.disagreement), _figure(one.f1)] for what, one in again.items() if one]
+        rows += [
+            [f"{mode}: {what}", interval(one.disagreement), interval(one.f1)] for what, one in again.items() if one
+        ]
         if noise.corrected is not None:
-            rows.append([f"{mode}: stated against acted, less noise", _figure(noise.corrected), ""])
+            rows.append([f"{mode}: stated against acted, less noise", interval(noise.corrected), ""])
     if rows:
         print()
         print(table(["labels that differ when", "share", "retest F1"], rows))

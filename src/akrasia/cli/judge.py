@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, counted, notice, print_json, table
+from akrasia.cli.output import count, counted, interval, notice, print_json, table
 from akrasia.core import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from akrasia.judges.injections import InjectionRecord
     from akrasia.judges.on_files import Bench
     from akrasia.judges.reading import ReadingOptions
-    from akrasia.stats import Diagnostic, Figure
+    from akrasia.stats import Diagnostic
     from akrasia.values import Taxonomy
 
 app = typer.Typer(help="Judges of values: how good they are, and putting them to use.", no_args_is_help=True)
@@ -211,14 +211,6 @@ def _evaluated(record: Evaluation | None, tried: list[InjectionRecord] | None) -
     return found
 
 
-def _figure(figure: Figure | None) -> str:
-    if figure is None:
-        return "undefined"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
-
-
 def _show_notes(diagnostics: list[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
@@ -228,10 +220,10 @@ def _show_evaluation(record: Evaluation) -> None:
     print(f"{record.judge} on {record.taxonomy}: {counted(record.texts, 'text')}, {count(record.missing)} missing"
           + ("" if record.calibrated else ", uncalibrated"))  # fmt: skip
     _show_notes(record.diagnostics)
-    rows = [["macro-F1", _figure(record.macro_f1)], ["alpha with gold (mean)", _figure(record.alpha)]]
-    rows += [[f"macro-F1 of {name}", _figure(alone)] for name, alone in (record.members or {}).items()]
+    rows = [["macro-F1", interval(record.macro_f1)], ["alpha with gold (mean)", interval(record.alpha)]]
+    rows += [[f"macro-F1 of {name}", interval(alone)] for name, alone in (record.members or {}).items()]
     if record.members is not None:
-        rows.append(["alpha between the judges", _figure(record.agreement)])
+        rows.append(["alpha between the judges", interval(record.agreement)])
     print()
     print(table(["", f"{record.level:.0%} interval"], rows))
     if record.missing_bounds is not None:
@@ -242,7 +234,14 @@ def _show_evaluation(record: Evaluation) -> None:
         )
     print()
     lines = [
-        [value, _figure(one.f1), _figure(one.precision), _figure(one.recall), _figure(one.alpha), count(one.support)]
+        [
+            value,
+            interval(one.f1),
+            interval(one.precision),
+            interval(one.recall),
+            interval(one.alpha),
+            count(one.support),
+        ]
         for value, one in record.categories.items()
     ]
     print(table(["value", "F1", "precision", "recall", "alpha", "support"], lines))
@@ -252,11 +251,11 @@ def _show_injections(record: InjectionRecord) -> None:
     missing = f", {count(record.missing)} could not be compared" if record.missing else ""
     print(f"{record.judge} under {counted(record.attacks, 'attack')}{missing}\n")
     rows = [
-        ["some verdict moved as asked", _figure(record.success)],
-        ["the same on harmless twins", _figure(record.control)],
-        ["all verdicts as asked", _figure(record.obeyed)],
+        ["some verdict moved as asked", interval(record.success)],
+        ["the same on harmless twins", interval(record.control)],
+        ["all verdicts as asked", interval(record.obeyed)],
     ]
-    rows += [[f"moved: {kind} ({one.attacks})", _figure(one.success)] for kind, one in record.by_kind.items()]
+    rows += [[f"moved: {kind} ({one.attacks})", interval(one.success)] for kind, one in record.by_kind.items()]
     print(table(["", "95% interval"], rows))
 
 
@@ -264,20 +263,20 @@ def _show_calibration(made: Calibration) -> None:
     print(f"{made.judge} on {made.gold}: {counted(made.texts, 'text')}, {count(made.missing)} missing")
     _show_notes(made.diagnostics)
     rows = [
-        ["macro-F1", _figure(made.macro_f1)],
-        ["alpha with gold (mean)", _figure(made.overall.alpha)],
-        ["false present", _figure(made.overall.false_present)],
-        ["false absent", _figure(made.overall.false_absent)],
+        ["macro-F1", interval(made.macro_f1)],
+        ["alpha with gold (mean)", interval(made.overall.alpha)],
+        ["false present", interval(made.overall.false_present)],
+        ["false absent", interval(made.overall.false_absent)],
     ]
     rows += _flip_rows("values in another order", made.order_flip)
     rows += _flip_rows("text in other words", made.paraphrase_flip)
     if made.self_preference is not None:
-        rows.append(["false present, own texts − others", _figure(made.self_preference.difference)])
+        rows.append(["false present, own texts − others", interval(made.self_preference.difference)])
     print()
     print(table(["", f"{made.level:.0%} interval"], rows))
     print()
     lines = [
-        [value, _figure(one.false_present), _figure(one.false_absent), _figure(one.alpha), count(one.positives)]
+        [value, interval(one.false_present), interval(one.false_absent), interval(one.alpha), count(one.positives)]
         for value, one in made.values.items()
     ]
     print(table(["value", "false present", "false absent", "alpha", "support"], lines))
@@ -286,4 +285,4 @@ def _show_calibration(made: Calibration) -> None:
 def _flip_rows(name: str, flips: Flips | None) -> list[list[str]]:
     if flips is None:
         return []
-    return [[f"flips, {name}", _figure(flips.rate)], ["  of those ever present", _figure(flips.present_rate)]]
+    return [[f"flips, {name}", interval(flips.rate)], ["  of those ever present", interval(flips.present_rate)]]

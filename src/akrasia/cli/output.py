@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from akrasia.stats import Figure
 
 
 def print_json(record: Any) -> None:
@@ -26,6 +29,15 @@ def count(number: int) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """1, item → 1 item; 12345, item → 12,345 items."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def interval(figure: Figure | None) -> str:
+    """A figure with its interval: 0.512 [0.473, 0.554]; "undefined" where it has no value."""
+    if figure is None:
+        return "undefined"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, counted, print_json, table
+from akrasia.cli.output import count, counted, interval, print_json, table
 
 if TYPE_CHECKING:
     from akrasia.risk import Bounds, Options, RiskRecord
-    from akrasia.stats import Figure
 
 
 def risk(
@@ -138,14 +137,6 @@ def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, 
     return result.record()
 
 
-def _figure(figure: Figure | None) -> str:
-    if figure is None:
-        return "undefined"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
-
-
 def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
     families = f" in {counted(record.clusters, 'cluster')}" if 0 < record.clusters < record.items else ""
     candidates = counted(record.candidates, "candidate")
@@ -156,9 +147,9 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
     print()
     rows = [
-        ["deployed", _figure(record.deployed)],
-        [f"reachable@{record.k}", _figure(record.reachable)],
-        [f"risk@{record.k}", _figure(record.risk)],
+        ["deployed", interval(record.deployed)],
+        [f"reachable@{record.k}", interval(record.reachable)],
+        [f"risk@{record.k}", interval(record.risk)],
     ]
     print(table(["", f"{record.level:.0%} interval"], rows))
     if resamples is not None:
@@ -172,8 +163,8 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
     if record.uncorrected is not None:
         raw = record.uncorrected
         print(
-            f"\nUncorrected: deployed {_figure(raw.deployed)}, reachable {_figure(raw.reachable)}, "
-            f"risk {_figure(raw.risk)}"
+            f"\nUncorrected: deployed {interval(raw.deployed)}, reachable {interval(raw.reachable)}, "
+            f"risk {interval(raw.risk)}"
         )
     if record.band is not None:
         band = record.band
@@ -185,8 +176,8 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         crossed = record.cross_fit
         print(
             f"\nBest of {record.k} by two judges who value each other's choice: recoverable "
-            f"{_figure(crossed.recoverable)}; valued by the judge that chose: {_figure(crossed.naive)}; winner's curse "
-            f"{_figure(crossed.curse)}"
+            f"{interval(crossed.recoverable)}; valued by the judge that chose: {interval(crossed.naive)}; winner's curse "
+            f"{interval(crossed.curse)}"
         )
     powers = {2**power for power in range(20)}
     points = [row for row in record.curve if row.k in powers or row.k == record.k or len(record.curve) <= 8]
