@@ -176,8 +176,8 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         crossed = record.cross_fit
         print(
             f"\nBest of {record.k} by two judges who value each other's choice: recoverable "
-            f"{interval(crossed.recoverable)}; valued by the judge that chose: {interval(crossed.naive)}; winner's curse "
-            f"{interval(crossed.curse)}"
+            f"{interval(crossed.recoverable)}; valued by the judge that chose: {interval(crossed.naive)}; "
+            f"winner's curse {interval(crossed.curse)}"
         )
     powers = {2**power for power in range(20)}
     points = [row for row in record.curve if row.k in powers or row.k == record.k or len(record.curve) <= 8]
