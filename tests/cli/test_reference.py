@@ -39,4 +39,4 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_version_is_written_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert akrasia("--version").out == f"akrasia {project['version']}\n"
+    assert akrasia("--version").out == akrasia("-V").out == f"akrasia {project['version']}\n"

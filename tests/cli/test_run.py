@@ -17,6 +17,9 @@ from tests.upstream import Upstream, html, status
 ROW = '{"id": "a", "input": "What is 1 + 1?", "target": "2", "utility": "numeric"}\n'
 
 
+OTHER = ROW.replace('"a"', '"0"')
+
+
 class Result(NamedTuple):
     code: int
     out: str
@@ -70,6 +73,21 @@ def test_dry_run_counts_and_touches_nothing(tmp_path: Path) -> None:
     assert result.code == 0
     assert json.loads(result.out)["cells"][0]["candidates"] == 3
     assert not (tmp_path / "run").exists()
+    text = run(tmp_path, "--samples", "3", "--dry-run").out
+    assert "Planned only: nothing was asked or written. Tokens are about" in text
+    assert run(tmp_path, "--samples", "2").code == 0
+    text = run(tmp_path, "--samples", "3", "--dry-run").out
+    assert text.splitlines()[0].split()[-4:] == ["left", "calls", "tokens", "cost"]
+    assert text.splitlines()[2].split()[-4:] == ["1", "1", "unknown", "unknown"]
+
+
+def test_options_without_effect_are_told(tmp_path: Path) -> None:
+    result = run(tmp_path, "--samples", "2", "--judge", "llm:scripted:answers:two", "--logprobs", "2", "--json")
+    assert result.code == 0
+    assert json.loads(result.out)["cells"][0]["candidates"] == 2
+    told = result.err.splitlines()
+    assert [line for line in told if "no item of the suites asks a judge" in line] == told[:1]
+    assert [line for line in told if "scripted:answers:two gives no log-probabilities" in line] == told[1:2]
 
 
 REFUSED: dict[str, tuple[list[str], list[str]]] = {
@@ -113,9 +131,10 @@ SUITES = {
     "broken line": (ROW + '{"id": "b", "input": \n', ["suite.jsonl", "line 2"]),
     "duplicate id": (ROW + ROW, ["suite.jsonl", "line 2", "'a'"]),
     "unknown key": (ROW.replace('"target"', '"targets"'), ["line 1", "targets", "target"]),
-    "unknown utility": (ROW.replace("numeric", "numerik"), ["numerik", "numeric"]),
-    "no utility": (ROW.replace(', "utility": "numeric"', ""), ["names no utility"]),
-    "no target": (ROW.replace(', "target": "2"', ""), ["'a'", "target"]),
+    "unknown utility": (OTHER + ROW.replace("numeric", "numerik"), ["suite.jsonl, line 2", "numerik", "numeric"]),
+    "no utility": (OTHER + ROW.replace(', "utility": "numeric"', ""), ["suite.jsonl, line 2", "names no utility"]),
+    "no target": (OTHER + ROW.replace(', "target": "2"', ""), ["suite.jsonl, line 2", "'a'", "target"]),
+    "no number": (OTHER + ROW.replace('"2"', '"two"'), ["suite.jsonl, line 2", "'two'", "not a number"]),
     "empty": ("", ["suite.jsonl"]),
 }
 
@@ -180,6 +199,10 @@ async def test_a_refused_request_leaves_its_candidate_missing(tmp_path: Path) ->
     result = await endpoint(tmp_path, status(400, {"message": "content policy"}), "--json")
     assert result.code == 0
     assert json.loads(result.out)["cells"][0]["missing"] == 2
+    ((reason, number),) = json.loads(result.out)["missing"].items()
+    assert ("content policy" in reason, number) == (True, 2)
+    assert "2 of 2 candidates have no utility: 2 × " in result.err
+    assert "--retry-missing" in result.err
 
 
 def test_an_unreachable_endpoint(tmp_path: Path) -> None:
@@ -187,7 +210,8 @@ def test_an_unreachable_endpoint(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     result = run(tmp_path, model=f"openai:tiny@http://127.0.0.1:{port}/v1")
-    assert_refused(result, "unreachable", "the same command", code=3)
+    assert_refused(result, "unreachable", "Nothing was bought or kept", "the same command", code=3)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_key_is_nowhere(tmp_path: Path) -> None:

@@ -88,3 +88,33 @@ def refuses_most_of_three(request: Request, sample: int) -> str:
     if "What is 3 +" in request.messages[0].content and sample > 0:
         raise CallRefused("400: this content is not served")
     return half(request, sample)
+
+
+async def slow_with_usage(request: Request, sample: int) -> Reply:
+    await asyncio.sleep(0.005)
+    return with_usage(request, sample)
+
+
+def priced_adviser(request: Request, sample: int) -> Reply:
+    return Reply("a kind word", usage=Usage(10, 5))
+
+
+def priced_judge(request: Request) -> Reply:
+    return Reply(judge(request), usage=Usage(20, 3))
+
+
+SICK = {"now": True}
+"""Whether `sick` and `sick_judge` fail: a fault that goes away."""
+
+
+def sick(request: Request, sample: int) -> Reply:
+    """Refuses one candidate in four while the fault lasts."""
+    if SICK["now"] and sample == 1:
+        raise CallRefused("400: overloaded in its own way")
+    return with_usage(request, sample)
+
+
+def sick_judge(request: Request) -> Reply:
+    if SICK["now"] and "kind and plain" in request.messages[-1].content:
+        return Reply("I would rather not say.", usage=Usage(20, 3))
+    return priced_judge(request)

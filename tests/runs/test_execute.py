@@ -119,8 +119,8 @@ def test_a_refused_call_leaves_its_candidate_missing_and_is_not_asked_again(tmp_
 def test_what_stops_a_run(tmp_path: Path, suite_file: Write, script: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         go(tmp_path / "run", suite_file(20), script=script, samples=2)
-    # A run that never bought anything is not left behind when it can never start as configured.
-    assert (tmp_path / "run" / "run.toml").exists() is (script != "wrong_key")
+    # A run that never bought anything is not left behind.
+    assert (tmp_path / "run").exists() is (script == "lost_at_five")
 
 
 def test_a_lost_endpoint_loses_nothing(tmp_path: Path, suite_file: Write, monkeypatch: pytest.MonkeyPatch) -> None:

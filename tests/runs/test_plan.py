@@ -9,7 +9,6 @@ from akrasia.core import SAMPLE_STRIDE, InputError
 from akrasia.core.cell import candidate_seed
 from akrasia.runs.config import build_config
 from akrasia.runs.plan import Plan, load_suites
-from akrasia.runs.prices import Price, Prices
 
 Write = Callable[[int], str]
 
@@ -67,19 +66,6 @@ def test_units_cover_every_sample_once(suite_file: Write) -> None:
 
 def test_the_limit_takes_the_first_items(suite_file: Write) -> None:
     assert [item.id for _, _, item in plan(suite_file(9), limit=2).items()] == ["q0", "q1"]
-
-
-def test_planned_cost_is_unknown_without_a_price_or_a_cap(suite_file: Write) -> None:
-    suite = suite_file(2)
-    priced = Prices((Price("local:*", 1.0, 2.0),))
-    (count,) = plan(suite, samples=2).counts(priced)
-    assert (count.candidates, count.calls, count.tokens, count.cost) == (4, 4, None, None)
-    (count,) = plan(suite, samples=2, max_tokens=10).counts(Prices())
-    assert count.cost is None
-    (count,) = plan(suite, samples=2, max_tokens=10).counts(priced)
-    # "What is 0 + 0?" has 14 characters: 2 items × 2 samples × 14 / 4 = 14 prompt tokens; 4 calls × 10 generated.
-    assert (count.prompt_tokens, count.completion_tokens, count.tokens) == (14, 40, 54)
-    assert count.cost == pytest.approx((14 * 1.0 + 40 * 2.0) / 1e6)
 
 
 def test_seeds_of_items_and_run_seeds_do_not_meet() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,14 @@ def test_stops_at_the_width_with_fewer_candidates(tmp_path: Path, suite_file: Wr
 
 def test_out_of_items_is_incomplete_and_more_items_go_on(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(900)
-    with pytest.raises(RunIncomplete, match=r"out of items: 120 are used, the half-width of the risk is 0\.0\d+"):
+    with pytest.raises(
+        RunIncomplete, match=r"out of items: 120 are used, the half-width of the risk is 0\.0\d+"
+    ) as stop:
         go(tmp_path / "run", suite, until_width=0.03, limit=120)
+    found = re.search(r"which takes about (\d+) items; use a larger suite, or a higher --limit", str(stop.value))
+    assert found
+    assert 120 < int(found[1]) < 900
+    assert "the same command" not in str(stop.value)
     bought = {row[0] for row in records(tmp_path / "run")["calls"]}
     go(tmp_path / "run", suite, until_width=0.03)
     assert bought < {row[0] for row in records(tmp_path / "run")["calls"]}
@@ -61,6 +69,17 @@ def test_pooled_strategies_rest_on_the_first_candidates(tmp_path: Path, suite_fi
     assert vote.record.k == 4
     with pytest.raises(InputError, match="sampling to a width gives every item only 4"):
         go(tmp_path / "other", suite, until_width=0.06, strategy="self_consistency:8")
+
+
+def test_what_can_never_reach_a_width_is_refused_before_anything_is_bought(tmp_path: Path, suite_file: Write) -> None:
+    with pytest.raises(InputError, match="99 items are to be used, and until_width looks at the interval from 100 on"):
+        go(tmp_path / "run", suite_file(200), until_width=0.05, limit=99)
+    path = tmp_path / "advice.jsonl"
+    rows = ({"id": i, "input": "x", "target": "y", "utility": "preference"} for i in range(200))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match="the utility 'preference' of item '0' is graded"):
+        go(tmp_path / "run", str(path), until_width=0.05, judge="llm:scripted:tests.runs.scripts:judge")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,7 @@ async def test_every_vote_is_a_durable_call_and_the_same_text_has_one_verdict(tm
     for sample in (0, 1):  # the second sample is judged when the run has been stopped and resumed
         store = Store(tmp_path)
         ids = await store.add_plan([cell], [("s", 0, ITEM)])
-        ask = DurableAsk(Purchases(store, Meter({})), {"judge": Scripted(model)}, (ids["c"], cell), 0, sample)
+        ask = DurableAsk(Purchases(store, Meter()), {"judge": Scripted(model)}, (ids["c"], cell), 0, sample)
         scores.append(await Preference(UtilityOptions()).judge(ITEM, GOOD, ask))
         await store.close()
     assert scores == [Score(1.0), Score(1.0)]

@@ -58,8 +58,9 @@ class Progress:
         parts.append(counted(meter.failures, "failure"))
         if meter.missing:
             parts.append(f"{meter.missing:,} missing")
-        if rate > 0 and left > 0:
-            parts.append(f"{_duration(left / rate)} left")
+        seconds = None if meter.pace is None else meter.pace.seconds_left(now - self._began)
+        if left > 0 and seconds is not None:
+            parts.append(f"about {_duration(seconds)} left")
         return " · ".join(parts)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from akrasia.runs.execute import RunSummary
 
 
+MOST_REASONS = 3
+"""Of missing candidates, told on one line."""
+
+
 def run(
     model: Annotated[
         list[str] | None,
@@ -66,7 +70,9 @@ def run(
         int | None, typer.Option(help="Calls in flight per endpoint. [default: found while running]")
     ] = None,
     timeout_s: Annotated[float | None, typer.Option(help="Seconds that one call may take. [default: 600]")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="Stop when so much money is spent; needs --prices.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop when so much is spent; needs --prices for every model.")
+    ] = None,
     max_tokens_total: Annotated[int | None, typer.Option(help="Stop when so many tokens are bought.")] = None,
     prices: Annotated[
         Path | None, typer.Option(help="TOML with [[price]]: model, input, output per million tokens.")
@@ -74,11 +80,14 @@ def run(
     reuse: Annotated[list[Path] | None, typer.Option(help="Take matching calls from other runs. Repeatable.")] = None,
     logprobs: Annotated[int | None, typer.Option(help="Keep log-probabilities and so many alternatives.")] = None,
     keep_raw: Annotated[bool, typer.Option("--keep-raw", help="Keep whole response bodies.")] = False,
+    retry_missing: Annotated[
+        bool, typer.Option("--retry-missing", help="Ask again for what earlier sittings left missing.")
+    ] = False,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run model-written code without a sandbox where there is none.")
     ] = False,
     engine: Annotated[str | None, typer.Option(help="Who carries it out. [default: local]")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and price the plan; ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and price the plan, about; ask nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print counts per cell as JSON.")] = False,
 ) -> None:
     """Sample candidates, score them, and store everything in a folder.
@@ -86,7 +95,7 @@ def run(
     Killed at any moment, the same command goes on where it stopped. Then: `akrasia risk DIR`, `akrasia report DIR -o
     FILE.html`.
     """
-    from akrasia.core import InputError, RunIncomplete
+    from akrasia.core import InputError
     from akrasia.runs.config import build_config, read_config
 
     keys: dict[str, Any] = read_config(config) if config else {}
@@ -97,6 +106,7 @@ def run(
         "temperature": temperature, "max_tokens": max_tokens, "concurrency": concurrency, "timeout_s": timeout_s,
         "max_cost": max_cost, "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,
         "logprobs": logprobs, "keep_raw": keep_raw or None, "allow_unsandboxed": allow_unsandboxed or None,
+        "retry_missing": retry_missing or None,
         "engine": engine,
     }  # fmt: skip
     keys.update({key: value for key, value in flags.items() if value is not None})
@@ -112,21 +122,19 @@ def run(
     # default costs a tenth of the throughput.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    if dry_run:
-        _show(plan_run(plan, out), json=json, planned=True)
-        return
     options = Options(
         reuse=tuple(reuse or ()),
         command=shlex.join(["akrasia", *sys.argv[1:]]),
         on_start=lambda meter, planned, done: Progress(meter, planned, done, sys.stderr).show,
         on_notice=notice,
     )
-    try:
-        summary = wait_for(execute(plan, out, options))
-    except RunIncomplete as stop:
-        why = str(stop).rstrip(".?! ")
-        raise type(stop)(f"{why}. What was bought is stored in {out}; go on with the same command") from None
-    _show(summary, json=json, planned=False)
+    if dry_run:
+        planned = plan_run(plan, out, options)
+        print_json(planned) if json else show_plan(planned)
+        return
+    summary = wait_for(execute(plan, out, options))
+    print_json(summary) if json else _show(summary)
+    _say_missing(summary)
     if plan.until_width is not None:
         _say_width(out, plan.until_width)
 
@@ -145,10 +153,7 @@ def _say_width(out: Path, wanted: float) -> None:
     )
 
 
-def _show(summary: RunSummary, *, json: bool, planned: bool) -> None:
-    if json:
-        print_json(summary)
-        return
+def _show(summary: RunSummary) -> None:
     rows = [
         [
             cell.cell,
@@ -156,16 +161,56 @@ def _show(summary: RunSummary, *, json: bool, planned: bool) -> None:
             count(cell.candidates),
             count(cell.failures),
             count(cell.missing),
-            "unknown" if cell.tokens is None else count(cell.tokens),
-            "unknown" if cell.cost is None else f"{cell.cost:.4g}",
+            _known(cell.tokens),
+            _money(cell.cost),
         ]
         for cell in summary.cells
     ]
     print(table(["cell", "items", "candidates", "failures", "missing", "tokens", "cost"], rows))
-    if planned:
-        print("\nPlanned only: nothing was asked or written. Tokens are estimates from above.")
-    else:
-        look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
-        print(
-            f"\nStored in {summary.out}. Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
-        )
+    look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
+    print(f"\nStored in {summary.out}. Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html")
+
+
+def show_plan(summary: RunSummary) -> None:
+    """A plan as a table: what it holds, about what it takes, and what of it is still to be bought."""
+    stored = any(cell.left is not None for cell in summary.cells)
+    rows = []
+    for cell in summary.cells:
+        row = [cell.cell, count(cell.items), count(cell.candidates), _known(cell.calls), _known(cell.tokens)]
+        row.append(_money(cell.cost))
+        if stored and cell.left is not None:
+            left = cell.left
+            row += [count(left.candidates), _known(left.calls), _known(left.tokens), _money(left.cost)]
+        rows.append(row)
+    head = ["cell", "items", "candidates", "calls", "tokens", "cost"]
+    print(table(head + ["left", "calls", "tokens", "cost"] * stored, rows))
+    print(
+        "\nPlanned only: nothing was asked or written. Tokens are about: prompts by their characters, replies as long "
+        "as their cap" + (", and what is left in proportion to the candidates." if stored else ".")
+    )
+    if any(cell.tokens is None for cell in summary.cells):
+        print("Tokens are unknown where replies have no cap: give --max-tokens.")
+
+
+def _known(number: int | None) -> str:
+    return "unknown" if number is None else count(number)
+
+
+def _money(cost: float | None) -> str:
+    return "unknown" if cost is None else f"{cost:.4g}"
+
+
+def _say_missing(summary: RunSummary) -> None:
+    """Why candidates are missing, on standard error, since the counts alone do not tell."""
+    total = sum(summary.missing.values())
+    if not total:
+        return
+    candidates = sum(cell.candidates for cell in summary.cells)
+    told = [f"{count(number)} × {reason}" for reason, number in list(summary.missing.items())[:MOST_REASONS]]
+    rest = total - sum(list(summary.missing.values())[:MOST_REASONS])
+    told += [f"{count(rest)} × other reasons"] if rest else []
+    notice(
+        f"{count(total)} of {counted(candidates, 'candidate')} {'has' if total == 1 else 'have'} no utility: "
+        f"{'; '.join(told)}. Which: column missing of table scores in {summary.out}/run.sqlite. To ask again: the same "
+        "command with --retry-missing"
+    )

@@ -7,15 +7,16 @@ several choices where the backend has that; else each goes alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Request, RunIncomplete, Sampling
 from akrasia.core.cell import Cell, candidate_seed
+from akrasia.runs.allowance import Allowance
 from akrasia.runs.meter import Meter
 from akrasia.runs.store import CallPlace, Store
 from akrasia.strategies.tasks import REASON, STATE
@@ -34,17 +35,29 @@ class Stopped(RunIncomplete):
     """The run is stopping: nothing new is bought. Carries no message of its own; the reason is the run's."""
 
 
+class Counter(Protocol):
+    """Where calls are had: `Purchases`, or what only counts them."""
+
+    async def buy(self, model: Model, place: CallPlace, request: Request) -> Reply:
+        """The answer to one request at one place."""
+        ...
+
+
 class Purchases:
     """Buys answers for one run: from the store, from a call that is under way, or from the model.
 
     Args:
         store: where answers are found and kept.
         meter: counts what is bought, and says when to stop.
+        on_notice: called with one line that the user should see.
     """
 
-    def __init__(self, store: Store, meter: Meter) -> None:
+    def __init__(self, store: Store, meter: Meter, on_notice: Callable[[str], None] = lambda _: None) -> None:
         self._store = store
         self._meter = meter
+        self._allowance = Allowance(meter) if meter.limited else None
+        self._on_notice = on_notice
+        self._without_logprobs: set[int] = set()
         # Key → where the others who ask the same wait; None while there are none, which is nearly always.
         self._under_way: dict[str, asyncio.Future[Reply] | None] = {}
         self._waiting: dict[tuple[int, bytes], list[tuple[Request, asyncio.Future[Reply]]]] = {}
@@ -67,23 +80,21 @@ class Purchases:
         source = self._sources.get(id(model)) or self._source(model)
         identity = f"{source}{digest}{request.seed}|{sample}|{place.role}|{place.label}"
         key = blake2b(identity.encode(), digest_size=16).hexdigest()
+        if key in self._under_way:
+            return await self._join(key)
         # What is shared may have been bought in this very run.
         if self._store.has_history or shared or place.label in SHARED_LABELS:
-            found = self._store.find_call(key)
+            found = self._store.find_call(key, again=place.again and shared)
             if found is not None:
                 return found
             refused = self._store.find_refusal(key)
             if refused is not None:
                 raise CallRefused(refused)
-        if key in self._under_way:
-            return await self._join(key)
-        if self._meter.stopping:
+        if not self._meter.may_buy():
             raise Stopped
         self._under_way[key] = None
         try:
-            reply = await self._complete(model, request, body)
-            self._store.put_call(place, key, (digest, body), reply)
-            await self._store.committed()
+            reply = await self._bought(model, place, request, (key, digest, body))
         except BaseException as error:
             if isinstance(error, CallRefused):
                 self._store.put_refusal(place, key, str(error))
@@ -91,10 +102,27 @@ class Purchases:
             if joined is not None and not joined.done():
                 joined.set_exception(error) if isinstance(error, AkrasiaError) else joined.cancel()
             raise
-        self._meter.bought(place.cell, reply)
         joined = self._under_way.pop(key)
         if joined is not None and not joined.done():
             joined.set_result(reply)
+        return reply
+
+    async def _bought(self, model: Model, place: CallPlace, request: Request, names: tuple[str, str, bytes]) -> Reply:
+        """The answer from the model, committed and counted; with a budget, when that has room for it."""
+        key, digest, body = names
+        if self._allowance is not None and not await self._allowance.enter(place.role):
+            raise Stopped
+        try:
+            reply = await self._complete(model, request, body)
+            self._store.put_call(place, key, (digest, body), reply)
+            await self._store.committed()
+            self._meter.bought(place, reply)
+        finally:
+            if self._allowance is not None:
+                self._allowance.leave(place.role)
+        if request.logprobs is not None and reply.logprobs is None and id(model) not in self._without_logprobs:
+            self._without_logprobs.add(id(model))
+            self._on_notice(f"{model.name.partition('@')[0]} gives no log-probabilities: --logprobs keeps none of it")
         return reply
 
     def _digest(self, body: bytes) -> str:
@@ -167,13 +195,21 @@ class Purchases:
 class DurableAsk:
     """The `akrasia.core.Ask` of one item in one cell."""
 
-    __slots__ = ("_cell", "_cell_id", "_models", "_position", "_purchases", "_sample", "sampling")
+    __slots__ = ("_again", "_cell", "_cell_id", "_counter", "_models", "_position", "_sample", "sampling")
 
     def __init__(
-        self, purchases: Purchases, models: Mapping[str, Model], cell: tuple[int, Cell], position: int, sample: int = 0
+        self,
+        counter: Counter,
+        models: Mapping[str, Model],
+        cell: tuple[int, Cell],
+        position: int,
+        sample: int = 0,
+        *,
+        again: bool = False,
     ) -> None:
-        self._purchases = purchases
+        self._counter = counter
         self._models = models
+        self._again = again
         self._cell_id, self._cell = cell
         self._position = position
         self._sample = sample
@@ -181,7 +217,12 @@ class DurableAsk:
 
     def at(self, sample: int) -> DurableAsk:
         """The same door, bound to one sample of the item."""
-        return DurableAsk(self._purchases, self._models, (self._cell_id, self._cell), self._position, sample)
+        return DurableAsk(self._counter, self._models, (self._cell_id, self._cell), self._position, sample)
+
+    def again_at(self, sample: int) -> DurableAsk:
+        """The same door for a sample that is measured again: judges' answers of earlier sittings do not count."""
+        cell = (self._cell_id, self._cell)
+        return DurableAsk(self._counter, self._models, cell, self._position, sample, again=True)
 
     def request(self, messages: Sequence[Message], **changes: Any) -> Request:
         """A request with the cell's sampling settings and this sample's seed; no seed for a greedy draw."""
@@ -202,5 +243,5 @@ class DurableAsk:
 
     async def __call__(self, role: str, request: Request, label: str) -> Reply:
         """See `akrasia.core.Ask`."""
-        place = CallPlace(self._cell_id, self._position, self._sample, role, label, request.seed)
-        return await self._purchases.buy(self._models[role], place, request)
+        place = CallPlace(self._cell_id, self._position, self._sample, role, label, request.seed, self._again)
+        return await self._counter.buy(self._models[role], place, request)

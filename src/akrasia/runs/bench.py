@@ -74,6 +74,24 @@ class Bench:
             judge.check(self.taxonomy)
         return Adherence(self.judges, self._names, self.taxonomy, repeats=self._config.judge_repeats)
 
+    @property
+    def asking(self) -> Adherence | None:
+        """As `adherence`, of those judges alone who ask a model; None where there is none."""
+        from akrasia.utilities.adherence import Adherence
+
+        pairs = [(judge, role) for judge, role in zip(self.judges, self._names, strict=True) if judge.model is not None]
+        if self.taxonomy is None or not pairs:
+            return None
+        judges, roles = zip(*pairs, strict=True)
+        return Adherence(judges, roles, self.taxonomy, repeats=self._config.judge_repeats)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The name of the model that answers for each judge that asks one, by role."""
+        return {
+            role: judge.model for judge, role in zip(self.judges, self._names, strict=True) if judge.model is not None
+        }
+
     def fingerprints(self) -> dict[str, Fingerprint]:
         """What the verdicts of each judge depend on, and the models behind them, once these are open."""
         from akrasia.judges import judge_identity

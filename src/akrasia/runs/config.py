@@ -35,6 +35,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         prices: a price file.
         keep_raw: keep whole response bodies.
         logprobs: keep log-probabilities of the tokens, with so many alternatives each; None: none.
+        retry_missing: ask again for candidates and measurements that earlier sittings left missing.
         allow_unsandboxed: run model-written code without a sandbox where there is none.
         engine: who carries the plan out.
     """
@@ -61,6 +62,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     prices: str | None = None
     keep_raw: bool = False
     logprobs: int | None = None
+    retry_missing: bool = False
     allow_unsandboxed: bool = False
     engine: str = "local"
 
@@ -75,9 +77,12 @@ LISTS = ("model", "suite", "strategy", "temperature", "seed")
 """Those of them whose things make the cells; they may grow on resume."""
 
 MAY_CHANGE = frozenset(
-    {"concurrency", "timeout_s", "max_cost", "max_tokens_total", "prices", "engine", "keep_raw", "allow_unsandboxed"}
-)
-"""Keys that a resume may change freely: they change no candidate."""
+    {
+        "concurrency", "timeout_s", "max_cost", "max_tokens_total", "prices", "engine", "keep_raw", "retry_missing",
+        "allow_unsandboxed",
+    }
+)  # fmt: skip
+"""Keys that a resume may change freely: they change no candidate that is measured."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -178,6 +183,8 @@ def _check_until_width(config: RunConfig, refuse: Callable[[str], InputError]) -
         raise refuse(
             f"until_width needs samples above {FIRST_CANDIDATES}: items that never succeed are followed that far"
         )
+    if config.retry_missing:
+        raise refuse("retry_missing has no use with until_width, which draws others in place of missing candidates")
     several = [key for key in ("model", "suite", "temperature", "seed") if len(getattr(config, key)) > 1]
     if several:
         raise refuse(f"until_width samples one cell: give one {several[0]}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from akrasia.runs.meter import Meter
 from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
+from akrasia.suites.jsonl import place_of
 from akrasia.utilities import ADHERENCE, UtilityOptions, build_utility
 
 if TYPE_CHECKING:
@@ -38,10 +40,11 @@ def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utilit
     """
     utilities: dict[str, Utility] = {}
     options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed, votes=plan.config.votes)
-    for suite, _, item in plan.items():
+    for suite, position, item in plan.items():
+        where = place_of(suite, position)
         if item.utility is None and not is_judged(plan.suites[suite]):
             raise InputError(
-                f'suite {suite}: item {item.id!r} names no utility, so nothing could score it: give it "utility" '
+                f'{where}: item {item.id!r} names no utility, so nothing could score it: give it "utility" '
                 '("exact", "numeric" or "choice") and a "target"; for judges to read it, "addressee" in its "metadata"'
             )
         name = utility_of(item)
@@ -50,10 +53,22 @@ def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utilit
                 raise InputError(
                     f"suite {suite} is read by judges: name one with --judge encoder, or --judge llm:MODEL"
                 )
-            utilities[name] = adherence if adherence and not item.utility else build_utility(name, options)
+            with _told_where(where):
+                utilities[name] = adherence if adherence and not item.utility else build_utility(name, options)
             _check_judges(plan, suite, item, utilities[name])
-        utilities[name].check(item)
+            _check_width(plan, suite, item, utilities[name])
+        with _told_where(where):
+            utilities[name].check(item)
+    _check_enough(plan)
     return utilities
+
+
+@contextmanager
+def _told_where(where: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{where}: {error}") from None
 
 
 def utility_of(item: Item) -> str:
@@ -77,8 +92,33 @@ def _check_judges(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
             continue
         if strategy.needs_answers or utility.name == ADHERENCE:
             raise InputError(f"{where} gives nothing that {planned.cell.strategy} could choose by: leave that out")
-    if plan.config.until_width is not None and utility.name == ADHERENCE:
-        raise InputError(f"{where} is graded, and until_width needs utilities of 0 or 1: leave it out")
+
+
+GRADED = frozenset({ADHERENCE, "preference"})
+"""Utilities that may lie between 0 and 1 whatever the item; others are found out by their first such value."""
+
+
+def _check_width(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
+    if plan.config.until_width is not None and utility.name in GRADED:
+        raise InputError(
+            f"suite {suite}: the utility {utility.name!r} of item {item.id!r} is graded, and until_width needs "
+            "utilities of 0 or 1: leave until_width out, and give samples and limit"
+        )
+
+
+def _check_enough(plan: Plan) -> None:
+    """Refuse a suite that has too few items for any interval to be looked at."""
+    from akrasia.runs.until_width import width_plan
+
+    if plan.config.until_width is None:
+        return
+    least = width_plan(plan.config.until_width, plan.config.samples).min_items
+    for planned in plan.cells:
+        if len(planned.items) < least:
+            raise InputError(
+                f"suite {planned.cell.suite}: {len(planned.items)} items are to be used, and until_width looks at the "
+                f"interval from {least} on: take more items, or give samples in place of until_width"
+            )
 
 
 class _Crew:
@@ -116,6 +156,7 @@ class Engine:
         meter: counts, and stops.
         cell_ids: id of each cell in the store, by cell name.
         roles: open models of the other roles ("judge") by role.
+        on_notice: called with one line that the user should see.
     """
 
     def __init__(
@@ -128,6 +169,7 @@ class Engine:
         meter: Meter,
         cell_ids: Mapping[str, int],
         roles: Mapping[str, Model] | None = None,
+        on_notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -135,7 +177,7 @@ class Engine:
         self._utilities = utilities
         self._meter = meter
         self._cell_ids = [cell_ids[planned.cell.name] for planned in plan.cells]
-        self._purchases = Purchases(store, meter)
+        self._purchases = Purchases(store, meter, on_notice)
         self._roles = dict(roles or {})
 
     async def carry_out(self) -> None:
@@ -165,7 +207,8 @@ class Engine:
             search = WidthSearch(width_plan(half_width, planned.cell.samples), clusters)
 
             async def draw(position: int, start: int, stop: int, cell: int = number) -> list[float | None]:
-                return [score.utility for score in await self._carry(model, Unit(cell, position, start, stop))]
+                scores = await self._carry(model, Unit(cell, position, start, stop))
+                return [_binary(score, self._plan.cells[cell].items[position]) for score in scores]
 
             try:
                 await search.run(
@@ -212,24 +255,22 @@ class Engine:
         if not isinstance(strategy, Live):
             raise TypeError(f"{planned.cell.name} is pooled and has no units")
         candidates = await strategy(item, samples, ask)
-        scores = await self._score_all(item, samples, candidates, ask)
+        again = self._store.samples_missing(cell_id, unit.position, samples)
+        asks = [ask.again_at(sample) if sample in again else ask.at(sample) for sample in samples]
+        scores = await self._score_all(item, candidates, asks)
         name = utility_of(item)
         for sample, candidate, score in zip(samples, candidates, scores, strict=True):
             self._store.put_candidate((cell_id, unit.position, sample), candidate, name, score)
-            self._meter.made(score)
+            self._meter.made(cell_id, score)
         return scores
 
-    async def _score_all(
-        self, item: Item, samples: Sequence[int], candidates: Sequence[Candidate], ask: DurableAsk
-    ) -> list[Score]:
+    async def _score_all(self, item: Item, candidates: Sequence[Candidate], asks: Sequence[DurableAsk]) -> list[Score]:
         judge = getattr(self._utilities[utility_of(item)], "judge", None)
         if judge is None:
             return [await self._score(item, candidate) for candidate in candidates]
-        judged = (
-            _judged(judge, item, candidate, ask.at(sample))
-            for sample, candidate in zip(samples, candidates, strict=True)
+        return await all_ended(
+            _judged(judge, item, candidate, ask) for candidate, ask in zip(candidates, asks, strict=True)
         )
-        return await all_ended(judged)
 
     async def _score(self, item: Item, candidate: Candidate) -> Score:
         if candidate.text is None:
@@ -238,6 +279,15 @@ class Engine:
         if utility.cpu_bound:
             return await asyncio.to_thread(utility.score, item, candidate)
         return utility.score(item, candidate)
+
+
+def _binary(score: Score, item: Item) -> float | None:
+    if score.utility not in (None, 0.0, 1.0):
+        raise InputError(
+            f"item {item.id!r} has a utility of {score.utility:g}, and until_width needs utilities of 0 or 1: leave "
+            "until_width out, and give samples and limit"
+        )
+    return score.utility
 
 
 async def _judged(

@@ -11,17 +11,20 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from akrasia.core import InputError, Model, RunIncomplete
+from akrasia.core import AkrasiaError, BudgetReached, InputError, JudgedUtility, Model, RunIncomplete, Utility
 from akrasia.models import build_model
-from akrasia.runs import manifest
+from akrasia.runs import manifest, wait_for
 from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter
+from akrasia.runs.pace import Pace, Workload
 from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites
-from akrasia.runs.prices import Price, Prices, cost
+from akrasia.runs.prices import Prices, Rates, check_prices, cost
 from akrasia.runs.store import CellTotals, Store
+from akrasia.runs.until_width import WidthNotReached
+from akrasia.strategies import Live
 
 
 class RunSummary(Struct, frozen=True):
@@ -30,16 +33,24 @@ class RunSummary(Struct, frozen=True):
     Attributes:
         out: the run's folder.
         cells: counts per cell.
+        missing: why candidates are without a measurement, and how many: the most frequent reasons first, `REASONS` at
+            most; the others are counted under "other reasons".
     """
 
     out: str
     cells: list[CellCount]
+    missing: dict[str, int] = {}
+
+
+REASONS = 20
+"""Of missing candidates, told at most."""
 
 
 class Options(Struct, frozen=True):
     """What surrounds a run without being part of it.
 
     Attributes:
+        models: models that are built already, by the name that stands for them in the configuration.
         reuse: folders of runs whose matching calls may be taken.
         command: the command line, for the record.
         on_start: called once with the meter, the number of planned candidates and those already stored; what it
@@ -47,24 +58,34 @@ class Options(Struct, frozen=True):
         on_notice: called with one line that the user should see.
     """
 
+    models: dict[str, Model] = {}
     reuse: tuple[Path, ...] = ()
     command: str = ""
     on_start: Callable[[Meter, int, int], Callable[[], None]] | None = None
     on_notice: Callable[[str], None] = lambda _: None
 
 
-def plan_run(config: RunConfig, out: Path) -> RunSummary:
+def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunSummary:  # noqa: B008 - frozen
     """What a run would do, with nothing opened, asked or written (`--dry-run`).
 
     Raises:
         InputError: anything about the configuration or the folder that `execute` would refuse beforehand.
     """
+    from akrasia.runs.forecast import forecast, with_left
+
     plan = Plan(config, load_suites(config))
-    bench = Bench(config, lambda _: None)
-    build_utilities(plan, bench.adherence)
-    _models(config, lambda _: None)
-    _previous(out, config)
-    return RunSummary(str(out), plan.counts(_prices(config)))
+    bench = Bench(config, options.on_notice)
+    utilities = build_utilities(plan, bench.adherence)
+    prices = _prices(config, bench)
+    _tell_unused_judges(config, utilities, options.on_notice)
+    _models(config, options)
+    previous = _previous(out, config)
+    for folder in options.reuse:
+        _store_of(folder)
+    counts = wait_for(forecast(plan, bench, utilities, prices))
+    if previous is not None or options.reuse:
+        counts = with_left(counts, plan, None if previous is None else out, options.reuse)
+    return RunSummary(str(out), counts)
 
 
 async def execute(config: RunConfig, out: Path, options: Options = Options()) -> RunSummary:  # noqa: B008 - frozen
@@ -85,21 +106,23 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
     plan = Plan(config, load_suites(config))
     bench = Bench(config, options.on_notice)
     utilities = build_utilities(plan, bench.adherence)
-    prices = _prices(config)
-    models, roles = _models(config, options.on_notice), bench.roles
+    prices = _prices(config, bench)
+    _tell_unused_judges(config, utilities, options.on_notice)
+    models, roles = _models(config, options), bench.roles
     previous = _previous(out, config)
     reuse = [_store_of(folder) for folder in options.reuse]
     with _folder(out), RunLock(out):
         try:
-            await _open({**models, **roles})
+            await _open({**models, **roles}, out, fresh=previous is None)
             now = manifest.describe(plan, models, bench, utilities.values(), options.command)
             _record(out, now, previous)
-            store = Store(out, reuse=reuse)
+            store = Store(out, reuse=reuse, retry_missing=config.retry_missing)
             try:
                 cell_ids = await store.add_plan([planned.cell for planned in plan.cells], plan.items())
-                priced = {cell_ids[planned.cell.name]: prices.of(planned.cell.model) for planned in plan.cells}
-                meter = Meter(priced, max_cost=config.max_cost, max_tokens=config.max_tokens_total)
-                done = _carry_over(store, meter, priced)
+                asked = {cell_ids[planned.cell.name]: planned.cell.model for planned in plan.cells}
+                rates = Rates(prices, asked, bench.models)
+                meter = Meter(rates, max_cost=config.max_cost, max_tokens=config.max_tokens_total)
+                done = _carry_over(plan, store, meter, cell_ids)
                 engine = Engine(
                     plan,
                     store=store,
@@ -108,6 +131,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                     meter=meter,
                     cell_ids=cell_ids,
                     roles=roles,
+                    on_notice=options.on_notice,
                 )
                 meter.on_stop += [model.interrupt for model in (*models.values(), *roles.values())]
                 with _interruptible(meter, options.on_notice):
@@ -118,7 +142,9 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                         if not meter.stopping or task is None:
                             raise  # somebody else's doing, not the user's second Ctrl-C
                         task.uncancel()
-                summary = RunSummary(str(out), _counts(plan, store.totals(), cell_ids, priced))
+                summary = RunSummary(
+                    str(out), _counts(plan, store.totals(), cell_ids, rates), _most_frequent(store.missing_reasons())
+                )
             finally:
                 await store.close()
         finally:
@@ -130,13 +156,26 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
     return summary
 
 
-def _prices(config: RunConfig) -> Prices:
-    return Prices.read(Path(config.prices)) if config.prices else Prices()
+def _prices(config: RunConfig, bench: Bench) -> Prices:
+    if config.prices is None:
+        return Prices()
+    prices = Prices.read(Path(config.prices))
+    if config.max_cost is not None:
+        check_prices(prices, (*config.model, *bench.models.values()), config.prices)
+    return prices
 
 
-def _models(config: RunConfig, on_notice: Callable[[str], None]) -> dict[str, Model]:
-    settings = model_settings(config, on_notice)
-    return {name: build_model(name, settings=settings) for name in config.model}
+def _models(config: RunConfig, options: Options) -> dict[str, Model]:
+    settings = model_settings(config, options.on_notice)
+    return {
+        name: options.models[name] if name in options.models else build_model(name, settings=settings)
+        for name in config.model
+    }
+
+
+def _tell_unused_judges(config: RunConfig, utilities: Mapping[str, Utility], on_notice: Callable[[str], None]) -> None:
+    if config.judge and not any(isinstance(utility, JudgedUtility) for utility in utilities.values()):
+        on_notice(f"--judge {', '.join(config.judge)} has nothing to judge: no item of the suites asks a judge")
 
 
 def _previous(out: Path, config: RunConfig) -> manifest.Manifest | None:
@@ -161,8 +200,8 @@ def _store_of(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _folder(out: Path) -> Iterator[None]:
-    """The run's folder; one that was made for a run that could not begin goes again."""
-    made = not out.exists()
+    """The run's folder; one that was made for a run that bought nothing goes again, and so do those above it."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "run.lock").touch()
@@ -172,16 +211,33 @@ def _folder(out: Path) -> Iterator[None]:
         ) from None
     try:
         yield
-    except InputError:
+    except (InputError, RunIncomplete):
         if made and [entry.name for entry in out.iterdir()] == ["run.lock"]:
             (out / "run.lock").unlink()
-            out.rmdir()
+            with contextlib.suppress(OSError):  # something else came to stand there meanwhile
+                for folder in made:
+                    folder.rmdir()
         raise
 
 
-async def _open(models: Mapping[str, Model]) -> None:
-    for model in models.values():
-        await model.open()
+async def _open(models: Mapping[str, Model], out: Path, *, fresh: bool) -> None:
+    try:
+        for model in models.values():
+            await model.open()
+    except RunIncomplete as stop:
+        raise _with_way_on(stop, out, bought=not fresh) from None
+
+
+def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError:
+    """Why a run stopped, with what became of it and what to do."""
+    if not isinstance(stop, RunIncomplete):
+        return stop
+    why = str(stop).rstrip(".?! ")
+    if not bought:
+        return type(stop)(f"{why}. Nothing was bought or kept; try the same command again")
+    stored = f"{why}. What was bought is stored in {out}"
+    says_it_itself = isinstance(stop, BudgetReached | WidthNotReached)
+    return type(stop)(stored if says_it_itself else f"{stored}; go on with the same command")
 
 
 def _record(out: Path, now: manifest.Manifest, previous: manifest.Manifest | None) -> None:
@@ -193,25 +249,44 @@ def _record(out: Path, now: manifest.Manifest, previous: manifest.Manifest | Non
         raise InputError(f"cannot write {out / 'run.toml'}: {error.strerror}") from None
 
 
-def _carry_over(store: Store, meter: Meter, priced: Mapping[int, Price | None]) -> int:
-    """Count what earlier sittings bought; returns how many candidates are there."""
-    done = 0
-    for number, totals in store.totals().items():
-        done += totals.candidates
-        tokens = (totals.prompt_tokens or 0) + (totals.completion_tokens or 0)
-        meter.carry(tokens, _cost(priced.get(number), totals))
-    return done
+def _carry_over(plan: Plan, store: Store, meter: Meter, cell_ids: Mapping[str, int]) -> int:
+    """Count what earlier sittings bought, and what is left of every cell; returns how many candidates are there."""
+    totals = store.totals()
+    meter.carry(totals.items())
+    retry = plan.config.retry_missing
+    live = [(planned, planned.strategy) for planned in plan.cells if isinstance(planned.strategy, Live)]
+    caps = [
+        None if planned.cell.sampling.max_tokens is None else strategy.most_tokens(planned.cell.sampling.max_tokens)
+        for planned, strategy in live
+    ]
+    work = []
+    for (planned, strategy), cap in zip(live, caps, strict=True):
+        number = cell_ids[planned.cell.name]
+        there = totals[number].candidates - (totals[number].missing if retry else 0)
+        weight = float(strategy.calls or 1) if None in caps else float(cap or 1)
+        work.append(Workload(number, planned.cell.model, len(planned.items) * planned.cell.samples - there, weight))
+    meter.pace = Pace(work, meter)
+    return sum(found.candidates - (found.missing if retry else 0) for found in totals.values())
 
 
-def _cost(price: Price | None, totals: CellTotals) -> float | None:
-    if totals.unreported:
-        return None
-    return cost(price, totals.prompt_tokens or 0, totals.completion_tokens or 0, totals.cached_tokens)
+def _most_frequent(reasons: dict[str, int]) -> dict[str, int]:
+    told = dict(list(reasons.items())[:REASONS])
+    others = sum(reasons.values()) - sum(told.values())
+    return {**told, "other reasons": others} if others else told
 
 
-def _counts(
-    plan: Plan, totals: Mapping[int, CellTotals], cell_ids: Mapping[str, int], priced: Mapping[int, Price | None]
-) -> list[CellCount]:
+def _cost(rates: Rates, cell: int, totals: CellTotals) -> float | None:
+    """What a cell cost; nothing where it bought nothing, unknown where any part of it is."""
+    spent = 0.0
+    for role in totals.roles:
+        part = cost(rates.of(cell, role.role), role.prompt_tokens, role.completion_tokens, role.cached_tokens)
+        if part is None or role.unknown:
+            return None
+        spent += part
+    return spent
+
+
+def _counts(plan: Plan, totals: Mapping[int, CellTotals], cell_ids: Mapping[str, int], rates: Rates) -> list[CellCount]:
     counts = []
     for planned in plan.cells:
         number = cell_ids[planned.cell.name]
@@ -226,10 +301,10 @@ def _counts(
                 failures=found.failures,
                 missing=found.missing,
                 tokens=tokens if reported or found.calls == 0 else None,
-                cost=_cost(priced.get(number), found),
+                cost=_cost(rates, number, found),
                 calls=found.calls,
-                prompt_tokens=found.prompt_tokens,
-                completion_tokens=found.completion_tokens,
+                prompt_tokens=found.prompt_tokens if found.calls else 0,
+                completion_tokens=found.completion_tokens if found.calls else 0,
                 judged=is_judged(plan.suites[planned.cell.suite]),
             )
         )
@@ -283,11 +358,12 @@ def _interruptible(meter: Meter, on_notice: Callable[[str], None]) -> Iterator[N
 
 
 def _end(out: Path, meter: Meter, *, fresh: bool) -> None:
-    """Raise why the run stopped early, if it did; a run that could not buy anything leaves no records behind."""
-    reason = meter.stop_reason
+    """Raise why the run stopped early, if it did; a run that made nothing leaves no records behind."""
+    reason = meter.final_reason()
     if reason is None:
         return
-    if fresh and meter.calls == 0 and isinstance(reason, InputError):
+    nothing = fresh and meter.calls == 0 and meter.candidates == 0
+    if nothing:
         for name in ("run.toml", "run.sqlite", "run.sqlite-wal", "run.sqlite-shm"):
             (out / name).unlink(missing_ok=True)
-    raise reason
+    raise _with_way_on(reason, out, bought=not nothing)

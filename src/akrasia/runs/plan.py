@@ -12,12 +12,8 @@ from akrasia.core import InputError, Item, Sampling, Suite
 from akrasia.core.cell import Cell
 from akrasia.models import model_identity
 from akrasia.runs.config import FIRST_CANDIDATES, RunConfig
-from akrasia.runs.prices import Prices, cost
 from akrasia.strategies import Live, Pooled, build_strategy
 from akrasia.suites import load_suite
-
-CHARACTERS_PER_TOKEN = 4
-"""A usual figure for English; it only serves the estimate of a dry run."""
 
 
 class Unit(Struct, frozen=True):
@@ -37,6 +33,15 @@ class PlannedCell(Struct, frozen=True):
     items: tuple[Item, ...]
 
 
+class Left(Struct, frozen=True):
+    """What of a planned cell is still to be bought; its tokens and cost are in proportion to the candidates."""
+
+    candidates: int
+    calls: int | None
+    tokens: int | None
+    cost: float | None
+
+
 class CellCount(Struct, frozen=True):
     """What a cell holds, or is planned to hold: the `cells` of `akrasia run --json`.
 
@@ -50,6 +55,7 @@ class CellCount(Struct, frozen=True):
         cost: money by the user's price file; None: unknown.
         calls: model calls.
         judged: whether judges read its candidates for values.
+        left: of a plan, what no stored run holds yet; None where nothing is stored.
     """
 
     cell: str
@@ -63,6 +69,7 @@ class CellCount(Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     judged: bool = False
+    left: Left | None = None
 
 
 class Plan:
@@ -98,29 +105,6 @@ class Plan:
             for position in range(len(planned.items)):
                 for start in range(0, samples, most):
                     yield Unit(number, position, start, min(start + most, samples))
-
-    def counts(self, prices: Prices) -> list[CellCount]:
-        """The planned counts. Tokens are an estimate, and unknown where no cap on generated tokens is set."""
-        return [_planned_count(planned, prices) for planned in self.cells]
-
-
-def _planned_count(planned: PlannedCell, prices: Prices) -> CellCount:
-    cell, items = planned.cell, len(planned.items)
-    candidates = items * cell.samples
-    if isinstance(planned.strategy, Pooled):
-        return CellCount(cell.name, items, 0, 0, 0, 0, 0.0, 0)
-    each = planned.strategy.calls
-    calls = None if each is None else candidates * each
-    prompt = completion = tokens = None
-    if calls is not None and each is not None and cell.sampling.max_tokens is not None:
-        characters = sum(len(message.content) for item in planned.items for message in item.input)
-        prompt = characters * cell.samples * each // CHARACTERS_PER_TOKEN
-        most = planned.strategy.most_tokens(cell.sampling.max_tokens)
-        completion = None if most is None else candidates * most
-        tokens = None if completion is None else prompt + completion
-    money = cost(prices.of(cell.model), prompt, completion, 0)
-    judged = all(item.utility is None for item in planned.items)
-    return CellCount(cell.name, items, candidates, 0, 0, tokens, money, calls, prompt, completion, judged)
 
 
 def load_suites(config: RunConfig) -> dict[str, Suite]:

@@ -11,6 +11,7 @@ The file::
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -63,6 +64,51 @@ class Prices:
         """The price of a model as named in the run, or None when no pattern matches."""
         name = model.partition("@")[0]
         return next((price for price in self._prices if fnmatchcase(name, price.model)), None)
+
+
+SUPERSEDED = "superseded "
+"""Stands before the role of a call whose answer another one took the place of; it was paid for all the same."""
+
+
+class Rates:
+    """The price of every call of a run: by the cell that asked, and by the role that answered.
+
+    Args:
+        prices: of models.
+        cells: the model of each cell, by cell id.
+        roles: the models of the other roles ("judge"), by role.
+    """
+
+    def __init__(
+        self,
+        prices: Prices | None = None,
+        cells: Mapping[int, str] | None = None,
+        roles: Mapping[str, str] | None = None,
+    ) -> None:
+        known = prices or Prices()
+        self._cells = {cell: known.of(model) for cell, model in (cells or {}).items()}
+        self._roles = {role: known.of(model) for role, model in (roles or {}).items()}
+        self.complete = None not in self._cells.values() and None not in self._roles.values()
+
+    def of(self, cell: int, role: str) -> Price | None:
+        """The price of a call, or None where it has none."""
+        role = role.removeprefix(SUPERSEDED)
+        return self._roles[role] if role in self._roles else self._cells.get(cell) if role == "model" else None
+
+
+def check_prices(prices: Prices, models: Iterable[str], path: str) -> None:
+    """Refuse a budget in money for models that have no price.
+
+    Raises:
+        InputError: naming the first of them.
+    """
+    for model in models:
+        if prices.of(model) is None:
+            name = model.partition("@")[0]
+            raise InputError(
+                f'no price for {name} in {path}, so --max-cost cannot hold: add a [[price]] with model = "{name}" '
+                "(input and output may be 0), or leave --max-cost out"
+            )
 
 
 def cost(price: Price | None, prompt: int | None, completion: int | None, cached: int | None) -> float | None:

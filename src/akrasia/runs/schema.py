@@ -44,7 +44,7 @@ CREATE TABLE calls (
     cell INTEGER NOT NULL,        -- the cell that bought it
     item INTEGER NOT NULL,
     sample INTEGER NOT NULL,
-    role TEXT NOT NULL,
+    role TEXT NOT NULL,           -- "superseded " before it: asked again, and another answer has its key
     label TEXT NOT NULL,
     request TEXT NOT NULL,        -- digest in requests
     seed INTEGER,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from akrasia.core import Candidate, InputError, Item, Reply, Score, TokenLogprob, Usage
 from akrasia.core.cell import Cell
 from akrasia.runs.disk import on_network_disk
+from akrasia.runs.prices import SUPERSEDED
 from akrasia.runs.schema import DDL, MIGRATIONS, VERSION
 from akrasia.runs.writer import Row, Writer, connect
 
@@ -51,9 +52,11 @@ class Store:
     Args:
         folder: the run's folder; `run.sqlite` is created when it is not there.
         reuse: stores of other runs whose matching calls may be taken.
+        retry_missing: refused calls and missing measurements of earlier sittings count as not made. What is stored
+            stays until what takes its place is committed.
     """
 
-    def __init__(self, folder: Path, *, reuse: Sequence[Path] = ()) -> None:
+    def __init__(self, folder: Path, *, reuse: Sequence[Path] = (), retry_missing: bool = False) -> None:
         self.path = folder / "run.sqlite"
         # A network disk cannot share memory between connections: one connection then reads and writes.
         exclusive = on_network_disk(folder)
@@ -69,8 +72,10 @@ class Store:
                 f"cannot open {self.path}: {error}; check the folder's permissions and free space"
             ) from None
         self._sources = [self._reader] if self._any_calls(self._reader) else []
-        self._sources += [_read_only(path) for path in reuse]
+        self._sources += [read_only(path) for path in reuse]
         self.resumed = self._reader.execute("SELECT EXISTS (SELECT 1 FROM candidates)").fetchone()[0] == 1
+        self._retry = retry_missing
+        self._asked_now: set[str] = set()  # keys of judges' answers and of refusals of this sitting, while it retries
         self._writer = Writer(self.path, self._reader if exclusive else connect(self.path))
         self._known_requests: dict[str, None] = {}
 
@@ -85,8 +90,15 @@ class Store:
         """True when answers bought before this process started may be found."""
         return bool(self._sources)
 
-    def find_call(self, key: str) -> Reply | None:
-        """The stored answer under a key, from this run or from one of those to reuse."""
+    def find_call(self, key: str, *, again: bool = False) -> Reply | None:
+        """The stored answer under a key, from this run or from one of those to reuse.
+
+        Args:
+            key: of the call.
+            again: only an answer of this sitting counts.
+        """
+        if again and key not in self._asked_now:
+            return None
         for source in self._sources or (self._reader,):
             row = source.execute(_CALL, (key,)).fetchone()
             if row is not None:
@@ -99,6 +111,8 @@ class Store:
 
     def find_refusal(self, key: str) -> str | None:
         """Why this run's endpoint refused the call under a key before, or None."""
+        if self._retry and key not in self._asked_now:
+            return None
         row = self._reader.execute("SELECT reason FROM failures WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -107,10 +121,28 @@ class Store:
         if not self.resumed or not samples:
             return set()
         rows = self._reader.execute(
-            "SELECT DISTINCT sample FROM scores WHERE cell = ? AND item = ? AND sample BETWEEN ? AND ?",
+            "SELECT DISTINCT sample FROM scores WHERE cell = ? AND item = ? AND sample BETWEEN ? AND ? "
+            "AND (missing IS NULL OR ?)",
+            (cell, item, samples[0], samples[-1], not self._retry),
+        )
+        return {sample for (sample,) in rows}
+
+    def samples_missing(self, cell: int, item: int, samples: Sequence[int]) -> set[int]:
+        """Which samples of a range are stored without a measurement that is to be made again."""
+        if not (self._retry and self.resumed and samples):
+            return set()
+        rows = self._reader.execute(
+            "SELECT sample FROM scores WHERE cell = ? AND item = ? AND sample BETWEEN ? AND ? AND missing IS NOT NULL",
             (cell, item, samples[0], samples[-1]),
         )
         return {sample for (sample,) in rows}
+
+    def missing_reasons(self) -> dict[str, int]:
+        """How many candidates have no measurement, by reason, the most frequent first."""
+        rows = self._reader.execute(
+            "SELECT missing, count(*) FROM scores WHERE missing IS NOT NULL GROUP BY missing ORDER BY 2 DESC, 1"
+        )
+        return dict(rows.fetchall())
 
     def utilities(self, cell: int, item: int) -> list[float | None]:
         """The stored utilities of one item, by sample from 0 on; None where the measurement is missing."""
@@ -126,24 +158,18 @@ class Store:
             counts = self._reader.execute(
                 "SELECT count(*), count(failure), count(missing) FROM scores WHERE cell = ?", (cell,)
             ).fetchone()
-            tokens = self._reader.execute(
-                "SELECT sum(prompt_tokens), sum(completion_tokens), count(*), "
-                "count(*) - count(coalesce(prompt_tokens, completion_tokens)), sum(cached_tokens) "
-                "FROM calls WHERE cell = ?",
-                (cell,),
-            ).fetchone()
             totals[cell] = CellTotals(
-                name=name,
-                candidates=counts[0],
-                failures=counts[1],
-                missing=counts[2],
-                calls=tokens[2],
-                prompt_tokens=tokens[0],
-                completion_tokens=tokens[1],
-                cached_tokens=tokens[4],
-                unreported=tokens[3],
+                name, candidates=counts[0], failures=counts[1], missing=counts[2], roles=tuple(self._bought(cell))
             )
         return totals
+
+    def _bought(self, cell: int) -> Iterator[RoleTotals]:
+        for row in self._reader.execute(
+            "SELECT role, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), "
+            "count(*) - count(prompt_tokens + completion_tokens) FROM calls WHERE cell = ? GROUP BY role ORDER BY role",
+            (cell,),
+        ):
+            yield RoleTotals(*row)
 
     # --- what is new ---------------------------------------------------------------------------------------------
 
@@ -168,6 +194,13 @@ class Store:
 
     def put_call(self, place: CallPlace, key: str, request: tuple[str, bytes], reply: Reply) -> None:
         """Queue a bought answer; await `committed()` before anyone sees it."""
+        if self._retry:
+            self._asked_now.add(key)
+            self._writer.first(
+                "UPDATE calls SET key = key || '~' || rowid, role = ? || role WHERE key = ?", (SUPERSEDED, key)
+            )
+            for table in ("failures", "logprobs", "raw"):
+                self._writer.first(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608 - names from above
         digest, body = request
         if digest not in self._known_requests:
             if len(self._known_requests) > 4096:
@@ -203,10 +236,16 @@ class Store:
 
     def put_refusal(self, place: CallPlace, key: str, reason: str) -> None:
         """Queue the record of a call that was finally refused."""
+        if self._retry:
+            self._asked_now.add(key)
+            self._writer.first("DELETE FROM failures WHERE key = ?", (key,))
         self._writer.put("failures", (key, place.cell, place.item, place.sample, place.role, place.label, reason))
 
     def put_candidate(self, place: tuple[int, int, int], candidate: Candidate, verifier: str, score: Score) -> None:
         """Queue a candidate with its score, in one transaction; its place is cell, item and sample."""
+        if self._retry:
+            for table in ("candidates", "scores", "judgements"):
+                self._writer.first(f"DELETE FROM {table} WHERE cell = ? AND item = ? AND sample = ?", place)  # noqa: S608
         self._writer.put(
             "candidates",
             (*place, candidate.text, candidate.reasoning, candidate.finish, candidate.missing),
@@ -233,7 +272,7 @@ class Store:
 
 
 class CallPlace(msgspec.Struct, frozen=True):
-    """Where in a run a call was made."""
+    """Where in a run a call was made; `again`: a judge's answer of an earlier sitting does not count."""
 
     cell: int
     item: int
@@ -241,20 +280,52 @@ class CallPlace(msgspec.Struct, frozen=True):
     role: str
     label: str
     seed: int | None
+    again: bool = False
+
+
+class RoleTotals(msgspec.Struct, frozen=True):
+    """What one role answered in a cell. Token sums are None where no call reported any.
+
+    Attributes:
+        unknown: calls of which the endpoint did not report all tokens.
+    """
+
+    role: str
+    calls: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    unknown: int
 
 
 class CellTotals(msgspec.Struct, frozen=True):
-    """What a cell holds. Token sums are None where no call reported any; `unreported` counts calls without usage."""
+    """What a cell holds, and what was bought for it by role."""
 
     name: str
     candidates: int
     failures: int
     missing: int
-    calls: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cached_tokens: int | None
-    unreported: int
+    roles: tuple[RoleTotals, ...]
+
+    @property
+    def calls(self) -> int:
+        """Of all roles."""
+        return sum(role.calls for role in self.roles)
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Of all roles that reported any; None where none did."""
+        return _sum(role.prompt_tokens for role in self.roles)
+
+    @property
+    def completion_tokens(self) -> int | None:
+        """As the prompt's."""
+        return _sum(role.completion_tokens for role in self.roles)
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def _json(record: object) -> str:
@@ -279,7 +350,12 @@ def _migrated(connection: sqlite3.Connection, path: Path, *, exclusive: bool) ->
     return connect(path, exclusive=exclusive)
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path) -> sqlite3.Connection:
+    """A store, opened for reading only.
+
+    Raises:
+        InputError: see `check_version`.
+    """
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     check_version(connection, path)
     return connection

@@ -6,6 +6,7 @@ What to draw next and when to stop are decided there; here they are only asked a
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from akrasia.core import AkrasiaError, RunIncomplete
@@ -17,7 +18,7 @@ Draw = Callable[[int, int, int], Awaitable[list[float | None]]]
 
 
 class WidthNotReached(RunIncomplete):
-    """Every item is used up and the interval is still wider than wanted. More items make the run go on."""
+    """Every item is used up and the interval is still wider than wanted: only more items make the run go on."""
 
 
 def width_plan(half_width: float, most: int) -> UntilWidth:
@@ -86,11 +87,24 @@ class WidthSearch:
         if not (self._reached or stopping()):
             self._look()
             if not self._reached:
-                reached = "unknown (too few items)" if self._width is None else f"{self._width:.4f}"
-                raise WidthNotReached(
-                    f"out of items: {len(self._prefix)} are used, the half-width of the risk is {reached} and "
-                    f"{self.plan.half_width:g} was wanted; use a larger suite or a higher --limit"
-                )
+                raise WidthNotReached(f"out of items: {self._state()}; use a larger suite, or a higher --limit")
+
+    def _state(self) -> str:
+        """How far it came, and how many items it may take."""
+        used, wanted = len(self._prefix), self.plan.half_width
+        if self._width is None:
+            return (
+                f"{used} are used, and the half-width of the risk is looked at from {self.plan.min_items} on "
+                f"({wanted:g} was wanted)"
+            )
+        if math.isinf(self._width):
+            return f"{used} are used, and the half-width of the risk is still unknown ({wanted:g} was wanted)"
+        # A half-width falls with the square root of the items.
+        about = math.ceil(used * (self._width / wanted) ** 2 / 10) * 10
+        return (
+            f"{used} are used, the half-width of the risk is {self._width:.4f} and {wanted:g} was wanted, which takes "
+            f"about {about} items"
+        )
 
     async def _item(self, position: int, draw: Draw, made: list[float | None]) -> None:
         utilities = list(made)

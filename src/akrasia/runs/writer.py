@@ -23,9 +23,10 @@ MOST_TURNS = 16
 
 
 class _Batch:
-    __slots__ = ("rows", "waiting")
+    __slots__ = ("first", "rows", "waiting")
 
     def __init__(self) -> None:
+        self.first: list[tuple[str, Row]] = []
         self.rows: dict[Table, list[Row]] = {}
         self.waiting: list[asyncio.Future[None]] = []
 
@@ -58,6 +59,10 @@ class Writer:
             batch.rows[table] = [row]
         else:
             rows.append(row)
+
+    def first(self, statement: str, values: Row) -> None:
+        """Queue a statement that makes way for rows of the same transaction: it runs before them."""
+        (self._gathering or self._gather()).first.append((statement, values))
 
     def committed(self) -> asyncio.Future[None]:
         """Done when everything queued so far is committed; fails with `StoreFailed` when it cannot be.
@@ -130,6 +135,8 @@ class Writer:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            for statement, made_way in batch.first:
+                connection.execute(statement, made_way)
             for table, rows in batch.rows.items():
                 start = 0
                 for size in BULK:

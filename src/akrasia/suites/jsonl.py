@@ -6,9 +6,10 @@ what it needs is checked by whoever runs the suite, since utilities stand above 
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct, field
@@ -22,8 +23,12 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+
 class _RowMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Role
     content: str
 
 
@@ -64,6 +69,18 @@ def read_jsonl(path: Path) -> Suite:
     return build_suite(str(path), items, description=f"{len(items)} items of {path.name}")
 
 
+def place_of(suite: str, position: int) -> str:
+    """Where an item stands, for messages: file and line where its suite is a file, else the suite.
+
+    Args:
+        suite: as the user named it.
+        position: of the item; every line before the last holds one.
+    """
+    if suite.partition("?")[0].partition(":")[0] in SUITES:
+        return f"suite {suite}"
+    return f"{suite}, line {position + 1}"
+
+
 def _lines(path: Path) -> list[bytes]:
     try:
         data = path.read_bytes()
@@ -102,7 +119,7 @@ def _item(line: bytes, where: str) -> Item:
     try:
         row = _DECODER.decode(line.decode())
     except msgspec.ValidationError as error:
-        raise InputError(f"{where}: {_unknown_key(line) or error}") from None
+        raise InputError(f"{where}: {_unknown_key(line) or _readable(str(error))}") from None
     except msgspec.DecodeError as error:
         raise InputError(f"{where}: not valid JSON ({error}): write one whole object a line") from None
     except UnicodeDecodeError as error:
@@ -118,6 +135,36 @@ def _item(line: bytes, where: str) -> Item:
         cluster=None if row.cluster is None else str(row.cluster),
         metadata=row.metadata,
     )
+
+
+_IN_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number with decimals",
+    "bool": "true or false",
+    "null": "nothing",
+    "object": "an object",
+    "array": "a list",
+}
+_EXPECTED = re.compile(r"Expected `([a-z| ]+)`(?:, got `([a-z]+)`)?")
+
+
+def _readable(message: str) -> str:
+    """What is wrong with a value, in words; the place in the row stays as it is."""
+    if message.startswith("Invalid enum value"):
+        role, _, place = message.removeprefix("Invalid enum value ").partition(" - ")
+        return f"unknown role {role} - {place}; known: {', '.join(ROLES)}"
+    return _EXPECTED.sub(
+        lambda found: (
+            "expected " + _any_of(found[1]) + (f", got {_IN_WORDS.get(found[2], found[2])}" if found[2] else "")
+        ),
+        message,
+    )
+
+
+def _any_of(kinds: str) -> str:
+    words = [_IN_WORDS.get(kind, kind) for kind in kinds.split(" | ") if kind != "null"]
+    return " or ".join(words)
 
 
 def _target(raw: Raw, where: str) -> str | None:

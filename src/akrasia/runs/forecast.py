@@ -1,0 +1,223 @@
+"""What a plan would buy, about.
+
+Each strategy, and each judge after it, is carried out on some of the items with a model that counts what it is asked.
+So prompts, worked examples, several calls and votes are all counted as they would be sent. Replies are taken to be as
+long as their cap. What a tokenizer makes of a text is guessed (`prompt_tokens`), on the high side for most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from akrasia.core import (
+    SAMPLE_STRIDE,
+    Candidate,
+    Item,
+    JudgedUtility,
+    Message,
+    Model,
+    Reply,
+    Request,
+    Sampling,
+    Utility,
+)
+from akrasia.runs.ask import DurableAsk
+from akrasia.runs.bench import Bench
+from akrasia.runs.engine import utility_of
+from akrasia.runs.manifest import read
+from akrasia.runs.plan import CellCount, Left, Plan, PlannedCell, is_judged
+from akrasia.runs.prices import Prices, Rates, cost
+from akrasia.runs.store import CallPlace, read_only
+from akrasia.strategies import Live, Pooled
+from akrasia.utilities import ADHERENCE
+
+ITEMS = 200
+"""At most so many items of a cell are gone through, spread evenly; the others are taken to be like them."""
+
+CHARACTERS_PER_TOKEN = 3
+"""Of letters and spaces; usual tokenizers need 4 to 5 of English. Digits, signs and other scripts count one each."""
+
+MESSAGE_TOKENS = 6
+"""What a chat template puts around one message."""
+
+REQUEST_TOKENS = 24
+"""What a chat template puts around a conversation, a system message of its own included."""
+
+
+_PLAIN = re.compile(r"[A-Za-z ]+")
+
+
+def prompt_tokens(messages: Sequence[Message]) -> int:
+    """About how many tokens a conversation is for a model, from its characters."""
+    total = REQUEST_TOKENS
+    for message in messages:
+        plain = sum(map(len, _PLAIN.findall(message.content)))
+        total += MESSAGE_TOKENS + len(message.content) - plain + -(-plain // CHARACTERS_PER_TOKEN)
+    return total
+
+
+class Tally:
+    """Counts what is asked, by role, and answers with as many characters as the cap lets a reply have.
+
+    Attributes:
+        calls, prompt, completion: calls and tokens by role.
+        open_ended: whether a call without a cap on its reply was among them.
+        blind: whether one came after such a reply, which its prompt may hold.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.prompt: Counter[str] = Counter()
+        self.completion: Counter[str] = Counter()
+        self.open_ended = False
+        self.blind = False
+        self._after_open = False
+
+    def next_candidate(self) -> None:
+        """What follows belongs to another candidate."""
+        self._after_open = False
+
+    async def buy(self, _model: Model, place: CallPlace, request: Request) -> Reply:
+        """See `akrasia.runs.ask.Counter`."""
+        role, cap = place.role, request.max_tokens
+        self.blind |= self._after_open
+        self.calls[role] += 1
+        self.prompt[role] += prompt_tokens(request.messages)
+        self.completion[role] += cap or 0
+        if cap is None:
+            self.open_ended = self._after_open = True
+        # Every reply of its own letter, so that none seems to repeat what was said before.
+        letter = chr(ord("a") + self.calls.total() % 26)
+        return Reply(letter * (CHARACTERS_PER_TOKEN * (cap or 1)))
+
+
+class _Silent(dict[str, Model]):
+    """A model for every role, which nobody will ask: the tally answers."""
+
+    def __missing__(self, role: str) -> Model:
+        return None  # type: ignore[return-value]
+
+
+async def forecast(plan: Plan, bench: Bench, utilities: Mapping[str, Utility], prices: Prices) -> list[CellCount]:
+    """The planned counts of every cell. Tokens are about, and None where a call has no cap on its reply.
+
+    Args:
+        plan: what is to be done.
+        bench: the judges, built.
+        utilities: see `akrasia.runs.engine.build_utilities`.
+        prices: of models.
+    """
+    asked: dict[str, Utility | None] = {**utilities, ADHERENCE: bench.asking}
+    counts = []
+    for number, planned in enumerate(plan.cells):
+        rates = Rates(prices, {number: planned.cell.model}, bench.models)
+        judged = is_judged(plan.suites[planned.cell.suite])
+        counts.append(replace(await _count(number, planned, asked, rates), judged=judged))
+    return counts
+
+
+async def _count(number: int, planned: PlannedCell, utilities: Mapping[str, Utility | None], rates: Rates) -> CellCount:
+    cell, items = planned.cell, len(planned.items)
+    candidates = items * cell.samples
+    if isinstance(planned.strategy, Pooled):
+        return CellCount(cell.name, items, 0, 0, 0, 0, 0.0, 0, 0, 0)
+    if planned.strategy.calls is None:
+        return CellCount(cell.name, items, candidates, 0, 0, None, None, None)
+    used = min(items, ITEMS)
+    tally = Tally()
+    for position in (index * items // used for index in range(used)):
+        tally.next_candidate()
+        ask = DurableAsk(tally, _Silent(), (number, cell), position)
+        await _one(planned.items[position], planned.strategy, ask, utilities)
+    prompt = None if tally.blind else sum(_scaled(tokens, candidates, used) for tokens in tally.prompt.values())
+    completion = (
+        None if tally.open_ended else sum(_scaled(tokens, candidates, used) for tokens in tally.completion.values())
+    )
+    money: float | None = 0.0
+    for role in tally.calls:
+        spent = cost(rates.of(number, role), tally.prompt[role], tally.completion[role], 0)
+        money = None if spent is None or money is None or completion is None else money + spent * candidates / used
+    return CellCount(
+        cell=cell.name,
+        items=items,
+        candidates=candidates,
+        failures=0,
+        missing=0,
+        tokens=None if prompt is None or completion is None else prompt + completion,
+        cost=money,
+        calls=_scaled(tally.calls.total(), candidates, used),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+    )
+
+
+async def _one(item: Item, strategy: Live, ask: DurableAsk, utilities: Mapping[str, Utility | None]) -> None:
+    """One candidate of one item, and what its judges would ask."""
+    (candidate,) = await strategy(item, [0], ask)
+    utility = utilities[utility_of(item)]
+    if candidate.text is not None and isinstance(utility, JudgedUtility):
+        await utility.judge(item, Candidate(candidate.text, candidate.reasoning, "stop", stage=candidate.stage), ask)
+
+
+def _scaled(number: int, candidates: int, used: int) -> int:
+    """From one candidate each of the items gone through to all candidates, rounded up."""
+    return -(-number * candidates // used)
+
+
+def with_left(counts: Sequence[CellCount], plan: Plan, own: Path | None, reuse: Sequence[Path]) -> list[CellCount]:
+    """The planned counts with what no stored run holds yet.
+
+    Args:
+        counts: of `forecast`.
+        plan: what is to be done.
+        own: the run's own folder, where there is one already.
+        reuse: folders of other runs whose matching calls may be taken.
+    """
+    folders = ([] if own is None else [own]) + list(reuse)
+    found = []
+    for count, planned in zip(counts, plan.cells, strict=True):
+        there: set[int] = set()
+        for folder in folders:
+            there.update(_stored(folder, planned, plan, measured=folder == own and plan.config.retry_missing))
+        share = 1 - len(there) / count.candidates if count.candidates else 0.0
+        money = None if count.cost is None else count.cost * share
+        left = Left(count.candidates - len(there), _part(count.calls, share), _part(count.tokens, share), money)
+        found.append(replace(count, left=left))
+    return found
+
+
+def _part(number: int | None, share: float) -> int | None:
+    return None if number is None else round(number * share)
+
+
+def _stored(folder: Path, planned: PlannedCell, plan: Plan, *, measured: bool) -> Iterator[int]:
+    """The candidates of a planned cell that a run holds, as item × `SAMPLE_STRIDE` + sample.
+
+    Args:
+        folder: of the run.
+        planned: the cell.
+        plan: of which it is a part.
+        measured: only those whose measurement is there.
+    """
+    suite = plan.suites[planned.cell.suite]
+    manifest = read(folder)
+    if manifest is None or manifest.suites.get(suite.name) != suite.fingerprint:
+        return
+    with closing(read_only(folder / "run.sqlite")) as connection:
+        cell = connection.execute("SELECT id, sampling FROM cells WHERE name = ?", (planned.cell.name,)).fetchone()
+        if cell is None or msgspec.json.decode(cell[1], type=Sampling) != planned.cell.sampling:
+            return
+        rows = connection.execute(
+            "SELECT DISTINCT item, sample FROM scores WHERE cell = ? AND item < ? AND sample < ? "
+            "AND (missing IS NULL OR ?)",
+            (cell[0], len(planned.items), planned.cell.samples, not measured),
+        )
+        for item, sample in rows:
+            yield item * SAMPLE_STRIDE + sample

@@ -1,0 +1,93 @@
+"""What a dry run says that a run would take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.runs.test_budget import preferences, prices
+
+import akrasia
+from akrasia.core import Message
+from akrasia.runs.config import build_config
+from akrasia.runs.execute import Options, plan_run
+from akrasia.runs.forecast import prompt_tokens
+from akrasia.runs.plan import Left
+
+Write = Callable[[int], str]
+SCRIPT = "scripted:tests.runs.scripts:"
+
+
+def planned(suite: str, out: Path = Path("nowhere"), reuse: tuple[Path, ...] = (), **keys: Any) -> Any:
+    config = build_config({"model": f"{SCRIPT}half", "suite": suite, **keys})
+    return plan_run(config, out, Options(reuse=reuse)).cells
+
+
+def test_tokens_of_a_prompt() -> None:
+    # 24 for a conversation, 6 for a message; "What is " and " " and " " are runs of 8, 1 and 1 letters and spaces, so
+    # 3 + 1/3 tokens, rounded up; "0", "+", "0" and "?" count one each.
+    assert prompt_tokens([Message("user", "What is 0 + 0?")]) == 24 + 6 + 4 + 4
+    assert prompt_tokens([Message("user", "友達"), Message("user", "")]) == 24 + 6 + 2 + 6
+
+
+def test_a_draw(tmp_path: Path, suite_file: Write) -> None:
+    file = prices(tmp_path, ("scripted:*", 1.0, 2.0))
+    (count,) = planned(suite_file(2), samples=2, max_tokens=10, prices=file)
+    # Two items × two samples: 38 tokens of prompt and at most 10 of answer each.
+    assert (count.calls, count.prompt_tokens, count.completion_tokens, count.tokens) == (4, 152, 40, 192)
+    assert count.cost == pytest.approx((152 * 1.0 + 40 * 2.0) / 1e6)
+    assert count.left is None
+
+
+def test_without_a_cap_or_a_price_it_is_unknown(tmp_path: Path, suite_file: Write) -> None:
+    file = prices(tmp_path, ("scripted:*", 1.0, 2.0))
+    (count,) = planned(suite_file(2), samples=2, prices=file)
+    assert (count.candidates, count.calls, count.prompt_tokens) == (4, 4, 152)
+    assert (count.tokens, count.cost) == (None, None)
+    (count,) = planned(suite_file(2), samples=2, max_tokens=10)
+    assert count.cost is None
+
+
+def test_every_call_of_a_strategy_counts_with_all_that_it_shows(suite_file: Write) -> None:
+    direct, slow, shots, forced, vote = planned(
+        suite_file(9), strategy=["direct", "slow", "few_shot:4", "budget_forced:64", "self_consistency:2"], samples=2,
+        max_tokens=10,
+    )  # fmt: skip
+    assert (direct.calls, slow.calls, shots.calls, forced.calls, vote.calls) == (18, 36, 18, 36, 0)
+    # The reasoning of up to 512 tokens stands in the second prompt, so it counts twice.
+    assert slow.completion_tokens == 18 * (512 + 10)
+    assert slow.prompt_tokens > 18 * 512 + 2 * direct.prompt_tokens
+    assert shots.prompt_tokens > 3 * direct.prompt_tokens
+    assert forced.completion_tokens == 18 * (64 + 10)
+    assert (vote.tokens, vote.cost) == (0, 0.0)
+
+
+def test_judges_count_at_their_own_price(tmp_path: Path) -> None:
+    file = prices(tmp_path, ("scripted:*:judge", 0.0, 1e6), ("scripted:*", 0.0, 0.0))
+    (count,) = planned(
+        preferences(tmp_path), model=f"{SCRIPT}adviser", judge=f"llm:{SCRIPT}judge", votes=4, samples=2, max_tokens=8,
+        prices=file,
+    )  # fmt: skip
+    # Six candidates, four votes each, each vote of at most 2,048 tokens.
+    assert count.calls == 6 + 24
+    assert count.cost == pytest.approx(24 * 2048)
+
+
+def test_what_is_left(tmp_path: Path, suite_file: Write) -> None:
+    out, suite = tmp_path / "run", suite_file(10)
+    akrasia.run(out, model=f"{SCRIPT}refuses_three", suite=suite, samples=4, limit=5, max_tokens=10)
+    keys: dict[str, Any] = {"model": f"{SCRIPT}refuses_three", "samples": 4, "max_tokens": 10}
+    (count,) = planned(suite, out, **keys)
+    assert count.left == Left(candidates=20, calls=20, tokens=count.tokens // 2, cost=None)
+    (count,) = planned(suite, out, retry_missing=True, **keys)
+    assert count.left is not None
+    assert count.left.candidates == 21  # one is stored without a measurement
+    (count,) = planned(suite, tmp_path / "other", reuse=(out,), **keys)
+    assert count.left is not None
+    assert count.left.candidates == 20
+    (count,) = planned(suite, tmp_path / "other", reuse=(out,), **{**keys, "max_tokens": 11})
+    assert count.left is not None
+    assert count.left.candidates == 40  # other settings, other calls
+    assert not (tmp_path / "other").exists()
