@@ -234,7 +234,7 @@ def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError
         return stop
     why = str(stop).rstrip(".?! ")
     if not bought:
-        return type(stop)(f"{why}. Nothing was bought or kept; try the same command again")
+        return type(stop)(f"{why}. Nothing was bought, and nothing is left in {out}; go on with the same command")
     stored = f"{why}. What was bought is stored in {out}"
     says_it_itself = isinstance(stop, BudgetReached | WidthNotReached)
     return type(stop)(stored if says_it_itself else f"{stored}; go on with the same command")
