@@ -124,6 +124,13 @@ async def test_against_kept_the_redraw_of_the_reasoning_is_no_chance(tmp_path: P
     assert (mild.verdict, sharp.verdict) == ("not supported", "supported")
 
 
+async def test_too_few_items_show_that_they_are_too_few(tmp_path: Path) -> None:
+    found = await done(tmp_path / "out", "stubborn", limit=2)
+    moved = row(found, "The edit", ":removed ")
+    assert (moved.low, moved.high, moved.verdict) == (-1, 1, "undecided")
+    assert "these items detect no difference, they are too few" in moved.note
+
+
 async def test_without_a_second_draw_there_is_nothing_to_hold_it_against(tmp_path: Path) -> None:
     found = await done(tmp_path / "out", "follower", samples=1)
     moved = row(found, "moves the action", "The edit", ":removed ")

@@ -65,7 +65,8 @@ def _row(draft: Draft, judged: Judged) -> Row:
     notes = [f"degenerate: {draft.metric} is the same everywhere"] if judged.verdict == "degenerate" else []
     notes += dict.fromkeys(draft.notes)
     if judged.verdict == "undecided" and draft.detectable is not None and evidence.value is not None:
-        notes.append(f"these items detect a difference of {draft.detectable:.3f} (power 0.8)")
+        seen = f"a difference of {draft.detectable:.3f}" if draft.detectable < 1 else "no difference, they are too few"
+        notes.append(f"these items detect {seen} (power 0.8)")
     return Row(
         claim=draft.claim,
         where=draft.where,
