@@ -124,7 +124,8 @@ def _panel(series: Series, scale: tuple[float, float, float], axes: Axes, panel:
         aside = 0.012 * (right - left) * number
         points = [line.points[0]] * 2 if line.flat else list(line.points)
         _line(axes, [left, right] if line.flat else [point.x + aside for point in points], points, line)
-        ends.append((points[-1].value, plain(line.label), LIGHT[line.role]))
+        colour = "muted" if line.role == "beyond" else line.role  # text needs more contrast than a line
+        ends.append((points[-1].value, plain(line.label), LIGHT[colour]))
     _names(axes, ends, right + 0.02 * (right - left))
 
 

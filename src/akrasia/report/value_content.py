@@ -91,6 +91,31 @@ class MissingContent(Struct, frozen=True):
     reasons: dict[str, int]
 
 
+class NoiseRow(Struct, frozen=True):
+    """What varies when one thing is done again; see `akrasia.gap.noise.Noise`.
+
+    Attributes:
+        what: what was done again, or what is compared.
+        disagreement: how often labels then differ; of "corrected" the noise-corrected disagreement.
+        f1: macro-F1 of one taking against another; None where undefined or meaningless.
+    """
+
+    what: str
+    disagreement: Interval | None
+    f1: Interval | None
+
+
+class ContrastRow(Struct, frozen=True):
+    """A pressure against the neutral scenarios of the same families; see `akrasia.gap.pressure.Contrast`."""
+
+    pressure: str
+    value: str
+    odds_ratio: Interval | None
+    difference: Interval | None
+    p_adjusted: float | None
+    pairs: int
+
+
 class ArmContent(Struct, frozen=True, kw_only=True):
     """One arm of a group.
 
@@ -111,6 +136,9 @@ class ArmContent(Struct, frozen=True, kw_only=True):
         by_domain, by_pressure: retention by value and group; None where there is one group at most.
         thresholds: how figures move.
         missing: what is not known.
+        noise: what varies when texts are read again and actions drawn again; empty where nothing was done twice.
+        contrasts: what each pressure does to retention, over all values first, then those values that one suppresses;
+            empty where the run holds no minimal pairs.
         diagnostics: about the arm and its group.
     """
 
@@ -136,6 +164,8 @@ class ArmContent(Struct, frozen=True, kw_only=True):
     by_pressure: HeatMap | None
     thresholds: tuple[ThresholdPoint, ...]
     missing: MissingContent
+    noise: tuple[NoiseRow, ...]
+    contrasts: tuple[ContrastRow, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 

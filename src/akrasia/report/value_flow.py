@@ -139,7 +139,7 @@ def _ribbon(axes: Axes, left: tuple[float, Band], right: tuple[float, Band], pat
 
 def _node(axes: Axes, flow: Flow, x: float, column: int, found: dict[str, Band]) -> None:
     """The bar of a stage: full where the value is in it, hollow where it is not; its name and share above."""
-    for bit, face in (("1", LIGHT["ink"]), ("0", LIGHT["paper"])):
+    for bit, face in (("1", LIGHT["ink"]), ("0", "none")):
         edges = [edge for path, band in found.items() if path[column] == bit for edge in band]
         if edges:
             axes.bar(

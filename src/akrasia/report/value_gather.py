@@ -24,6 +24,7 @@ from akrasia.report.value_content import (
     ThresholdPoint,
     ValueContent,
 )
+from akrasia.report.value_variation import contrast_rows, noise_rows
 from akrasia.report.value_wording import mode_order, value_name
 from akrasia.report.wording import model_name, suite_name
 
@@ -121,7 +122,7 @@ def _arm(run: str, found: ValueEstimate, mode: str, taxonomy: Taxonomy) -> ArmCo
         draws=gap.scenarios,
         clusters=gap.clusters,
         reasons=gap.pairs.reasoning_action is not None,
-        metrics=_metrics(gap),
+        metrics=_metrics(gap) | _rated(found, mode),
         floor=gap.manhattan_floor,
         split=None if split is None else _split(split, cell),
         transitions=gap.transitions,
@@ -135,6 +136,8 @@ def _arm(run: str, found: ValueEstimate, mode: str, taxonomy: Taxonomy) -> ArmCo
             for row in gap.by_threshold
         ),
         missing=_missing(gap, found.unread.get(mode, {})),
+        noise=noise_rows(found.noise.get(mode)),
+        contrasts=contrast_rows(found.contrasts.get(mode), taxonomy),
         diagnostics=tuple(dict.fromkeys(Diagnostic(one.code, one.message, one.severity) for one in about)),
     )
 
@@ -155,6 +158,14 @@ def _metrics(gap: Gap) -> dict[str, Interval | None]:
         "kappa": interval(gap.kappa),
         "manhattan": interval(gap.manhattan),
     }
+
+
+def _rated(found: ValueEstimate, mode: str) -> dict[str, Interval | None]:
+    """The action held against the model's own ratings; nothing where it was asked for none."""
+    if found.rated is None or mode not in found.rated.gap.modes:
+        return {}
+    gap = found.rated.gap.modes[mode]
+    return {"rated_macro_f1": interval(gap.macro_f1), "rated_retention": interval(gap.retention)}
 
 
 def _split(found: Split, cell: Cell) -> SplitContent:

@@ -25,7 +25,9 @@ from akrasia.report.value_maps import BY_DOMAIN, BY_PRESSURE
 from akrasia.report.value_tables import (
     GROUP_METRICS,
     VALUE_METRICS,
+    contrasts_table,
     metrics_table,
+    noise_table,
     parts_table,
     split_table,
     turned,
@@ -36,6 +38,7 @@ SECTIONS = (
     "value_finding.html.j2",
     "value_figures.html.j2",
     "value_cards.html.j2",
+    "value_variation.html.j2",
     "value_reliability.html.j2",
     "value_tables.html.j2",
 )
@@ -155,12 +158,12 @@ def _slope_caption(groups: Sequence[ValueContent]) -> str:
 
 def value_context(groups: Sequence[ValueContent]) -> dict[str, Any]:
     """What the templates of the value part need besides the content."""
-    most = MOST_PANELS
-    figures, drawn = _drawn(groups, most)
-    while most > 1 and sum(len(svg) for widths in drawn.values() for svg in widths.values()) > FIGURE_BYTES:
-        most //= 2
-        figures, drawn = _drawn(groups, most)
     arms = [arm for group in groups for arm in group.arms]
+    most = min(MOST_PANELS, len(arms))
+    figures, drawn = _drawn(groups, most)
+    while most > 1 and (size := sum(len(svg) for widths in drawn.values() for svg in widths.values())) > FIGURE_BYTES:
+        most = max(1, min(most - 1, most * FIGURE_BYTES // size))
+        figures, drawn = _drawn(groups, most)
     return {
         "value_sections": SECTIONS,
         "value_figures": figures,
@@ -168,6 +171,8 @@ def value_context(groups: Sequence[ValueContent]) -> dict[str, Any]:
         "late": LATE,
         "value_metrics": _across(arms, metrics_table),
         "value_split": _across([arm for arm in arms if arm.split], split_table),
+        "value_noise": noise_table(arms),
+        "value_contrasts": contrasts_table(arms),
         "value_parts": [(arm, _parts(arm)) for arm in arms[:most]],
         "value_parts_left": len(arms[most:]),
     }

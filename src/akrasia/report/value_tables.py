@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from akrasia.report.content import Interval
+from akrasia.report.study_wording import small
 from akrasia.report.tables import Column, Table, ends, three
 from akrasia.report.text import plain
 from akrasia.report.value_content import ArmContent, PartRow
@@ -27,7 +28,10 @@ GROUP_METRICS = ("macro_f1", "retention", "survival", "suppression", "emergence"
 MARK = f" ({UNCALIBRATED})"
 """Ends the heading of a column, or the name of an arm, whose numbers are uncalibrated."""
 
-_TEXTS = ("run", "cell", "model", "mode")
+_MOST_ODDS = 1000
+"""A larger odds ratio says no more than that there is no bound worth the name."""
+
+ABOUT = ("run", "cell", "model", "mode")
 
 
 def value_tables(arms: Sequence[ArmContent]) -> tuple[Table, ...]:
@@ -41,15 +45,17 @@ def value_tables(arms: Sequence[ArmContent]) -> tuple[Table, ...]:
         parts_table("value-by-value", "value", arms, lambda arm: arm.values, VALUE_METRICS),
         parts_table("value-by-domain", "domain", arms, lambda arm: arm.domains, GROUP_METRICS),
         parts_table("value-by-pressure", "pressure", arms, lambda arm: arm.pressures, GROUP_METRICS),
+        noise_table(arms),
+        contrasts_table(arms),
     )
 
 
-def _number(title: str, arms: Sequence[ArmContent]) -> Column:
+def number_column(title: str, arms: Sequence[ArmContent]) -> Column:
     """A column of figures; where the judge's errors are not known for any arm, its heading says so."""
     return Column(f"{title}{MARK}" if all(arm.uncalibrated for arm in arms) else title)
 
 
-def _named(arm: ArmContent, arms: Sequence[ArmContent]) -> str:
+def named(arm: ArmContent, arms: Sequence[ArmContent]) -> str:
     """An arm's label; where the judge's errors are known for others alone, it says so."""
     marked = arm.uncalibrated and not all(other.uncalibrated for other in arms)
     return plain(arm.label) + (MARK if marked else "")
@@ -59,41 +65,43 @@ def _level(arms: Sequence[ArmContent]) -> str:
     return f"In points of 100, with {100 * arms[0].level:g} % intervals."
 
 
-def _about(arm: ArmContent) -> tuple[str, ...]:
+def about(arm: ArmContent) -> tuple[str, ...]:
+    """The fields of a record that say whose it is; see `ABOUT`."""
     return (arm.run, arm.cell, arm.model, arm.mode)
 
 
-def _calibration(arm: ArmContent) -> str:
+def calibration(arm: ArmContent) -> str:
+    """Whether the judge's errors on these texts are known."""
     return UNCALIBRATED if arm.uncalibrated else "calibrated"
 
 
 def metrics_table(arms: Sequence[ArmContent]) -> Table:
     """Every metric of every arm: an arm a row."""
-    names = [name for name in METRICS if name != "f1"]
+    names = [name for name in METRICS if any(name in arm.metrics for arm in arms)]
     columns = (
         Column("arm", number=False),
-        *(_number(METRICS[name], arms) for name in names),
+        *(number_column(METRICS[name], arms) for name in names),
         Column("draws"),
         Column("families"),
     )
     rows = tuple(
         (
-            _named(arm, arms),
-            *(with_bounds(arm.metrics[name]) for name in names),
+            named(arm, arms),
+            *(with_bounds(arm.metrics.get(name)) for name in names),
             count(arm.draws),
             count(arm.clusters),
         )
         for arm in arms
     )
-    fields = (*_TEXTS, *(end for name in names for end in ends(name)), "draws", "families", "level", "calibration")
+    fields = (*ABOUT, *(end for name in names for end in ends(name)), "draws", "families", "level", "calibration")
     records = tuple(
         (
-            *_about(arm),
-            *(end for name in names for end in three(arm.metrics[name])),
+            *about(arm),
+            *(end for name in names for end in three(arm.metrics.get(name))),
             arm.draws,
             arm.clusters,
             arm.level,
-            _calibration(arm),
+            calibration(arm),
         )
         for arm in arms
     )
@@ -117,7 +125,7 @@ def split_table(arms: Sequence[ArmContent]) -> Table:
     split = [arm for arm in arms if arm.split is not None]
     columns = (
         Column("arm", number=False),
-        *(_number(title, split) for title in SPLIT.values()),
+        *(number_column(title, split) for title in SPLIT.values()),
         Column("actions"),
         Column("scenarios"),
         Column("cross-fitted", number=False),
@@ -130,20 +138,20 @@ def split_table(arms: Sequence[ArmContent]) -> Table:
         parts: list[Interval | None] = [getattr(found, name) for name in SPLIT]
         crossed = "yes" if found.cross_fitted else "no"
         rows.append(
-            (_named(arm, arms), *map(with_bounds, parts), count(found.k), count(found.scenarios), crossed)
+            (named(arm, arms), *map(with_bounds, parts), count(found.k), count(found.scenarios), crossed)
         )  # fmt: skip
         records.append(
             (
-                *_about(arm),
+                *about(arm),
                 *(end for part in parts for end in three(part)),
                 found.k,
                 found.scenarios,
                 crossed,
-                _calibration(arm),
+                calibration(arm),
             )
         )
     fields = (
-        *_TEXTS, *(end for name in SPLIT for end in ends(name)), "k", "scenarios", "cross_fitted", "calibration",
+        *ABOUT, *(end for name in SPLIT for end in ends(name)), "k", "scenarios", "cross_fitted", "calibration",
     )  # fmt: skip
     caption = f"Where the loss against the stated values comes from. {_level(arms)}"
     return Table("value-split", caption, columns, tuple(rows), fields, tuple(records))
@@ -156,8 +164,8 @@ def transitions_table(arms: Sequence[ArmContent]) -> Table:
         Column("stated", number=False),
         Column("in the reasoning", number=False),
         Column("acted on", number=False),
-        _number("cells", arms),
-        _number("share of stated", arms),
+        number_column("cells", arms),
+        number_column("share of stated", arms),
     )
     words = {"1": "yes", "0": "no", "-": "none"}
     rows, records = [], []
@@ -166,9 +174,9 @@ def transitions_table(arms: Sequence[ArmContent]) -> Table:
         for path, number in arm.transitions.items():
             share = number / stated if path[0] == "1" and stated else None
             told = "" if share is None else points(share)
-            rows.append((_named(arm, arms), *(words[bit] for bit in path), count(number), told))
-            records.append((*_about(arm), path, number, share, _calibration(arm)))
-    fields = (*_TEXTS, "path", "cells", "share_of_stated", "calibration")
+            rows.append((named(arm, arms), *(words[bit] for bit in path), count(number), told))
+            records.append((*about(arm), path, number, share, calibration(arm)))
+    fields = (*ABOUT, "path", "cells", "share_of_stated", "calibration")
     caption = "Cells (scenario, draw and value) by their path through the stages; share in points of 100."
     return Table("value-transitions", caption, columns, tuple(rows), fields, tuple(records))
 
@@ -184,7 +192,7 @@ def parts_table(
     columns = (
         Column("arm", number=False),
         Column(part, number=False),
-        *(_number(METRICS[metric], arms) for metric in metrics),
+        *(number_column(METRICS[metric], arms) for metric in metrics),
         Column("scenarios"),
         Column("stated cells"),
     )
@@ -195,7 +203,7 @@ def parts_table(
             few = "" if row.supported else " (few)"
             rows.append(
                 (
-                    _named(arm, arms),
+                    named(arm, arms),
                     f"{plain(row.name)}{few}",
                     *map(with_bounds, figures),
                     count(row.scenarios),
@@ -204,18 +212,100 @@ def parts_table(
             )
             records.append(
                 (
-                    *_about(arm),
+                    *about(arm),
                     row.name,
                     *(end for at in figures for end in three(at)),
                     row.scenarios,
                     row.stated,
                     "yes" if row.supported else "no",
-                    _calibration(arm),
+                    calibration(arm),
                 )
             )
     fields = (
-        *_TEXTS, part, *(end for metric in metrics for end in ends(metric)), "scenarios", "stated_cells", "supported",
+        *ABOUT, part, *(end for metric in metrics for end in ends(metric)), "scenarios", "stated_cells", "supported",
         "calibration",
     )  # fmt: skip
     caption = f"The value–action gap by {part}. {_level(arms)}"
     return Table(name, caption, columns, tuple(rows), fields, tuple(records))
+
+
+def noise_table(arms: Sequence[ArmContent]) -> Table:
+    """What varies when the same is done again."""
+    columns = (
+        Column("arm", number=False),
+        Column("what", number=False),
+        number_column("disagreement", arms),
+        number_column("retest F1", arms),
+    )
+    rows, records = [], []
+    for arm in arms:
+        for row in arm.noise:
+            f1 = "" if row.f1 is None else with_bounds(row.f1)
+            rows.append((named(arm, arms), row.what, with_bounds(row.disagreement), f1))
+            records.append((*about(arm), row.what, *three(row.disagreement), *three(row.f1), calibration(arm)))
+    fields = (*ABOUT, "what", *ends("disagreement"), *ends("retest_f1"), "calibration")
+    caption = (
+        "How often labels differ when the same is done again, in points of 100. Noise of the instrument bounds what "
+        "any F1 can reach; variation of the policy is what “could and did not” is made of, and is never subtracted."
+    )
+    return Table("value-noise", caption, columns, tuple(rows), fields, tuple(records))
+
+
+def contrasts_table(arms: Sequence[ArmContent]) -> Table:
+    """Retention under pressure against the neutral scenarios of the same families."""
+    columns = (
+        Column("arm", number=False),
+        Column("pressure", number=False),
+        Column("value", number=False),
+        number_column("odds ratio", arms),
+        number_column("difference", arms),
+        Column("adjusted p"),
+        Column("pairs"),
+    )
+    rows, records = [], []
+    for arm in arms:
+        for row in arm.contrasts:
+            rows.append(
+                (
+                    named(arm, arms),
+                    plain(row.pressure),
+                    plain(row.value),
+                    _odds(row.odds_ratio),
+                    with_bounds(row.difference),
+                    small(row.p_adjusted),
+                    count(row.pairs),
+                )
+            )
+            records.append(
+                (
+                    *about(arm),
+                    row.pressure,
+                    row.value,
+                    *three(row.odds_ratio),
+                    *three(row.difference),
+                    row.p_adjusted,
+                    row.pairs,
+                    calibration(arm),
+                )
+            )
+    fields = (
+        *ABOUT, "pressure", "value", *ends("odds_ratio"), *ends("difference"), "p_adjusted", "pairs", "calibration",
+    )  # fmt: skip
+    caption = (
+        "Retention under each pressure against the neutral scenarios of the same families: odds ratios (below 1: the "
+        "pressure suppresses) and differences in points, over all values, then those values that a pressure suppresses "
+        "after Holm; p by an exact sign-flip test over families."
+    )
+    return Table("value-contrasts", caption, columns, tuple(rows), fields, tuple(records))
+
+
+def _odds(at: Interval | None) -> str:
+    if at is None:
+        return "undefined"
+    if at.low is None or at.high is None:
+        return _ratio(at.value)
+    return f"{_ratio(at.value)} [{_ratio(at.low)}, {_ratio(at.high)}]"
+
+
+def _ratio(odds: float) -> str:
+    return f"{odds:.2f}" if odds < _MOST_ODDS else f"> {_MOST_ODDS}"

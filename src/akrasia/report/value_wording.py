@@ -27,6 +27,8 @@ METRICS = {
     "betrayed": "betrayed, of stated",
     "kappa": "kappa",
     "manhattan": "Manhattan distance",
+    "rated_macro_f1": "macro-F1 with its own ratings",
+    "rated_retention": "retention of what it rates high",
     "f1": "F1",
 }
 """Metric → its name, in the order of the tables."""
