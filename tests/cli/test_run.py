@@ -118,6 +118,7 @@ MODELS = {
     "no function": ("scripted:answers:too", ["'too'", "two"]),
     "no replay": ("replay:absent.jsonl", ["absent.jsonl"]),
     "no weights": ("local:absent.gguf", ["absent.gguf"]),
+    "near weights": ("local:smolm2", ["no model 'local:smolm2'; did you mean 'smollm2'?"]),
 }
 
 

@@ -23,6 +23,19 @@ async def test_a_function_gets_the_request_and_the_sample() -> None:
     assert await texts(model, 2) == ["How many? 2 2", "How many? 3 3"]
 
 
+def test_the_source_of_a_function_is_its_revision() -> None:
+    def one(request: Request) -> str:
+        return "one"
+
+    def two(request: Request) -> str:
+        return "two"
+
+    assert Scripted(one).fingerprint == Scripted(one).fingerprint != Scripted(two).fingerprint
+    assert Scripted({"a": "b"}).fingerprint != Scripted({"a": "c"}).fingerprint
+    assert Scripted(str).fingerprint.revision == ""
+    assert Scripted(one, revision="7").fingerprint.revision == "7"
+
+
 async def test_a_function_of_the_request_alone_and_an_async_one() -> None:
     async def answer(request: Request) -> dict[str, object]:
         return {"text": "42", "finish": "length", "usage": {"completion_tokens": 1}}

@@ -11,8 +11,17 @@ import pytest
 from tests.runs.conftest import records
 
 import akrasia
-from akrasia.core import EndpointLost, EndpointMisuse, InputError, QuotaExhausted, RunIncomplete, StoreFailed
+from akrasia.core import (
+    EndpointLost,
+    EndpointMisuse,
+    InputError,
+    QuotaExhausted,
+    Request,
+    RunIncomplete,
+    StoreFailed,
+)
 from akrasia.core.errors import BudgetReached
+from akrasia.models.scripted import Scripted
 from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.lock import RunLock
@@ -289,3 +298,23 @@ def test_an_item_that_is_hardly_measured_takes_no_curve_with_it(tmp_path: Path, 
     assert record.missing_bounds is not None
     # The others are right at even samples; item 3 could be anything from all wrong to all right.
     assert record.missing_bounds.deployed.worst < 0.5 < record.missing_bounds.deployed.best
+
+
+def test_a_model_that_is_built_already(tmp_path: Path, suite_file: Write) -> None:
+    def right(request: Request) -> str:
+        first = request.messages[0].content.split()[2]
+        return f"#### {2 * int(first)}"
+
+    def wrong(request: Request) -> str:
+        return "#### -1"
+
+    suite = suite_file(5)
+    (cell,) = akrasia.run(tmp_path / "run", model=Scripted(right, name="scripted:mine"), suite=suite, samples=2).cells
+    assert cell.cell.startswith("scripted:mine ")
+    with akrasia.load_run(tmp_path / "run") as run:
+        assert run.pool(run.cells[0]).utilities.tolist() == [[1.0, 1.0]] * 5
+    before = records(tmp_path / "run")
+    akrasia.run(tmp_path / "run", model=[Scripted(right, name="scripted:mine")], suite=suite, samples=2)
+    assert records(tmp_path / "run") == before
+    with pytest.raises(InputError, match="model scripted:mine was"):
+        akrasia.run(tmp_path / "run", model=Scripted(wrong, name="scripted:mine"), suite=suite, samples=2)

@@ -50,6 +50,12 @@ def test_a_judge_decides_and_its_votes_are_kept(tmp_path: Path, suite: str) -> N
 def test_an_unreadable_verdict_is_missing_never_a_tie(tmp_path: Path, suite: str) -> None:
     (cell,) = go(tmp_path / "run", suite, judge="mute_judge").cells
     assert (cell.candidates, cell.missing, cell.failures) == (12, 12, 0)
+    with akrasia.load_run(tmp_path / "run") as run:
+        (found,) = estimate_run(run)
+    told = next(d.message for d in found.record.diagnostics if d.code == "undefined")
+    assert "every utility is missing" in told
+    assert "Missing: 12 × no pair of votes can be read" in told
+    assert "--retry-missing" in told
 
 
 def test_without_a_judge_nothing_is_measured(tmp_path: Path, suite: str) -> None:

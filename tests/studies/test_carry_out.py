@@ -176,6 +176,9 @@ def test_the_command(tmp_path: Path, suite: str) -> None:
     app.command("study")(command)
     base = "scripted:tests.studies.scripts:base"
     arguments = ["widespread", "--model", base, "--suite", suite, "--limit", "12", "--out", str(tmp_path / "out")]
+    planned = json.loads(CliRunner().invoke(app, [*arguments, "--dry-run", "--json"]).stdout)
+    assert [cell["candidates"] for cell in planned["cells"]] == [12 * 8]
+    assert not (tmp_path / "out").exists()
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
     assert "The risk of one draw is above 0" in shown.stdout

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from akrasia.cli.output import print_json, table
+from akrasia.cli.output import notice, print_json, table
 
 
 def compare(
@@ -24,6 +24,8 @@ def compare(
 
     with load_run(a) as one, load_run(b) as other:
         found = compare_runs(one, other, cells=(cell_a, cell_b), level=level)
+    for diagnostic in found.diagnostics:
+        notice(f"{diagnostic.severity}: {diagnostic.message}")
     if json:
         print_json(found)
         return

@@ -26,7 +26,13 @@ def study(
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: the study's]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N items of each suite.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Calls in flight per endpoint.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Stop when so much is spent; needs --prices.")] = None,
+    max_tokens_total: Annotated[int | None, typer.Option(help="Stop when so many tokens are bought.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="As in `akrasia run`.")] = None,
+    retry_missing: Annotated[bool, typer.Option("--retry-missing", help="As in `akrasia run`.")] = False,
     config: Annotated[Path | None, typer.Option(help="An edited copy of the study's file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and price its run, about; ask nothing.")] = False,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the shipped file and exit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
@@ -41,28 +47,34 @@ def study(
         sys.stdout.write(study_text(name))
         return
     asked = load_study(name, config)
-    flags: dict[str, Any] = {"model": model, "suite": suite, "judge": judge, "samples": samples, "limit": limit}
+    flags: dict[str, Any] = {
+        "model": model, "suite": suite, "judge": judge, "samples": samples, "limit": limit, "concurrency": concurrency,
+        "max_cost": max_cost, "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,
+        "retry_missing": retry_missing or None,
+    }  # fmt: skip
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the study is kept in")
 
     from akrasia.cli.progress import Progress
-    from akrasia.core import RunIncomplete
     from akrasia.report.study import estimate_text, read_study, write_study
     from akrasia.report.study_wording import small
     from akrasia.runs import wait_for
-    from akrasia.runs.execute import Options
-    from akrasia.studies.carry_out import carry_out
+    from akrasia.runs.execute import Options, plan_run
+    from akrasia.studies.carry_out import RUN, carry_out
 
     options = Options(
         command=shlex.join(["akrasia", *sys.argv[1:]]),
         on_start=lambda meter, planned, done: Progress(meter, planned, done, sys.stderr).show,
         on_notice=notice,
     )
-    try:
-        findings = wait_for(carry_out(asked, run, out, options))
-    except RunIncomplete as stop:
-        raise type(stop)(f"{stop}. What was bought is stored in {out}; go on with the same command") from None
+    if dry_run:
+        from akrasia.cli.run import show_plan
+
+        planned = plan_run(run, out / RUN, options)
+        print_json(planned) if json else show_plan(planned)
+        return
+    findings = wait_for(carry_out(asked, run, out, options))
     write_study(out)
     if json:
         print_json(findings)

@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from akrasia.core import CallRefused, EndpointLost, Fingerprint, InputError, Reply, Request
+from akrasia.core.registry import near_names
 from akrasia.core.spec import parse_spec
 from akrasia.models.build import ModelSettings
 from akrasia.models.local_chat import LEAST_READ, LEAST_ROOM, Answer, Asked, calls, room_for, write_body
@@ -50,7 +51,9 @@ def build(text: str, settings: ModelSettings) -> LocalModel:
     place, mark, query = text.rpartition("?") if "?" in text else (text, "", "")
     options = _options(parse_spec(f"local{mark}{query}").settings, f"local:{text}")
     if place not in WEIGHTS and not place.lower().endswith(".gguf"):
-        raise InputError(f"no model 'local:{place}': give a path to a .gguf file, or one of {', '.join(WEIGHTS)}")
+        raise InputError(
+            f"no model 'local:{place}'{near_names(place, list(WEIGHTS))}; or give the path of a .gguf file"
+        )
     if place in WEIGHTS and options.context > find_weights(place).context:
         raise InputError(f"{place} was trained on {find_weights(place).context} tokens of context: give no more")
     return LocalModel(text, place, options, settings)

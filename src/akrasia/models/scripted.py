@@ -67,7 +67,8 @@ class Scripted:
     Args:
         script: see `Script` and `Table`.
         name: as it is shown and recorded.
-        revision: pins what it answers; for `scripted:MODULE:FUNCTION` the hash of the module's source.
+        revision: pins what it answers; for `scripted:MODULE:FUNCTION` the hash of the module's source. By default that
+            of the function's own source where Python can tell it, so that a run is not resumed with another one.
         settings: only `concurrency` matters here.
     """
 
@@ -76,7 +77,7 @@ class Scripted:
         script: Script | Table,
         *,
         name: str = "scripted:inline",
-        revision: str = "",
+        revision: str | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
         if not _usable(script):
@@ -85,7 +86,7 @@ class Scripted:
         self._table = script if isinstance(script, Mapping) else None
         self._function = script if callable(script) else None
         self._with_sample = self._function is not None and _takes_sample(self._function)
-        self._revision = revision
+        self._revision = _source_hash(script) if revision is None else revision
         self._settings = settings or ModelSettings()
 
     @property
@@ -160,6 +161,14 @@ def _reply(answer: object, name: str) -> Reply:
         return msgspec.convert(answer, Reply)
     except msgspec.ValidationError as error:
         raise CallRefused(f"{name} gave no reply ({error}): return a text, a Reply, or a dict of its fields") from None
+
+
+def _source_hash(script: Script | Table) -> str:
+    try:
+        text = repr(script) if isinstance(script, Mapping) else inspect.getsource(script)
+    except (OSError, TypeError):  # typed in at a prompt, or a callable object
+        return ""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _usable(held: object) -> bool:

@@ -114,7 +114,7 @@ def make_sample(
     if deployed is not None:
         keep &= ~np.isnan(deployed).all(axis=1) if deployed.ndim == 2 else ~np.isnan(deployed)
     if not keep.any():
-        raise Undefined("every utility is missing: nothing was measured, so no figure has a value; see why and rerun")
+        raise Undefined("every utility is missing: nothing was measured, so no figure has a value")
     given = None if deployed is None else deployed[keep]
     plain = everything.codes is None and everything.weights is None and len(pools) == 1
     if count and plain and keep.sum() >= MANY:

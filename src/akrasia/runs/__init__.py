@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from akrasia.core import Model
+
 if TYPE_CHECKING:
     from akrasia.runs.execute import RunSummary
     from akrasia.runs.reader import Run
@@ -23,7 +25,8 @@ async def run_async(out: str | Path, **keys: Any) -> RunSummary:
     Args:
         out: the run's folder.
         keys: as in a configuration file: ``model``, ``suite``, ``strategy``, ``samples`` …
-            (see `akrasia.runs.config.RunConfig`).
+            (see `akrasia.runs.config.RunConfig`). In place of a name ``model`` also takes a model that is built
+            already, such as ``Scripted(answer)``; it stands in the records under its own name.
 
     Returns:
         The counts per cell.
@@ -33,9 +36,13 @@ async def run_async(out: str | Path, **keys: Any) -> RunSummary:
         RunIncomplete: it stopped early; the same call goes on.
     """
     from akrasia.runs.config import build_config
-    from akrasia.runs.execute import execute
+    from akrasia.runs.execute import Options, execute
 
-    return await execute(build_config(keys, "run(...)"), Path(out))
+    given = keys.get("model")
+    built = {one.name: one for one in (given if isinstance(given, list) else [given]) if isinstance(one, Model)}
+    if built:
+        keys["model"] = [getattr(one, "name", one) for one in (given if isinstance(given, list) else [given])]
+    return await execute(build_config(keys, "run(...)"), Path(out), Options(models=built))
 
 
 def run(out: str | Path, **keys: Any) -> RunSummary:

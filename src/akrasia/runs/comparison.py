@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
-from akrasia.risk import Comparison, PerItem, compare, per_item
+from akrasia.risk import Diagnostic, PerItem, compare, per_item
+from akrasia.risk.compare import MetricComparison
 from akrasia.runs.estimates import reference, without_thin_items
+from akrasia.runs.value_labels import rates, states
+from akrasia.stats.diagnostic import ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +26,21 @@ Place = tuple[str, str]
 """Suite and id of an item."""
 
 
+class RunComparison(Struct, frozen=True):
+    """What `akrasia compare --json` prints.
+
+    Attributes:
+        metrics: the paired differences.
+        diagnostics: what a reader must know before believing them, worst first.
+    """
+
+    metrics: tuple[MetricComparison, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
 def compare_runs(
     a: Run, b: Run, *, cells: tuple[str | None, str | None] = (None, None), level: float = 0.95
-) -> Comparison:
+) -> RunComparison:
     """Compare two runs, items matched by suite and id.
 
     Cells are matched by suite, strategy, temperature and seed, so that two models (or two dates) can be compared; with
@@ -36,20 +53,26 @@ def compare_runs(
         level: nominal coverage of the intervals.
 
     Returns:
-        deployed, reachable@k and risk@k of every matched cell, with b − a; k is the largest that both pools have.
+        deployed, reachable@k and risk@k of every matched cell, with b − a; k is the largest that both pools have. And
+        what of the runs is unfinished, missing or made otherwise.
 
     Raises:
-        InputError: no cell matches, or no item is in both.
+        InputError: no cell matches; a suite, or the judges and values by which it is measured, differ; or no item is in
+            both.
     """
     pairs = _pairs(a, b, cells)
+    for first, second in pairs:
+        _check_same(a, b, first, second)
+    notes = [*_differing_prompts(a, b), *_unmatched(a, b, pairs)]
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
     for first, second in pairs:
         (pool_a, deployed_a), (pool_b, deployed_b) = reference(a, first), reference(b, second)
+        notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
         pool_a, pool_b = without_thin_items(pool_a)[0], without_thin_items(pool_b)[0]
         k = min(_depth(pool_a), _depth(pool_b))
         sides = [per_item(pool_a.utilities, k, deployed=deployed_a), per_item(pool_b.utilities, k, deployed=deployed_b)]
-        places = [_places(first, pool_a), _places(second, pool_b)]
+        places = [_places(first, pool_a), _places(first, pool_b)]
         shared = set(places[0]) & set(places[1])
         if not shared:
             raise InputError(
@@ -62,7 +85,95 @@ def compare_runs(
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
     order = list(clusters)
     metrics = {name: (_column(order, one), _column(order, other)) for name, (one, other) in columns.items()}
-    return compare(metrics, clusters=[clusters[place] for place in order], level=level)
+    found = compare(metrics, clusters=[clusters[place] for place in order], level=level)
+    return RunComparison(found.metrics, ordered(dict.fromkeys(notes)))
+
+
+def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
+    """Refuse cells that were asked different questions, or measured by different judges."""
+    prints = [run.manifest.suites.get(cell.suite) for run, cell in ((a, first), (b, second))]
+    if prints[0] != prints[1]:
+        which = first.suite if first.suite == second.suite else f"{first.suite} and {second.suite}"
+        raise InputError(
+            f"{a.folder} and {b.folder} asked different things: the suite {which} differs between them (fingerprints "
+            f"{prints[0]} and {prints[1]}); run both on the same one"
+        )
+    utilities = {item.utility for item in a.items(first.suite)}
+    if None not in utilities and "preference" not in utilities:
+        return
+    if a.manifest.judges != b.manifest.judges:
+        names = [", ".join(sorted(run.manifest.judges)) or "none" for run in (a, b)]
+        told = " and ".join(names) if names[0] != names[1] else f"{names[0]} in two versions"
+        raise InputError(
+            f"{a.folder} and {b.folder} were judged by different judges ({told}), so {first.suite} is measured with "
+            "two yardsticks: judge both alike"
+        )
+    if None in utilities and a.manifest.values != b.manifest.values:
+        raise InputError(
+            f"{a.folder} and {b.folder} were read for different values ({a.manifest.run.values} and "
+            f"{b.manifest.run.values}), so {first.suite} is measured with two yardsticks: use the same for both"
+        )
+
+
+def _differing_prompts(a: Run, b: Run) -> list[Diagnostic]:
+    shared = a.manifest.prompts.keys() & b.manifest.prompts.keys()
+    changed = sorted(name for name in shared if a.manifest.prompts[name] != b.manifest.prompts[name])
+    if not changed:
+        return []
+    return [
+        Diagnostic(
+            "prompts_differ", f"The runs used different versions of the prompts {', '.join(changed)}.", "warning"
+        )
+    ]
+
+
+def _unmatched(a: Run, b: Run, pairs: Sequence[tuple[Cell, Cell]]) -> list[Diagnostic]:
+    """Items that only one of the runs used."""
+    notes = []
+    for suite in dict.fromkeys(first.suite for first, _ in pairs):
+        other = next(second.suite for first, second in pairs if first.suite == suite)
+        ids = [{item.id for item in run.items(name)} for run, name in ((a, suite), (b, other))]
+        lone = [len(ids[0] - ids[1]), len(ids[1] - ids[0])]
+        if any(lone):
+            notes.append(
+                Diagnostic(
+                    "unmatched_items",
+                    f"{suite}: {lone[0]} items are in {a.folder} alone and {lone[1]} in {b.folder} alone; "
+                    f"{len(ids[0] & ids[1])} are in both.",
+                    "info",
+                )
+            )
+    return notes
+
+
+def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
+    """What a cell's figures lack: items that are not drawn yet, and utilities that are missing."""
+    where = f"{run.folder}, {cell.name}"
+    pools = [pool] if cell.pool is None or cell.pooled else [pool, run.pool(cell)]
+    undrawn = max(one.undrawn for one in pools)
+    notes = []
+    if undrawn and run.manifest.run.until_width is None:  # which leaves items undrawn on purpose
+        total = undrawn + min(len(one.items) for one in pools)
+        notes.append(
+            Diagnostic(
+                "incomplete",
+                f"{where} is unfinished: {undrawn} of {total} items are not fully drawn and are left out. Go on "
+                "with its akrasia run.",
+                "warning",
+            )
+        )
+    missing = sum(int(np.isnan(one.utilities).sum()) for one in pools)
+    if missing:
+        total = sum(one.utilities.size for one in pools)
+        notes.append(
+            Diagnostic(
+                "missing",
+                f"{where}: {missing} of {total} utilities are missing and are left out; akrasia risk shows what they "
+                "could change.",
+                "warning",
+            )
+        )
+    return notes
 
 
 def _depth(pool: Pool) -> int:
@@ -79,13 +190,20 @@ def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[C
     if cells[0] is not None and cells[1] is not None:
         return [(a.cell(cells[0]), b.cell(cells[1]))]
 
-    def key(cell: Cell) -> tuple[object, ...]:
-        return cell.suite, cell.strategy, cell.sampling.temperature, cell.seed
+    def key(run: Run, cell: Cell) -> tuple[object, ...]:
+        # One suite may go by two names (a file at two paths); one name with two contents is for `_check_same` to tell.
+        name = names.get(run.manifest.suites.get(cell.suite, ""), cell.suite)
+        return name, cell.strategy, cell.sampling.temperature, cell.seed
 
+    names: dict[str, str] = {}
+    for run in (a, b):
+        for suite, print_ in run.manifest.suites.items():
+            names.setdefault(print_, suite)
     found: dict[tuple[object, ...], list[list[Cell]]] = {}
     for side, run in enumerate((a, b)):
         for cell in run.cells:
-            found.setdefault(key(cell), [[], []])[side].append(cell)
+            if not (states(cell) or rates(cell)):  # what others are measured against has no utility of its own
+                found.setdefault(key(run, cell), [[], []])[side].append(cell)
     for ones, others in found.values():
         if len(ones) > 1 or len(others) > 1:
             raise InputError(
@@ -101,6 +219,7 @@ def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[C
 
 
 def _places(cell: Cell, pool: Pool) -> list[Place]:
+    """Where the items of a pool stand, under the first run's name of the suite."""
     return [(cell.suite, item.id) for item in pool.items]
 
 

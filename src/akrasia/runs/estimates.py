@@ -348,6 +348,10 @@ def _notices(cell: Cell, pool: Pool, has_reference: bool) -> list[Diagnostic]:
 
 
 def _undefined(pool: Pool, reason: str, level: float) -> RiskRecord:
+    if pool.missing and np.isnan(pool.utilities).all():
+        often = sorted(pool.missing.items(), key=lambda found: -found[1])[:3]
+        told = "; ".join(f"{number} × {why}" for why, number in often)
+        reason += f". Missing: {told}. The same akrasia run with --retry-missing asks again"
     return RiskRecord(
         items=len(pool.items),
         candidates=int(pool.utilities.size),

@@ -1,0 +1,113 @@
+"""Which runs are compared, which are refused, and what is told about those that are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.runs.test_budget import preferences
+
+import akrasia
+from akrasia.core import InputError, RunIncomplete
+from akrasia.runs import wait_for
+from akrasia.runs.comparison import RunComparison, compare_runs
+from akrasia.runs.config import build_config
+from akrasia.runs.execute import Options, execute
+from akrasia.runs.manifest import read, write
+
+Write = Callable[[int], str]
+SCRIPT = "scripted:tests.runs.scripts:"
+
+
+def go(out: Path, suite: str, script: str = "half", **keys: Any) -> Any:
+    return akrasia.run(out, model=f"{SCRIPT}{script}", suite=suite, samples=4, **keys)
+
+
+def compared(a: Path, b: Path) -> RunComparison:
+    with akrasia.load_run(a) as one, akrasia.load_run(b) as other:
+        return compare_runs(one, other)
+
+
+def codes(found: RunComparison) -> list[str]:
+    return [diagnostic.code for diagnostic in found.diagnostics]
+
+
+def test_different_questions_are_not_compared(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(10)
+    go(tmp_path / "a", suite)
+    text = Path(suite).read_text(encoding="utf-8")
+    Path(suite).write_text(text.replace("What is 4", "How much is 4"), encoding="utf-8")
+    go(tmp_path / "b", suite)
+    with pytest.raises(InputError, match=r"asked different things: the suite .*sums-10\.jsonl differs between them"):
+        compared(tmp_path / "a", tmp_path / "b")
+
+
+def test_one_suite_under_two_names_is_compared(tmp_path: Path, suite_file: Write) -> None:
+    suite = Path(suite_file(10))
+    other = tmp_path / "copy.jsonl"
+    other.write_bytes(suite.read_bytes())
+    go(tmp_path / "a", str(suite))
+    go(tmp_path / "b", str(other), limit=8)
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert [metric.items for metric in found.metrics] == [8, 8, 8]
+    assert codes(found) == ["unmatched_items"]
+    assert "2 items are in" in found.diagnostics[0].message
+
+
+def test_what_is_missing_or_unfinished_is_told(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(60)
+    go(tmp_path / "a", suite, "refuses_three")
+    config = build_config({"model": f"{SCRIPT}slow_half", "suite": suite, "samples": 4})
+
+    def stop_soon(meter: Any, planned: int, done: int) -> Callable[[], None]:
+        return lambda: meter.stop(RunIncomplete("stopped"))
+
+    with pytest.raises(RunIncomplete):
+        wait_for(execute(config, tmp_path / "b", Options(on_start=stop_soon)))
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert sorted(codes(found)) == ["incomplete", "missing"]
+    told = {diagnostic.code: diagnostic.message for diagnostic in found.diagnostics}
+    assert "1 of 240 utilities are missing" in told["missing"]
+    assert "of 60 items are not fully drawn" in told["incomplete"]
+
+
+def test_different_judges_are_not_compared(tmp_path: Path) -> None:
+    suite = preferences(tmp_path)
+    go(tmp_path / "a", suite, "adviser", judge=f"llm:{SCRIPT}judge")
+    go(tmp_path / "b", suite, "adviser", judge=f"llm:{SCRIPT}priced_judge")
+    go(tmp_path / "c", suite, "priced_adviser", judge=f"llm:{SCRIPT}judge")
+    with pytest.raises(InputError, match="were judged by different judges"):
+        compared(tmp_path / "a", tmp_path / "b")
+    assert codes(compared(tmp_path / "a", tmp_path / "c")) == []
+
+
+def test_prompts_of_another_version_are_told(tmp_path: Path, suite_file: Write) -> None:
+    for name in ("a", "b"):
+        go(tmp_path / name, suite_file(10), "thoughtful", strategy="slow")
+    manifest = read(tmp_path / "b")
+    assert manifest is not None
+    write(tmp_path / "b", msgspec.structs.replace(manifest, prompts={**manifest.prompts, "slow-act.v1": "other"}))
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert [diagnostic.message for diagnostic in found.diagnostics] == [
+        "The runs used different versions of the prompts slow-act.v1."
+    ]
+
+
+def test_value_runs_are_compared_by_what_they_state(tmp_path: Path) -> None:
+    here = "scripted:tests.runs.value_scripts:"
+    keys: dict[str, Any] = {
+        "suite": "valdi", "limit": 25, "samples": 2, "strategy": "fast", "judge": f"llm:{here}judge",
+    }  # fmt: skip
+    akrasia.run(tmp_path / "hypocrite", model=f"{here}hypocrite", **keys)
+    akrasia.run(tmp_path / "saint", model=f"{here}saint", **keys)
+    akrasia.run(tmp_path / "ten", model=f"{here}saint", values="schwartz-10", **keys)
+    found = compared(tmp_path / "hypocrite", tmp_path / "saint")
+    # Only what acts is compared, not the statements: the hypocrite does nothing of what it says, the saint all of it.
+    deployed = next(metric for metric in found.metrics if metric.name.endswith("deployed"))
+    assert len(found.metrics) == 3
+    assert (deployed.a, deployed.b, deployed.difference.value) == (0.0, 1.0, 1.0)
+    with pytest.raises(InputError, match=r"read for different values \(schwartz-19 and schwartz-10\)"):
+        compared(tmp_path / "saint", tmp_path / "ten")
