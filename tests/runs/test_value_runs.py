@@ -219,6 +219,19 @@ def test_ratings_come_in_every_wording_and_in_shuffled_orders(tmp_path: Path) ->
     assert (ratings.panel[known] == said.panel[known]).all()
 
 
+def test_a_run_that_stopped_before_a_mode_began_is_measured_without_it(tmp_path: Path) -> None:
+    go(tmp_path / "run", limit=10)
+    store = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    (slow,) = store.execute("SELECT id FROM cells WHERE strategy = 'slow'").fetchone()
+    for table in ("candidates", "scores", "judgements", "calls"):
+        store.execute(f"DELETE FROM {table} WHERE cell = ?", (slow,))
+    store.commit()
+    store.close()
+    found = measured(tmp_path / "run")
+    assert set(found.gap.modes) == {"fast"}
+    assert "incomplete" in {one.code for one in found.diagnostics}
+
+
 def test_risk_measures_the_same_utility(tmp_path: Path) -> None:
     go(tmp_path / "run", "half_hearted", samples=4)
     split = measured(tmp_path / "run").splits["fast"]

@@ -96,9 +96,11 @@ def estimate_values(run: Run, how: HowValues | None = None, evidence: Evidence |
 
 def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> ValueEstimate:
     table = label_table(run, group)
+    if not table.modes:
+        raise InputError(f"{run.folder}: nothing has acted yet in {group.name}: go on with its `akrasia run`")
     gap = measure_table(table, gold=evidence.gold, threshold=how.threshold, level=how.level, seed=how.seed)
     stated = stage_reads(run, group, group.stated, "stated")
-    acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items()}
+    acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items() if mode in table.modes}
     unread = {"state": stated.missing if stated else {}}
     unread.update({mode: reads.missing if reads else {} for mode, reads in acted.items()})
     notes = _about(run, group, evidence)

@@ -177,12 +177,15 @@ def adherence_utilities(run: Run, cell: Cell, items: Sequence[StoredItem], depth
 def label_table(run: Run, group: Arms) -> LabelTable:
     """The labels of a group's modes. Every draw is a row of its own, in the cluster of its family.
 
-    The stated values of a scenario are the mean over its statements, so that all its draws are held against the same.
+    A mode that nothing is drawn of yet is left out. The stated values of a scenario are the mean over its statements, so that all its draws are held against the same.
     """
     deep = max((cell.samples for cell in group.modes.values()), default=1)
     stated = np.repeat(stated_grades(run, group), deep, axis=0)
     modes = {}
     for mode, cell in group.modes.items():
+        asked = _asked(run, group, cell, deep)
+        if not asked.any():
+            continue  # the run stopped before it began
         action = stage_reads(run, group, cell, "action")
         thought = None if mode.partition(":")[0] == "fast" else stage_reads(run, group, cell, "reasoning")
         modes[mode] = Stages(
@@ -190,7 +193,7 @@ def label_table(run: Run, group: Arms) -> LabelTable:
             reasoning=None if thought is None else _rows(thought.panel, deep),
             action=_rows(None if action is None else action.panel, deep, like=stated),
             betrayed=_rows(None if action is None else action.panel_betrayed, deep, like=stated),
-            asked=_asked(run, group, cell, deep),
+            asked=asked,
         )
     return LabelTable(
         scenarios=tuple(f"{item.id}#{draw}" for item in group.items for draw in range(deep)),
