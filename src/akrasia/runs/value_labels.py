@@ -177,7 +177,8 @@ def adherence_utilities(run: Run, cell: Cell, items: Sequence[StoredItem], depth
 def label_table(run: Run, group: Arms) -> LabelTable:
     """The labels of a group's modes. Every draw is a row of its own, in the cluster of its family.
 
-    A mode that nothing is drawn of yet is left out. The stated values of a scenario are the mean over its statements, so that all its draws are held against the same.
+    A mode that nothing is drawn of yet is left out. The stated values of a scenario are the mean over its statements,
+    so that all its draws are held against the same.
     """
     deep = max((cell.samples for cell in group.modes.values()), default=1)
     stated = np.repeat(stated_grades(run, group), deep, axis=0)
