@@ -37,6 +37,18 @@ def test_help_loads_nothing_heavy() -> None:
     assert out.splitlines()[-1] == "[]"
 
 
+def test_a_run_loads_no_numbers(tmp_path: Path) -> None:
+    (tmp_path / "answers.py").write_text("def two(request):\n    return '#### 2'\n")
+    (tmp_path / "suite.jsonl").write_text('{"id": 1, "input": "1 + 1?", "target": "2", "utility": "numeric"}\n')
+    code = (
+        "import sys, akrasia\n"
+        "akrasia.run('run', model='scripted:answers:two', suite='suite.jsonl', samples=2)\n"
+        "print(sorted({'numpy', 'scipy', 'aiohttp', 'pyarrow', 'matplotlib', 'akrasia.risk'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
 def test_version_is_written_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert akrasia("--version").out == akrasia("-V").out == f"akrasia {project['version']}\n"

@@ -90,11 +90,19 @@ class Purchases:
             refused = self._store.find_refusal(key)
             if refused is not None:
                 raise CallRefused(refused)
-        if not self._meter.may_buy():
+        if self._meter.stopping or (self._allowance is not None and not self._meter.may_buy()):
             raise Stopped
         self._under_way[key] = None
         try:
-            reply = await self._bought(model, place, request, (key, digest, body))
+            if self._allowance is None:
+                reply = await self._bought(model, place, request, (key, digest, body))
+            elif not await self._allowance.enter(place.role):
+                raise Stopped
+            else:
+                try:
+                    reply = await self._bought(model, place, request, (key, digest, body))
+                finally:
+                    self._allowance.leave(place.role)
         except BaseException as error:
             if isinstance(error, CallRefused):
                 self._store.put_refusal(place, key, str(error))
@@ -108,18 +116,12 @@ class Purchases:
         return reply
 
     async def _bought(self, model: Model, place: CallPlace, request: Request, names: tuple[str, str, bytes]) -> Reply:
-        """The answer from the model, committed and counted; with a budget, when that has room for it."""
+        """The answer from the model, committed and counted."""
         key, digest, body = names
-        if self._allowance is not None and not await self._allowance.enter(place.role):
-            raise Stopped
-        try:
-            reply = await self._complete(model, request, body)
-            self._store.put_call(place, key, (digest, body), reply)
-            await self._store.committed()
-            self._meter.bought(place, reply)
-        finally:
-            if self._allowance is not None:
-                self._allowance.leave(place.role)
+        reply = await self._complete(model, request, body)
+        self._store.put_call(place, key, (digest, body), reply)
+        await self._store.committed()
+        self._meter.bought(place, reply)
         if request.logprobs is not None and reply.logprobs is None and id(model) not in self._without_logprobs:
             self._without_logprobs.add(id(model))
             self._on_notice(f"{model.name.partition('@')[0]} gives no log-probabilities: --logprobs keeps none of it")
@@ -218,6 +220,11 @@ class DurableAsk:
     def at(self, sample: int) -> DurableAsk:
         """The same door, bound to one sample of the item."""
         return DurableAsk(self._counter, self._models, (self._cell_id, self._cell), self._position, sample)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The id of the cell, and the position of the item."""
+        return self._cell_id, self._position
 
     def again_at(self, sample: int) -> DurableAsk:
         """The same door for a sample that is measured again: judges' answers of earlier sittings do not count."""

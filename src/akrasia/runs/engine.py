@@ -108,10 +108,10 @@ def _check_width(plan: Plan, suite: str, item: Item, utility: Utility) -> None:
 
 def _check_enough(plan: Plan) -> None:
     """Refuse a suite that has too few items for any interval to be looked at."""
-    from akrasia.runs.until_width import width_plan
-
     if plan.config.until_width is None:
         return
+    from akrasia.runs.until_width import width_plan
+
     least = width_plan(plan.config.until_width, plan.config.samples).min_items
     for planned in plan.cells:
         if len(planned.items) < least:
@@ -255,22 +255,25 @@ class Engine:
         if not isinstance(strategy, Live):
             raise TypeError(f"{planned.cell.name} is pooled and has no units")
         candidates = await strategy(item, samples, ask)
-        again = self._store.samples_missing(cell_id, unit.position, samples)
-        asks = [ask.again_at(sample) if sample in again else ask.at(sample) for sample in samples]
-        scores = await self._score_all(item, candidates, asks)
+        scores = await self._score_all(item, samples, candidates, ask)
         name = utility_of(item)
         for sample, candidate, score in zip(samples, candidates, scores, strict=True):
             self._store.put_candidate((cell_id, unit.position, sample), candidate, name, score)
             self._meter.made(cell_id, score)
         return scores
 
-    async def _score_all(self, item: Item, candidates: Sequence[Candidate], asks: Sequence[DurableAsk]) -> list[Score]:
+    async def _score_all(
+        self, item: Item, samples: Sequence[int], candidates: Sequence[Candidate], ask: DurableAsk
+    ) -> list[Score]:
         judge = getattr(self._utilities[utility_of(item)], "judge", None)
         if judge is None:
             return [await self._score(item, candidate) for candidate in candidates]
-        return await all_ended(
-            _judged(judge, item, candidate, ask) for candidate, ask in zip(candidates, asks, strict=True)
+        again = self._store.samples_missing(*ask.place, samples)
+        judged = (
+            _judged(judge, item, candidate, ask.again_at(sample) if sample in again else ask.at(sample))
+            for sample, candidate in zip(samples, candidates, strict=True)
         )
+        return await all_ended(judged)
 
     async def _score(self, item: Item, candidate: Candidate) -> Score:
         if candidate.text is None:

@@ -18,12 +18,11 @@ from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
-from akrasia.runs.meter import Meter
+from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
 from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites
 from akrasia.runs.prices import Prices, Rates, check_prices, cost
 from akrasia.runs.store import CellTotals, Store
-from akrasia.runs.until_width import WidthNotReached
 from akrasia.strategies import Live
 
 

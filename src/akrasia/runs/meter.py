@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from akrasia.core import AkrasiaError, BudgetReached, Reply, Score
+from akrasia.core import AkrasiaError, BudgetReached, Reply, RunIncomplete, Score
 from akrasia.runs.prices import Rates, cost
 from akrasia.runs.store import CallPlace, CellTotals, RoleTotals
 
 if TYPE_CHECKING:
     from akrasia.runs.pace import Pace
+
+
+class WidthNotReached(RunIncomplete):
+    """Every item is used up and the interval is still wider than wanted: only more items make the run go on."""
 
 
 class Mean(Struct, frozen=True):
@@ -128,7 +132,9 @@ class Meter:
         self.tokens += tokens
         self.cost += spent
         if calls:
-            sums = self._by_role.setdefault(role, [0, 0, 0.0])
+            sums = self._by_role.get(role)
+            if sums is None:
+                sums = self._by_role[role] = [0, 0, 0.0]
             sums[0] += calls
             sums[1] += tokens
             sums[2] += spent
@@ -136,16 +142,17 @@ class Meter:
     def bought(self, place: CallPlace, reply: Reply) -> None:
         """Count one bought answer."""
         usage = reply.usage
+        prompt, generated = usage.prompt_tokens, usage.completion_tokens
         self.calls += 1
         price = self._rates.of(place.cell, place.role)
-        spent = cost(price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+        spent = None if price is None else cost(price, prompt, generated, usage.cached_tokens)
         if spent is None:
             self.cost_known = False
-        if usage.prompt_tokens is None or usage.completion_tokens is None:
+        if prompt is None or generated is None:
             self._unknown += 1
-        generated = usage.completion_tokens or 0
-        self.generated_by_cell[place.cell] += generated
-        self._add(place.role, 1, (usage.prompt_tokens or 0) + generated, spent or 0.0)
+        if generated:
+            self.generated_by_cell[place.cell] += generated
+        self._add(place.role, 1, (prompt or 0) + (generated or 0), spent or 0.0)
 
     def made(self, cell: int, score: Score) -> None:
         """Count one candidate."""

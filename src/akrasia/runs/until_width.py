@@ -9,16 +9,13 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from akrasia.core import AkrasiaError, RunIncomplete
+from akrasia.core import AkrasiaError
 from akrasia.risk import UntilWidth, candidates_needed, decide
 from akrasia.runs.config import FIRST_CANDIDATES
+from akrasia.runs.meter import WidthNotReached
 
 Draw = Callable[[int, int, int], Awaitable[list[float | None]]]
 """Position of an item and a range of its samples → their utilities, None where missing."""
-
-
-class WidthNotReached(RunIncomplete):
-    """Every item is used up and the interval is still wider than wanted: only more items make the run go on."""
 
 
 def width_plan(half_width: float, most: int) -> UntilWidth:
