@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from akrasia.core import InputError
 from akrasia.judges.encoder_head import CATEGORIES
-from akrasia.judges.sentences import MAX_WORDS, split_sentences
+from akrasia.judges.sentences import MAX_WORDS, PASSAGE_WORDS, split_passages, split_sentences
 from akrasia.judges.training_rows import SENTENCES, read_sentences, sentence_rows, unseen
 
 CASES = {
@@ -48,6 +48,32 @@ def test_every_sentence_is_verbatim_and_no_word_is_lost(text: str) -> None:
         assert len(piece.split()) <= MAX_WORDS
     letters = [character for character in text if character.isalpha()]
     assert [character for piece in pieces for character in piece if character.isalpha()] == letters
+
+
+@pytest.mark.parametrize(
+    ("text", "passages"),
+    [
+        ("One. Two. Three.", ["One. Two. Three."]),
+        ("One. Two. Three. Four. Five.", ["One. Two.", "Three. Four.", "Five."]),
+        ("One.\nTwo. Three.", ["One.", "Two. Three."]),
+        ("- One.  Two!\n\n- Three", ["One.  Two!", "Three"]),
+        ("", []),
+    ],
+)
+def test_passages_join_short_neighbours_on_one_line(text: str, passages: list[str]) -> None:
+    assert list(split_passages(text)) == passages
+
+
+def test_a_passage_does_not_grow_too_long() -> None:
+    long = "We " + "very " * (PASSAGE_WORDS - 2) + "much."
+    assert list(split_passages(f"{long} Yes. No.")) == [long, "Yes. No."]
+
+
+@given(st.text(alphabet="aB.,!? \n…-1", max_size=300))
+def test_passages_hold_the_sentences(text: str) -> None:
+    passages = split_passages(text)
+    assert all(passage in text for passage in passages)
+    assert [sentence for passage in passages for sentence in split_sentences(passage)] == list(split_sentences(text))
 
 
 def test_shipped_sentences_are_enough_balanced_and_split_by_family() -> None:

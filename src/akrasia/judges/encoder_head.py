@@ -3,7 +3,7 @@
 Two registers are told apart, since their labels mean different things. In *speech* (what somebody says to somebody, or
 of themself) a value is upheld, betrayed or absent, and most sentences hold none. In *arguments* (why something should
 be banned or allowed) nearly every text appeals to some value, and nothing is betrayed. Each register has its own
-threshold; a sentence between the two is read by both, in proportion.
+threshold; a passage between the two is read by both, in proportion.
 
 Fitting is left to `training`, vectors to `embedder`.
 """
@@ -46,7 +46,7 @@ class Threshold(Struct, frozen=True):
 
     Attributes:
         slope: one positive number, by Platt's method: it makes odds of logits.
-        at: (20,) the tuned thresholds, which so become a score of `PRESENT`.
+        at: (20,) or (1,), the tuned thresholds, which so become a score of `PRESENT`.
     """
 
     slope: float
@@ -61,49 +61,49 @@ class Head(Struct, frozen=True):
     """Everything between a vector and a verdict.
 
     Attributes:
+        anything: (D, 1) whether speech expresses any value: where it does not, the judge abstains from all 20.
         present: (D, 20) whether speech expresses a value at all.
         polarity: (D, 20) whether what it expresses upholds (positive) or betrays it.
         argument: (D, 20) whether an argument appeals to a value.
         register: (D, 1) argument (positive) or speech.
-        upholds, betrays, appeals: thresholds of the three.
+        expresses, upholds, betrays, appeals: thresholds of speech as a whole, of either polarity, and of arguments.
     """
 
+    anything: Layer
     present: Layer
     polarity: Layer
     argument: Layer
     register: Layer
+    expresses: Threshold
     upholds: Threshold
     betrays: Threshold
     appeals: Threshold
 
-    def raw(self, vectors: NDArray[np.floating]) -> tuple[Floats, Floats, Floats, Floats]:
-        """Logits before thresholds of (N, D) vectors: upholds, betrays, appeals (N, 20 each), register (N, 1)."""
+    def speech_logits(self, vectors: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
+        """Logits before thresholds of (N, D) vectors, read as speech: upholds, betrays (N, 20), anything (N, 1)."""
         present, polarity = self.present.logits(vectors), self.polarity.logits(vectors)
-        return (
-            both(present, polarity),
-            both(present, -polarity),
-            self.argument.logits(vectors),
-            self.register.logits(vectors),
-        )
+        return both(present, polarity), both(present, -polarity), self.anything.logits(vectors)
 
     def read(self, vectors: NDArray[np.floating]) -> tuple[Floats, Floats]:
-        """Scores of (N, D) vectors, one of them per sentence: (N, 20) upheld, (N, 20) betrayed, from `PRESENT` on."""
-        upholds, betrays, appeals, register = self.raw(vectors)
-        share = sigmoid(register)
-        upheld = (1 - share) * self.upholds.shifted(upholds) + share * self.appeals.shifted(appeals)
-        betrayed = (1 - share) * self.betrays.shifted(betrays) + share * _NOT_BETRAYED
+        """Scores of (N, D) vectors, one per passage: (N, 20) upheld, (N, 20) betrayed, from `PRESENT` on."""
+        upholds, betrays, anything = self.speech_logits(vectors)
+        speaks = self.expresses.shifted(anything)
+        share = sigmoid(self.register.logits(vectors))
+        appeals = self.appeals.shifted(self.argument.logits(vectors))
+        upheld = (1 - share) * np.minimum(self.upholds.shifted(upholds), speaks) + share * appeals
+        betrayed = (1 - share) * np.minimum(self.betrays.shifted(betrays), speaks) + share * _NOT_BETRAYED
         return sigmoid(upheld), sigmoid(betrayed)
 
 
 def pool(upheld: Floats, betrayed: Floats) -> tuple[Floats, NDArray[np.int8], NDArray[np.intp]]:
-    """One text's verdict from its sentences: the most telling sentence speaks for it.
+    """One text's verdict from its passages: the most telling passage speaks for it.
 
     Args:
-        upheld: (S, 20) scores of S ≥ 1 sentences.
+        upheld: (S, 20) scores of S ≥ 1 passages.
         betrayed: likewise.
 
     Returns:
-        (20,) scores (0 where betrayed), polarity (1 upholds, −1 betrays, 0 absent) and the index of the sentence that
+        (20,) scores (0 where betrayed), polarity (1 upholds, −1 betrays, 0 absent) and the index of the passage that
         decided. Where a text upholds and betrays the same value, the higher score wins.
     """
     best, worst = upheld.max(axis=0), betrayed.max(axis=0)
@@ -125,8 +125,8 @@ def sigmoid(logits: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
 
 
-_LAYERS = ("present", "polarity", "argument", "register")
-_THRESHOLDS = ("upholds", "betrays", "appeals")
+_LAYERS = ("anything", "present", "polarity", "argument", "register")
+_THRESHOLDS = ("expresses", "upholds", "betrays", "appeals")
 
 
 def save_head(head: Head, path: Path) -> None:

@@ -49,3 +49,12 @@ def fit_layer(vectors: NDArray[np.floating], labels: Floats, *, ridge: float, sh
     weights = found.reshape(width, count + common)
     whole = weights[:, :count] + weights[:, count:].sum(axis=1, keepdims=True)
     return Layer(whole[:-1], whole[-1])
+
+
+def platt_slope(logits: Floats, labels: Floats) -> float:
+    """The slope of the logistic regression of labels on logits: what makes their differences log odds.
+
+    Source: J. Platt, Probabilistic outputs for support vector machines, 1999.
+    """
+    found = fit_layer(logits.reshape(-1, 1), labels.reshape(-1, 1), ridge=1e-6)
+    return float(found.weights[0, 0])

@@ -1,4 +1,4 @@
-"""Where the sentences of a text begin and end, so that each can be read, and quoted, as it stands.
+"""Where the sentences and passages of a text begin and end, so that each can be read, and quoted, as it stands.
 
 A few rules for prose and chat: no language model, no list of a language's words beyond common abbreviations. What a
 sentence expresses is left to the judges.
@@ -10,6 +10,9 @@ import re
 
 MAX_WORDS = 60
 """A longer sentence is cut, at a comma or, where there is none, between words: the encoder reads no further."""
+PASSAGE_WORDS = 60
+WHOLE_LINE = 3
+"""How much is read at once: about what the encoder was trained on. A sentence alone often says too little."""
 
 _ABBREVIATIONS = frozenset(
     re.findall(
@@ -21,6 +24,7 @@ _ABBREVIATIONS = frozenset(
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s)|[。！？]+[」』”’]*|\n+")
 _MARKER = re.compile(r"(?:[-*•–—>#]+|\(?\d{1,3}[.)])\s+")
 _LAST_WORD = re.compile(r"([^\s\"'“‘(]+)$")
+_WORD = re.compile(r"\S+")
 _CUT = re.compile(r"(?<=[,;:—–])\s+")
 
 
@@ -30,15 +34,50 @@ def split_sentences(text: str) -> tuple[str, ...]:
     List markers and surrounding space are left out, and so are pieces without a letter or a digit. No piece has more
     than `MAX_WORDS` words.
     """
-    pieces: list[str] = []
+    return tuple(text[start:end] for start, end in _spans(text))
+
+
+def split_passages(text: str) -> tuple[str, ...]:
+    """The passages of a text, in order, each verbatim: what is read at once.
+
+    A line of at most `WHOLE_LINE` sentences is one passage; a longer one is read two sentences at a time. No passage of
+    several sentences has more than `PASSAGE_WORDS` words.
+    """
+    lines: list[list[tuple[int, int]]] = []
+    for span in _spans(text):
+        if lines and "\n" not in text[lines[-1][-1][1] : span[0]]:
+            lines[-1].append(span)
+        else:
+            lines.append([span])
+    found: list[tuple[int, int]] = []
+    for line in lines:
+        if len(line) <= WHOLE_LINE and _short(text, line[0][0], line[-1][1]):
+            found.append((line[0][0], line[-1][1]))
+            continue
+        at = 0
+        while at < len(line):
+            pair = line[at : at + 2]
+            size = len(pair) if _short(text, pair[0][0], pair[-1][1]) else 1
+            found.append((pair[0][0], pair[size - 1][1]))
+            at += size
+    return tuple(text[start:end] for start, end in found)
+
+
+def _short(text: str, start: int, end: int) -> bool:
+    return len(text[start:end].split()) <= PASSAGE_WORDS
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Where the sentences begin and end."""
+    spans: list[tuple[int, int]] = []
     start = 0
     for match in _END.finditer(text):
         if match.start() < start or not _ends_here(text, start, match):
             continue
-        pieces.extend(_tidy(text[start : match.end()]))
+        spans.extend(_tidy(text, start, match.end()))
         start = match.end()
-    pieces.extend(_tidy(text[start:]))
-    return tuple(pieces)
+    spans.extend(_tidy(text, start, len(text)))
+    return spans
 
 
 def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
@@ -62,29 +101,33 @@ def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
     return not (len(last) == 1 and last.isalpha() and last != "i") and not (alone.isdigit() and len(alone) <= 3)
 
 
-def _tidy(piece: str) -> list[str]:
-    stripped = piece.strip()
-    marker = _MARKER.match(stripped)
+def _tidy(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """A piece without surrounding space and list marker, cut where it is too long; nothing where it has no letter."""
+    start, end = _trim(text, start, end)
+    marker = _MARKER.match(text, start, end)
     if marker is not None:
-        stripped = stripped[marker.end() :]
-    if not any(character.isalnum() for character in stripped):
+        start = marker.end()
+    if not any(character.isalnum() for character in text[start:end]):
         return []
-    return [stripped] if len(stripped.split()) <= MAX_WORDS else _cut(stripped)
+    return [(start, end)] if len(text[start:end].split()) <= MAX_WORDS else _cut(text, start, end)
 
 
-def _cut(sentence: str) -> list[str]:
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _cut(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """A sentence that is too long, in pieces: at commas as far as they help, else after every `MAX_WORDS` words."""
-    pieces: list[str] = []
-    start = 0
-    breaks = [match.end() for match in _CUT.finditer(sentence)]
-    words = [match.span() for match in re.finditer(r"\S+", sentence)]
-    while start < len(sentence):
-        inside = [(a, b) for a, b in words if a >= start]
-        if len(inside) <= MAX_WORDS:
-            pieces.append(sentence[start:].strip())
-            break
-        limit = inside[MAX_WORDS - 1][1]
-        end = max((at for at in breaks if inside[MAX_WORDS // 3][1] < at <= limit), default=limit)
-        pieces.append(sentence[start:end].strip())
-        start = end
-    return [piece for piece in pieces if any(character.isalnum() for character in piece)]
+    pieces: list[tuple[int, int]] = []
+    breaks = [match.end() for match in _CUT.finditer(text, start, end)]
+    words = [match.end() for match in _WORD.finditer(text, start, end)]
+    at = 0
+    while len(words) - at > MAX_WORDS:
+        limit = words[at + MAX_WORDS - 1]
+        stop = max((place for place in breaks if words[at + MAX_WORDS // 3] < place <= limit), default=limit)
+        pieces.append(_trim(text, start, stop))
+        start = stop
+        at = sum(word <= stop for word in words)
+    pieces.append(_trim(text, start, end))
+    return [(first, last) for first, last in pieces if any(character.isalnum() for character in text[first:last])]
