@@ -1,4 +1,4 @@
-"""The card of the encoder's head: its sources, how it does on data that decided nothing, what it is bad at."""
+"""The card of the encoder's head: its sources, how it does on held-out data, what it is bad at."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _VALUEEVAL = (
 _SENTENCES = "Akrasia's labelled sentences (data/sentences.jsonl), written and labelled by language models, Apache-2.0"
 _THRESHOLDS = (
     "Grouped cross-validation on the fifth of the training groups (conclusions, families) that the encoder never saw; "
-    "validation and held-out rows decided nothing."
+    "validation and held-out rows set none."
 )
 _BAD_AT = (
     "Polarity: betrayals in plain, friendly or ironic words are often missed or read as upholding, and the reverse.",

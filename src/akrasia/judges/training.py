@@ -2,8 +2,8 @@
 
 The encoder itself is not trained here (`benchmarks/encoder/finetune.py` does that, with torch). It has seen four fifths
 of the training groups, and reads those better than it reads anything new. Thresholds are therefore tuned on the fifth
-that it never saw, by cross-validation over groups. The held-out sentences and ValueEval's validation split decide
-nothing: they are read once, for the card.
+that it never saw, by cross-validation over groups. The held-out sentences and ValueEval's validation split are read
+for the card alone.
 """
 
 from __future__ import annotations
