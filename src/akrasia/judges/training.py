@@ -62,7 +62,7 @@ class TrainingReport(Struct, frozen=True):
         out: the folder that now holds the head and its card.
         arguments, speech: rows that were trained on.
         tuned_on: rows among them that the encoder had never seen, on which thresholds were tuned.
-        card: the figures on data that decided nothing.
+        card: the figures on held-out data.
     """
 
     out: str
