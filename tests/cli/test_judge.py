@@ -157,7 +157,9 @@ class TestLabel:
         (folder / "script.py").write_text(
             SCRIPT.replace("def judge(request):", "def judge(request):\n    raise OSError")
         )
+        assert_refused(judge(folder, *arguments), "out.jsonl exists", "another file")
         # Another script has another fingerprint, so its replies are its own.
+        arguments[5] = "again.jsonl"
         result = judge(folder, *arguments, "--json")
         assert json.loads(result.out)["missing"] == 40
 

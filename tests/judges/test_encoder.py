@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,3 +118,10 @@ def test_promises_on_held_out_sentences(encoder: Encoder) -> None:
     neutral = (held.upholds + held.betrays).sum(axis=1) == 0
     assert neutral.sum() >= 100
     assert (polarity[neutral] != 0).any(axis=1).mean() <= 0.10
+
+
+def test_the_encoder_leaves_nothing_behind_in_the_home_folder(tmp_path: Path) -> None:
+    code = "from akrasia.judges.encoder import build; build('').read_texts(['I keep my word.'])"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache"), "PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", code], check=True, env=home)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

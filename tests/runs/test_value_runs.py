@@ -179,6 +179,15 @@ def test_a_judge_with_other_settings_is_another_judge(tmp_path: Path) -> None:
         )
 
 
+def test_a_panel_says_which_of_its_judges_reads_nothing(tmp_path: Path) -> None:
+    go(tmp_path / "run", "half_hearted", judge=[f"llm:{HERE}judge", f"llm:{HERE}silent_judge"], strategy="fast")
+    found = measured(tmp_path / "run")
+    told = [one.message for one in found.diagnostics if one.code == "judge_unread"]
+    assert len(told) == 2
+    assert all("silent_judge could not read" in message for message in told)
+    assert "fast" in found.splits  # by the one who reads
+
+
 def test_repeated_reading_is_kept_apart(tmp_path: Path) -> None:
     go(tmp_path / "run", "saint", limit=4, samples=1, strategy="fast", judge_repeats=3)
     with akrasia.load_run(tmp_path / "run") as run:

@@ -142,3 +142,8 @@ def rater(request: Request, sample: int) -> str:
         return saint(request, sample)
     listed = re.findall(r"^- ([a-z-]+):", request.messages[-1].content, re.MULTILINE)
     return "Here: " + json.dumps({value: 6 if value in stated(request) else 1 for value in listed[1:]})
+
+
+def silent_judge(request: Request, sample: int) -> str:
+    """Gives no verdict on anything."""
+    return "I would rather not say."

@@ -79,5 +79,5 @@ def _sample_values(run: Run, labels: int, out: Path, seed: int, json: bool) -> N
         return
     print(
         f"{out}: {counted(scenarios, 'scenario')} with all texts of {counted(modes, 'mode')}; fill in 1 or 0 for every "
-        f"value, then akrasia gap {run.folder} --gold {out}"
+        f"value (stated: 1 where at least half of the statements uphold it), then akrasia gap {run.folder} --gold {out}"
     )

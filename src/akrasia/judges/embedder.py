@@ -5,6 +5,7 @@ What the vectors say about values is left to `encoder_head`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -37,8 +38,11 @@ class Embedder:
 
     @cached_property
     def _session(self) -> InferenceSession:
-        from onnxruntime import InferenceSession, SessionOptions
+        # No telemetry: the library collects some from its import on, unless told not to before.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        from onnxruntime import InferenceSession, SessionOptions, disable_telemetry_events
 
+        disable_telemetry_events()
         options = SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
@@ -15,7 +16,7 @@ from akrasia.gap.pressure import PressureContrasts
 from akrasia.gap.sensitivity import SensitivityBand, sensitivity_band
 from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
-from akrasia.runs.value_labels import Arms, arms, label_table, stage_reads
+from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
 from akrasia.stats.diagnostic import Diagnostic, ordered
@@ -103,7 +104,7 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
     acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items() if mode in table.modes}
     unread = {"state": stated.missing if stated else {}}
     unread.update({mode: reads.missing if reads else {} for mode, reads in acted.items()})
-    notes = _about(run, group, evidence)
+    notes = _about(run, group, evidence) + _blind_judges({"state": stated, **acted})
     splits, noises, contrasts = {}, {}, {}
     for mode, reads in acted.items():
         if stated is None or reads is None:
@@ -183,6 +184,27 @@ def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
                 "warning",
             )
         )
+    return found
+
+
+def _blind_judges(stages: Mapping[str, StageReads | None]) -> list[Diagnostic]:
+    """Which of several judges could not read texts that others read: their panel then speaks for fewer."""
+    found = []
+    for name, reads in stages.items():
+        if reads is None or len(reads.judges) < 2:
+            continue
+        read = ~np.isnan(reads.scores[:, 0]).all(axis=-1)
+        texts = int(read.any(axis=0).sum())
+        for judge, number in zip(reads.judges, read.sum(axis=(1, 2)), strict=True):
+            if number < texts:
+                found.append(
+                    Diagnostic(
+                        "judge_unread",
+                        f"{name}: {judge} could not read {texts - int(number)} of {texts} texts that others read: "
+                        "there the figures are the others' alone",
+                        "warning",
+                    )
+                )
     return found
 
 

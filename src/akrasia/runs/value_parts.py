@@ -77,7 +77,8 @@ def split_of(group: Arms, stated: StageReads, acted: StageReads, how: HowValues)
     }  # fmt: skip
     if len(acted.judges) == 2 and acted.judges == stated.judges:
         one, two = (Drawn(mean_known(stated.scores[judge, 0], 1), acted.scores[judge, 0]) for judge in (0, 1))
-        if not np.array_equal(one.actions, two.actions, equal_nan=True):
+        both = ~np.isnan(one.actions).all() and ~np.isnan(two.actions).all()
+        if both and not np.array_equal(one.actions, two.actions, equal_nan=True):
             return split(one, second=two, **common)
     return split(Drawn(mean_known(stated.panel, 1), acted.panel), **common)
 
