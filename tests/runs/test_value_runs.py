@@ -188,6 +188,14 @@ def test_a_panel_says_which_of_its_judges_reads_nothing(tmp_path: Path) -> None:
     assert "fast" in found.splits  # by the one who reads
 
 
+def test_draws_lend_no_support(tmp_path: Path) -> None:
+    go(tmp_path / "run", limit=5, samples=4, strategy="fast")
+    gap = measured(tmp_path / "run").gap.modes["fast"]
+    # Five scenarios of three values each: no value is stated in ten scenarios, however often they are drawn.
+    assert sum(one.support for one in gap.by_value.values()) == 15
+    assert gap.macro_f1 is None
+
+
 def test_repeated_reading_is_kept_apart(tmp_path: Path) -> None:
     go(tmp_path / "run", "saint", limit=4, samples=1, strategy="fast", judge_repeats=3)
     with akrasia.load_run(tmp_path / "run") as run:

@@ -24,7 +24,8 @@ class Arm(Struct, frozen=True):
     Attributes:
         stages: checked labels; reasoning is None where the arm has none.
         frame: what rows and columns stand for.
-        present: (S, V) whether a value is stated or acted on there in any arm: its support.
+        present: (S, V) whether a value is stated or acted on there in any arm: its support. Of several draws of a
+            scenario the first row stands for all.
         reasoning_due: the arm should have reasoning and has none, so survival and suppression have no value.
         threshold: from which grade a value is present.
         level: nominal coverage.
@@ -59,6 +60,14 @@ class Arm(Struct, frozen=True):
 def union_present(stages: Stages, threshold: float) -> BoolArray:
     """(S, V) whether a value is stated or acted on."""
     return np.asarray((bits(stages.stated, threshold) == 1) | (bits(stages.action, threshold) == 1), dtype=np.bool_)
+
+
+def once_each(present: BoolArray, items: Sequence[str]) -> BoolArray:
+    """(S, V) with every scenario's presence, in any of its rows, at its first row alone: what support counts."""
+    _, first, row = np.unique(np.asarray(items), return_index=True, return_inverse=True)
+    found = np.zeros_like(present)
+    np.logical_or.at(found, first[row], present)
+    return found
 
 
 def macro_f1(pair: PairCounts, supported: Sequence[int]) -> Linear | None:

@@ -50,6 +50,7 @@ def measure_table(
         clusters=table.clusters,
         domains=table.domains if any(table.domains) else None,
         pressures=table.pressures,
+        items=table.items,
         threshold=threshold,
         level=level,
     )

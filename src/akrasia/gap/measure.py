@@ -26,6 +26,7 @@ from akrasia.gap.figures import (
     macro_f1,
     manhattan_floor,
     mean_kappa,
+    once_each,
     rates,
     stage_pairs,
     union_present,
@@ -105,6 +106,7 @@ def measure_modes(
     clusters: ArrayLike | None = None,
     domains: Sequence[str] | None = None,
     pressures: Sequence[str] | None = None,
+    items: Sequence[str] | None = None,
     threshold: float = PRESENT,
     level: float = 0.95,
 ) -> Modes:
@@ -118,6 +120,8 @@ def measure_modes(
         clusters: S families; None: every scenario is its own.
         domains: S labels; None: one domain.
         pressures: S labels.
+        items: S labels: rows that are draws of one scenario have the same, and lend a value support once; None: every
+            row is a scenario of its own.
         threshold: the grade from which a value is present.
         level: nominal coverage of every interval.
 
@@ -138,6 +142,8 @@ def measure_modes(
             raise InputError(f"the arm {name!r} was asked about no scenario: leave it out")
     frame = make_frame((shape[0], shape[1]), values, clusters, domains, pressures)
     present = np.any([union_present(stages, threshold) for stages in read.values()], axis=0)
+    if items is not None:
+        present = once_each(present, items)
     arms = {}
     for name, stages in read.items():
         used = of_arm(name, stages)

@@ -46,6 +46,7 @@ class LabelTable(Struct, frozen=True):
         clusters: S labels of scenario families.
         domains: S labels.
         pressures: S labels ("none" for the neutral twin), "" where it is not known; None where none is.
+        items: S labels: which rows are draws of one scenario; None: every row is a scenario of its own.
     """
 
     scenarios: tuple[str, ...]
@@ -54,3 +55,4 @@ class LabelTable(Struct, frozen=True):
     clusters: tuple[str, ...]
     domains: tuple[str, ...]
     pressures: tuple[str, ...] | None = None
+    items: tuple[str, ...] | None = None

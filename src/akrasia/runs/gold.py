@@ -76,6 +76,10 @@ def direct_cell(run: Run, name: str | None) -> Cell:
     for cell in run.cells:
         if cell.strategy == "direct":
             return cell
+    if any(cell.strategy.partition(":")[0] == "state" for cell in run.cells):
+        raise InputError(
+            f"{run.folder} is a value run: its gold corrects the gap, with akrasia gap {run.folder} --gold FILE"
+        )
     raise InputError(f"{run.folder} has no direct draws; name a cell: {', '.join(cell.name for cell in run.cells)}")
 
 

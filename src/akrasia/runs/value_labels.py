@@ -203,6 +203,7 @@ def label_table(run: Run, group: Arms) -> LabelTable:
         clusters=_repeated([item.cluster or item.id for item in group.items], deep),
         domains=_repeated([str(item.metadata.get("domain", "")) for item in group.items], deep),
         pressures=_repeated([str(item.metadata.get("pressure", "")) for item in group.items], deep),
+        items=_repeated([item.id for item in group.items], deep),
     )
 
 

@@ -121,7 +121,7 @@ def rated_of(run: Run, group: Arms, table: LabelTable, how: HowValues) -> Rated 
     }
     gap = measure_modes(
         modes, values=table.values, clusters=table.clusters, domains=table.domains, pressures=table.pressures,
-        threshold=how.threshold, level=how.level,
+        items=table.items, threshold=how.threshold, level=how.level,
     )  # fmt: skip
     samples = range(ratings.shape[1])
     spread = reading_spread(
