@@ -1,10 +1,11 @@
-"""Keeps calls under way from overrunning a budget: who may begin now, and who waits for others to end."""
+"""Who may buy now, and who waits for others to end: so that a budget is not overrun, and a kill loses little."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
 
+from akrasia.core import Model
 from akrasia.runs.meter import Meter
 
 
@@ -59,3 +60,52 @@ class Allowance:
             if going_on:
                 self._under_way[role] += 1
             turn.set_result(None)
+
+
+class Window:
+    """Holds the answers of one model that are not yet safe to as many as its endpoint gives at once.
+
+    An answer counts until it is committed, so a kill loses what was in flight by the endpoint's own limit, and no more.
+
+    Args:
+        model: whose answers.
+    """
+
+    __slots__ = ("_model", "_unsafe", "_waiting")
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._unsafe = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def enter(self) -> bool:
+        """Take a place at once. False: none is free, so `await wait()`, which takes one too. Each is left again."""
+        if self._waiting or self._unsafe >= self._most():
+            return False
+        self._unsafe += 1
+        return True
+
+    async def wait(self) -> None:
+        """Take a place as soon as one is free, in the order of asking."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """An answer is safe, or there is none."""
+        self._unsafe -= 1
+        if not self._waiting:
+            return
+        while self._waiting and self._unsafe < self._most():
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._unsafe += 1
+                turn.set_result(None)
+
+    def _most(self) -> int:
+        return self._model.concurrency * max(1, self._model.choices)

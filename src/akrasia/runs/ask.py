@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Request, RunIncomplete, Sampling
 from akrasia.core.cell import Cell, candidate_seed
-from akrasia.runs.allowance import Allowance
+from akrasia.runs.allowance import Allowance, Window
 from akrasia.runs.meter import Meter
 from akrasia.runs.store import CallPlace, Store
 from akrasia.strategies.tasks import REASON, STATE
@@ -65,6 +65,7 @@ class Purchases:
         # The samples of an item share their request's body, so its hash is taken once.
         self._digests: dict[bytes, str] = {}
         self._sources: dict[int, str] = {}
+        self._windows: dict[int, Window] = {}
 
     async def buy(self, model: Model, place: CallPlace, request: Request) -> Reply:
         """The answer to one request at one place.
@@ -118,14 +119,26 @@ class Purchases:
     async def _bought(self, model: Model, place: CallPlace, request: Request, names: tuple[str, str, bytes]) -> Reply:
         """The answer from the model, committed and counted."""
         key, digest, body = names
-        reply = await self._complete(model, request, body)
-        self._store.put_call(place, key, (digest, body), reply)
-        await self._store.committed()
+        window = self._windows.get(id(model)) or self._window(model)
+        if not window.enter():
+            await window.wait()
+        try:
+            if self._meter.stopping:
+                raise Stopped
+            reply = await self._complete(model, request, body)
+            self._store.put_call(place, key, (digest, body), reply)
+            await self._store.committed()
+        finally:
+            window.leave()
         self._meter.bought(place, reply)
         if request.logprobs is not None and reply.logprobs is None and id(model) not in self._without_logprobs:
             self._without_logprobs.add(id(model))
             self._on_notice(f"{model.name.partition('@')[0]} gives no log-probabilities: --logprobs keeps none of it")
         return reply
+
+    def _window(self, model: Model) -> Window:
+        window = self._windows[id(model)] = Window(model)
+        return window
 
     def _digest(self, body: bytes) -> str:
         if len(self._digests) >= 1024:
