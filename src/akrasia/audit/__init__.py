@@ -1,0 +1,23 @@
+"""VIVALDI: whether a text keeps the values that it is held against, and the least rewrite that mends it."""
+
+from akrasia.audit.records import (
+    AuditStage,
+    GuardVerdict,
+    Plan,
+    Revision,
+    Spent,
+    Target,
+    Trail,
+    Verdict,
+)
+
+__all__ = [
+    "AuditStage",
+    "GuardVerdict",
+    "Plan",
+    "Revision",
+    "Spent",
+    "Target",
+    "Trail",
+    "Verdict",
+]
