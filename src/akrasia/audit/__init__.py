@@ -1,5 +1,6 @@
 """VIVALDI: whether a text keeps the values that it is held against, and the least rewrite that mends it."""
 
+from akrasia.audit.adherence import adherence, constitution_target, failed_required, named_target, stated_target
 from akrasia.audit.records import (
     AuditStage,
     GuardVerdict,
@@ -20,4 +21,9 @@ __all__ = [
     "Target",
     "Trail",
     "Verdict",
+    "adherence",
+    "constitution_target",
+    "failed_required",
+    "named_target",
+    "stated_target",
 ]

@@ -21,10 +21,13 @@ class Target(Struct, frozen=True):
     Attributes:
         weights: value id → weight > 0: 1 for each stated value, or a constitution's `weight`.
         required: values that may not lack; a subset of the ids in `weights`. Empty for stated values.
+        exclusive: whether upholding other values of the taxonomy tells against the text, as in the F1 of the
+            value–action gap: True for stated values, False for a constitution.
     """
 
     weights: dict[str, float]
     required: frozenset[str] = frozenset()
+    exclusive: bool = False
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):
@@ -37,6 +40,8 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
         betrayed: values of the target that the text betrays.
         upheld: values of the target that the text upholds.
         unread: values of the target that the judge could not read: neither lacking nor upheld.
+        beyond: values outside the target that the text upholds. They tell against it where the target is exclusive,
+            and are no reason to mend it.
     """
 
     judgement: Judgement
@@ -45,6 +50,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     betrayed: tuple[str, ...] = ()
     upheld: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 class Plan(Struct, frozen=True):
