@@ -1,0 +1,242 @@
+"""Chat completions as server-sent events: splitting the bytes, putting chunks together, and the way back.
+
+Pure. `assemble(emit(x, usage=True)) == x` for every whole completion x; the bytes of a stream may be cut anywhere,
+inside a character too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from akrasia.gateway.wire import Body, ErrorObject, error_body
+
+DONE = b"data: [DONE]\n\n"
+"""The event that ends a stream whole."""
+
+_PIECE = 64
+_BOUNDARY = re.compile(rb"\r?\n\r?\n")
+_BASE = ("id", "created", "model", "system_fingerprint", "service_tier")
+
+
+class EventSplitter:
+    """Hands over whole events: what has come up to the last blank line. The rest waits for more.
+
+    Args:
+        limit: the most bytes that one event may have.
+
+    Attributes:
+        rest: what has come of an event that is not whole yet.
+    """
+
+    def __init__(self, limit: int = 16 * 2**20) -> None:
+        self.rest = b""
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The whole events that have come by now and were not handed over, as they came; b"" for none.
+
+        Raises:
+            ValueError: an event is larger than the limit.
+        """
+        if not self.rest and chunk.endswith(b"\n\n"):
+            return chunk
+        seen = max(0, len(self.rest) - 3)
+        data = self.rest + chunk
+        end = max(data.rfind(b"\n\n", seen) + 2, data.rfind(b"\n\r\n", seen) + 3)
+        if end < 3 and data[:2] != b"\n\n":
+            end = 0
+        self.rest = data[end:]
+        if len(self.rest) > self._limit:
+            raise ValueError(f"an event of more than {self._limit} bytes")
+        return data[:end]
+
+
+def payloads(events: bytes) -> list[bytes]:
+    """The data of each event, in order; comments and events without data are left out.
+
+    Args:
+        events: whole events, as from `EventSplitter.feed`.
+    """
+    found = []
+    for event in _BOUNDARY.split(events):
+        lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
+        if lines:
+            found.append(b"\n".join(lines))
+    return found
+
+
+def encode_event(chunk: Body) -> bytes:
+    """A chunk as an event."""
+    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
+def error_event(error: ErrorObject) -> bytes:
+    """An error as an event; after it a stream ends without `DONE`."""
+    return b"data: " + error_body(error) + b"\n\n"
+
+
+def read_chunks(events: bytes) -> Iterator[Body]:
+    """The chunks in whole events; the closing ``[DONE]`` is none.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: an event holds no JSON object.
+    """
+    for data in payloads(events):
+        if data.strip() != b"[DONE]":
+            yield msgspec.json.decode(data, type=Body)
+
+
+def assemble(chunks: Iterable[Body]) -> Body:
+    """The whole completion that chunks of a stream add up to.
+
+    Strings grow, tool calls are put together by their index, log-probabilities line up; of any other field the last
+    that was not null counts. Choices come out in the order of their index.
+    """
+    whole: Body = {}
+    choices: dict[int, Body] = {}
+    for chunk in chunks:
+        for name, field in chunk.items():
+            if name == "choices":
+                for choice in field or ():
+                    _add_choice(choices.setdefault(choice.get("index", 0), {}), choice)
+            elif field is not None or name not in whole:
+                whole[name] = field
+    if whole.get("usage", ...) is None:
+        del whole["usage"]  # chunks say null until the usage comes
+    whole["object"] = "chat.completion"
+    whole["choices"] = [choices[index] for index in sorted(choices)]
+    return whole
+
+
+def _add_choice(choice: Body, part: Body) -> None:
+    choice.setdefault("index", part.get("index", 0))
+    message = choice.setdefault("message", {})
+    for name, field in (part.get("delta") or {}).items():
+        if name == "tool_calls" and isinstance(field, list):
+            _add_tool_calls(message.setdefault("tool_calls", []), field)
+        elif name == "role":
+            message["role"] = field or message.get("role")
+        else:
+            message[name] = _grown(message.get(name), field)
+    if "logprobs" in part:
+        known = choice.setdefault("logprobs", None)
+        choice["logprobs"] = _grown(known, part["logprobs"])
+    for name, field in part.items():
+        if name not in ("index", "delta", "logprobs") and (field is not None or name not in choice):
+            choice[name] = field
+
+
+def _add_tool_calls(calls: list[Body | None], parts: list[Body]) -> None:
+    for position, part in enumerate(parts):
+        index = part.get("index", position)
+        # A stream that skips ahead is not followed far: an index is the upstream's word.
+        index = index if isinstance(index, int) and 0 <= index <= len(calls) else len(calls)
+        if index == len(calls):
+            calls.append({})
+        call = calls[index] or {}
+        for name, field in part.items():
+            if name in ("id", "type"):
+                call[name] = call.get(name) or field
+            elif name != "index":
+                call[name] = _grown(call.get(name), field)
+        calls[index] = call
+
+
+def _grown(known: Any, part: Any) -> Any:
+    """A field with what a chunk adds to it."""
+    if part is None or known is None:
+        return known if part is None else part
+    if isinstance(known, str) and isinstance(part, str):
+        return known + part
+    if isinstance(known, list) and isinstance(part, list):
+        return [*known, *part]
+    if isinstance(known, dict) and isinstance(part, dict):
+        return known | {name: _grown(known.get(name), field) for name, field in part.items()}
+    return part
+
+
+def emit(completion: Body, *, usage: bool = False) -> Iterator[Body]:
+    """The chunks of a stream that add up to a whole completion.
+
+    One id and `created` in all of them, one finish_reason per choice, reasoning before content, and the usage in a
+    last chunk of its own where it is asked for.
+
+    Args:
+        completion: as from `assemble`, or as an upstream sent it.
+        usage: whether the client asked for the usage (`stream_options.include_usage`).
+    """
+    base: Body = {name: completion[name] for name in _BASE if name in completion}
+    base["object"] = "chat.completion.chunk"
+    if usage and "usage" in completion:
+        base["usage"] = None
+    other = {k: v for k, v in completion.items() if k not in (*_BASE, "object", "choices", "usage")}
+    choices = completion["choices"]
+    for position, choice in enumerate(choices):
+        parts = list(_parts(choice))
+        for place, part in enumerate(parts):
+            last = place == len(parts) - 1 and position == len(choices) - 1
+            yield {**base, **(other if last else {}), "choices": [part]}
+    if usage and "usage" in completion:
+        yield {**base, **({} if choices else other), "choices": [], "usage": completion["usage"]}
+    elif not choices:
+        yield {**base, **other, "choices": []}
+
+
+def _parts(choice: Body) -> Iterator[Body]:
+    index = choice.get("index", 0)
+    message = choice.get("message") or {}
+    logprobs = choice.get("logprobs")
+    pieces: dict[str, list[Body]] = {}
+    first: Body = {}
+    for name, field in message.items():
+        if name == "tool_calls" and isinstance(field, list):
+            pieces[name] = [{name: [part]} for part in _call_parts(field)]
+            if not field:
+                first[name] = []
+        elif isinstance(field, str) and field and name != "role":
+            pieces[name] = [{name: piece} for piece in _cut(field, logprobs if name == "content" else None)]
+        else:
+            first[name] = field
+    opening: Body = {"index": index, "delta": first, "finish_reason": None}
+    tokens: list[Any] = []
+    if "logprobs" in choice:
+        opening["logprobs"] = logprobs
+    if isinstance(logprobs, dict) and len(pieces.get("content", ())) == len(logprobs.get("content") or ()):
+        tokens = logprobs.get("content") or []
+        opening["logprobs"] = logprobs | ({"content": []} if tokens else {})
+    yield opening
+    for name in sorted(pieces, key=lambda name: (not name.startswith("reasoning"), name == "tool_calls")):
+        for place, delta in enumerate(pieces[name]):
+            part: Body = {"index": index, "delta": delta, "finish_reason": None}
+            if name == "content" and tokens:
+                part["logprobs"] = {"content": [tokens[place]]}
+            yield part
+    closing = {k: v for k, v in choice.items() if k not in ("index", "message", "logprobs", "finish_reason")}
+    yield {"index": index, "delta": {}, **closing, "finish_reason": choice.get("finish_reason")}
+
+
+def _cut(text: str, logprobs: Any) -> list[str]:
+    """A text in pieces: its tokens where they are known, else so many letters each."""
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if content:
+        tokens = [one.get("token", "") for one in content if isinstance(one, dict)]
+        if all(tokens) and len(tokens) == len(content) and "".join(tokens) == text:
+            return tokens
+    return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+
+
+def _call_parts(calls: list[Body]) -> Iterator[Body]:
+    """Each tool call: who is called, and then the arguments."""
+    for index, call in enumerate(calls):
+        function = call.get("function")
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        if not isinstance(arguments, str) or not arguments:
+            yield {"index": index, **call}
+            continue
+        yield {"index": index, **call, "function": {**call["function"], "arguments": ""}}
+        for piece in _cut(arguments, None):
+            yield {"index": index, "function": {"arguments": piece}}

@@ -1,0 +1,217 @@
+"""The OpenAI chat-completions protocol, as far as the gateway reads it: requests, error objects, completions.
+
+Pure: bytes in, records and bytes out. What is streamed is `stream`'s business, sending and receiving `upstream`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from akrasia.core import AkrasiaError
+from akrasia.models.chat_faults import one_line, read_error, scrub
+
+Body = dict[str, Any]
+"""A JSON object of the protocol: fields that the gateway does not know stay in it."""
+
+
+class ErrorObject(Struct, frozen=True):
+    """OpenAI's error object; clients read `message`, `type`, `param` and `code`."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class WireError(AkrasiaError):
+    """A request that is answered with an error object.
+
+    Args:
+        status: of the response.
+        error: what the body says.
+        retry_after: the Retry-After header, as text; None: none.
+        body: the body in place of the error object, where the upstream's own is passed on.
+        reason: a word for metrics; the error's code where not given.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: ErrorObject,
+        *,
+        retry_after: str | None = None,
+        body: bytes | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(error.message)
+        self.status = status
+        self.error = error
+        self.retry_after = retry_after
+        self.body = error_body(error) if body is None else body
+        self.reason = reason or error.code or error.type
+
+
+def error_body(error: ErrorObject) -> bytes:
+    """``{"error": {message, type, param, code}}``."""
+    return msgspec.json.encode({"error": error})
+
+
+def refused(status: int, message: str, code: str, *, param: str | None = None) -> WireError:
+    """An error that is the client's to mend: what is wrong, and in which field."""
+    kind = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+    return WireError(status, ErrorObject(message, kind.get(status, "invalid_request_error"), param, code))
+
+
+def upstream_failed(status: int, message: str, code: str) -> WireError:
+    """An error that the upstream caused: 502 where it answered wrongly or not at all, 504 where it was too slow."""
+    return WireError(status, ErrorObject(message, "upstream_error", None, code))
+
+
+def overloaded(message: str, retry_after_s: int) -> WireError:
+    """Too many requests under way: 503, with the seconds after which to come again."""
+    error = ErrorObject(message, "server_error", None, "overloaded")
+    return WireError(503, error, retry_after=str(retry_after_s))
+
+
+class ChatHead(Struct, frozen=True, gc=False):
+    """The fields of a chat request that routing needs.
+
+    Attributes:
+        model: as the client wrote it, strategy included.
+        stream: whether the answer is wanted as events.
+    """
+
+    model: str
+    stream: bool | None = None
+
+
+_HEAD = msgspec.json.Decoder(ChatHead)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_BODY = msgspec.json.Decoder(Body)
+
+
+def read_head(body: bytes) -> ChatHead:
+    """What routing needs of a request's body; the rest is not decoded.
+
+    Raises:
+        WireError: 400, when it is no JSON object with a model.
+    """
+    try:
+        return _HEAD.decode(body)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        param = place.strip("`").removeprefix("$").removeprefix(".") or None
+        if "missing required field `model`" in what:
+            raise refused(400, "you must provide a model parameter", "missing_model", param="model") from None
+        raise refused(400, f"the request cannot be read: {error}", "invalid_type", param=param) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json") from None
+
+
+def read_request(body: bytes) -> Body:
+    """The whole request, for modes that must understand it.
+
+    Raises:
+        WireError: 400, when it is no JSON object or has no list of messages.
+    """
+    try:
+        request: Body = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json") from None
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+        raise refused(400, "messages must be a list of messages, at least one", "invalid_type", param="messages")
+    return request
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """The request with another model's name, each other field as it was, and no field twice."""
+    fields = _FIELDS.decode(body)
+    fields["model"] = Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)
+
+
+def names_model_once(body: bytes) -> bool:
+    """Whether every reader of the body finds the same model in it.
+
+    JSON with a field twice is read by some from the first and by others from the last: a request could take one
+    model's route and be answered by another. True is certain; False only says that it is not, as with a nested field.
+    """
+    # The letters of "model", written as escapes, all begin so.
+    return body.count(b'"model"') == 1 and b"\\u006" not in body
+
+
+class TokenUsage(Struct, frozen=True, gc=False):
+    """Tokens that a completion says it took; None where it does not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class CompletionTail(Struct, frozen=True, gc=False):
+    """What the gateway reads of a completion that it passes on."""
+
+    usage: TokenUsage | None = None
+    error: Raw = Raw(b"")
+
+
+_TAIL = msgspec.json.Decoder(CompletionTail)
+
+
+def read_tail(body: bytes) -> CompletionTail | None:
+    """Usage and error of a completion's body; None when it is no JSON object in whole UTF-8."""
+    try:
+        tail = _TAIL.decode(body)
+        if not body.isascii():
+            body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return tail
+
+
+def read_completion(body: bytes) -> Body | None:
+    """A whole completion; None when the body is no JSON object with choices."""
+    try:
+        completion: Body = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return completion if isinstance(completion.get("choices"), list) else None
+
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+def upstream_error(status: int, headers: Mapping[str, str], body: bytes, key: str | None) -> WireError:
+    """The upstream's refusal as the client gets it: its status and Retry-After, its error object where it sent one.
+
+    Whatever else it sent (a web page, another shape of error) becomes an error object. The upstream's key is blotted
+    out of it.
+    """
+    retry_after = headers.get("Retry-After")
+    own = _own_error(body)
+    if own is not None:
+        text = scrub(body.decode(), key).encode()
+        return WireError(status, own, retry_after=retry_after, body=text, reason=f"upstream_{status}")
+    page = "html" in headers.get("Content-Type", "") or body.lstrip()[:1] == b"<"
+    said = "a web page, not an API's answer" if page else read_error(body, key).message or "nothing more"
+    kind = _TYPES.get(status, "upstream_error" if status >= 500 else "invalid_request_error")
+    error = ErrorObject(f"the upstream answered HTTP {status}: {said}", kind, None, None)
+    return WireError(status, error, retry_after=retry_after, reason=f"upstream_{status}")
+
+
+def _own_error(body: bytes) -> ErrorObject | None:
+    """The error object in a body that clients can read as it is."""
+    try:
+        error = msgspec.json.decode(body.decode()).get("error")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
+        return None
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return None
+    code, param = error.get("code"), error.get("param")
+    return ErrorObject(
+        error["message"], str(error.get("type") or "upstream_error"), str(param) if param else None, str(code or "")
+    )

@@ -1,0 +1,175 @@
+"""Policy files: what they resolve to, and how every mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from akrasia.core import InputError
+from akrasia.gateway.policy import Deadlines, split_strategy
+from akrasia.gateway.policy_file import read_policies
+
+CONSTITUTION = """
+name = "clinic"
+[[value]]
+id = "candour"
+definition = "Says what is so, also when it is unwelcome."
+required = true
+[[value]]
+id = "benevolence-caring"
+weight = 2
+"""
+
+WHOLE = """
+name = "clinic"
+mode = "annotate"
+constitution = "values.toml"
+judge = "llm:scripted:some.module:function"
+strategies = ["direct", "best_of_n:4"]
+default_strategy = "best_of_n:4"
+on_audit_error = "open"
+deadline_s = { total = 30, audit = 5.5 }
+max_tokens_total = 4000
+redact = ['\\b\\d{16}\\b']
+keys = "keys.txt"
+
+[limits]
+concurrency = 7
+
+[[route]]
+model = "small-*"
+mode = "pass"
+strategies = ["direct"]
+default_strategy = "direct"
+
+[[route]]
+name = "ward"
+header = "X-Team = ward 3"
+mode = "enforce"
+on_fail = "rewrite"
+deadline_s = 12
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "values.toml").write_text(CONSTITUTION, encoding="utf-8")
+    path = folder / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_route_takes_from_the_top_what_it_does_not_say(tmp_path: Path) -> None:
+    policies = read_policies(written(tmp_path, WHOLE))
+    small = policies.policy_for("small-1", {})
+    ward = policies.policy_for("large", {"x-team": "ward 3"})
+    other = policies.policy_for("large", {"x-team": "ward 4"})
+
+    assert (small.name, small.mode, small.default_strategy) == ("clinic/small-*", "pass", "direct")
+    assert small.max_tokens_total == 4000
+    assert (ward.name, ward.mode, ward.on_fail, ward.on_audit_error) == ("clinic/ward", "enforce", "rewrite", "open")
+    assert ward.deadline_s == Deadlines(total=12)
+    assert other is policies.default
+    assert other.deadline_s == Deadlines(total=30, audit=5.5)
+    assert other.constitution is not None
+    assert other.constitution.ids == ("candour", "benevolence-caring")
+    assert policies.limits.concurrency == 7
+    assert policies.limits.header_count == 64
+    assert policies.keys == str(tmp_path / "keys.txt")
+    assert policies.files == (str(tmp_path / "policy.toml"), str(tmp_path / "values.toml"))
+
+
+def test_the_first_route_that_matches_counts(tmp_path: Path) -> None:
+    policies = read_policies(written(tmp_path, WHOLE))
+    assert policies.policy_for("small-1", {"x-team": "ward 3"}).mode == "pass"
+
+
+def test_an_empty_file_passes_everything(tmp_path: Path) -> None:
+    policies = read_policies(written(tmp_path, ""))
+    assert (policies.default.name, policies.default.mode) == ("policy", "pass")
+    assert policies.default.strategies == ("direct",)
+
+
+def test_a_fingerprint_follows_the_constitution(tmp_path: Path) -> None:
+    path = written(tmp_path, WHOLE)
+    before = read_policies(path).default.fingerprint
+    assert read_policies(path).default.fingerprint == before
+    (tmp_path / "values.toml").write_text(CONSTITUTION.replace("unwelcome", "unpleasant"), encoding="utf-8")
+    assert read_policies(path).default.fingerprint != before
+
+
+AUDIT = 'judge = "encoder"\nconstitution = "schwartz-19"\n'
+
+MISTAKES = {
+    "no TOML": ("mode = pass", ":1: not valid TOML"),
+    "unknown key": ('mode = "pass"\njugde = "encoder"', ":2: unknown key 'jugde'; did you mean 'judge'"),
+    "unknown key of a route": ('[[route]]\nmodel = "a"\n[[route]]\nmodle = "b"', ":4: unknown key 'modle'"),
+    "unknown limit": ("\n[limits]\nbody = 3", ":3: unknown key 'body'; did you mean 'body_bytes'"),
+    "unknown stage": ("deadline_s = { all = 3 }", ":1: unknown key 'all'"),
+    "wrong type": ("\nmax_tokens_total = 1.5", ":2: max_tokens_total: expected `int`, got `float`"),
+    "wrong type in a route": ('[[route]]\nmodel = "a"\nmode = "watch"', ":3: mode: invalid enum value 'watch'"),
+    "wrong type of a limit": ('[limits]\nread_s = "soon"', ":2: read_s: expected `float`, got `str`"),
+    "a limit of nothing": ("[limits]\nread_s = 0", ":2: read_s is 0: it must be above 0"),
+    "enforce without a judge": ('mode = "enforce"', ":1: mode 'enforce' audits, and no judge is named"),
+    "observe without values": ('mode = "observe"\njudge = "encoder"', ":1: mode 'observe' audits, but against nothing"),
+    "no such judge": ('judge = "oracle"', ":1: unknown judge 'oracle'"),
+    "no such constitution": ('constitution = "none.toml"', ":1: cannot read the constitution"),
+    "a judge that does not know the values": (
+        'judge = "encoder"\nconstitution = "values.toml"',
+        "candour",
+    ),
+    "unknown strategy": ('strategies = ["direkt"]', ":1: unknown strategy 'direkt'; did you mean 'direct'"),
+    "a strategy of runs only": ('strategies = ["direct", "slow"]', ":1: strategy 'slow' answers no live traffic"),
+    "a default that is not allowed": (
+        '\ndefault_strategy = "adaptive"',
+        ":2: 'adaptive' is not among the strategies allowed (direct)",
+    ),
+    "a stage beyond the total": ("deadline_s = { total = 3, audit = 4 }", "audit (4) is longer than total (3)"),
+    "no time at all": ("deadline_s = 0", ":1: deadline_s total is 0"),
+    "no regular expression": ("redact = ['(']", ":1: redact '(' is not a regular expression"),
+    "a route to anything": ('[[route]]\nmode = "pass"', ":1: a route needs model"),
+    "a route twice": (
+        '[[route]]\nmodel = "a"\n[[route]]\nmodel = "a"\n',
+        ":3: matches what route 1 matches",
+    ),
+    "a header without a value": ('[[route]]\nheader = "x-team"', ":2: header 'x-team'"),
+    "sentences that nobody stops": (
+        f'{AUDIT}mode = "enforce"\non_fail = "rewrite"\nrelease = "sentences"',
+        ':5: release = "sentences" needs on_fail = "stop"',
+    ),
+    "sentences that nobody withholds": (f'{AUDIT}mode = "annotate"\nrelease = "sentences"', ":4: release"),
+    "a rewrite that never happens": (f'{AUDIT}mode = "enforce"\non_fail = "rewrite"\nrevisions = 0', ":5: on_fail"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    text, said = MISTAKES[name]
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        read_policies(path)
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the policy"):
+        read_policies(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "strategy"),
+    [
+        ("gpt-4o", "gpt-4o", None),
+        ("gpt-4o@best_of_n:8", "gpt-4o", "best_of_n:8"),
+        ("org/model@v2@adaptive", "org/model@v2", "adaptive"),
+        ("foo@bar", "foo@bar", None),
+        ("foo@", "foo@", None),
+        ("@direct", "@direct", None),
+        ("foo@slow", "foo", "slow"),  # a strategy, though not one for live traffic: refused, not a model's name
+        ("foo@directly", "foo@directly", None),
+    ],
+)
+def test_a_strategy_is_split_off_only_if_it_is_one(name: str, model: str, strategy: str | None) -> None:
+    assert split_strategy(name) == (model, strategy)

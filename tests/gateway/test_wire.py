@@ -1,0 +1,265 @@
+"""The protocol's pure part: requests, error objects, and streams that add up whatever their bytes' cuts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akrasia.gateway.stream import DONE, EventSplitter, assemble, emit, encode_event, payloads, read_chunks
+from akrasia.gateway.wire import (
+    WireError,
+    names_model_once,
+    read_head,
+    read_request,
+    read_tail,
+    upstream_error,
+    with_model,
+)
+
+text = st.text(st.characters(codec="utf-8"), max_size=150)
+some_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=150)
+token = st.fixed_dictionaries(
+    {"token": some_text, "logprob": st.floats(-9, 0), "bytes": st.none(), "top_logprobs": st.just([])}
+)
+call = st.fixed_dictionaries(
+    {
+        "id": some_text,
+        "type": st.just("function"),
+        "function": st.fixed_dictionaries({"name": some_text, "arguments": text}),
+    },
+    optional={"extra_content": st.just({"thought": "x"})},
+)
+message = st.fixed_dictionaries(
+    {"role": st.just("assistant"), "content": st.none() | text},
+    optional={
+        "reasoning_content": text,
+        "refusal": st.none() | text,
+        "tool_calls": st.lists(call, max_size=3),
+        "annotations": st.lists(st.fixed_dictionaries({"type": st.just("url")}), max_size=2),
+        "audio": st.none(),
+    },
+)
+
+
+@st.composite
+def choices(draw: st.DrawFn) -> list[dict[str, Any]]:
+    made = []
+    for index in range(draw(st.integers(0, 3))):
+        choice = {
+            "index": index,
+            "message": draw(message),
+            "finish_reason": draw(st.sampled_from(["stop", "length", "tool_calls", None])),
+        }
+        if draw(st.booleans()):
+            tokens = draw(st.lists(token, max_size=4))
+            choice["logprobs"] = draw(st.sampled_from([None, {"content": tokens, "refusal": None}, {"content": None}]))
+            if tokens and draw(st.booleans()):  # tokens that are the content
+                choice["message"]["content"] = "".join(one["token"] for one in tokens)
+        if draw(st.booleans()):
+            choice["content_filter_results"] = {"hate": {"filtered": False}}
+        made.append(choice)
+    return made
+
+
+completions = st.fixed_dictionaries(
+    {
+        "id": some_text,
+        "object": st.just("chat.completion"),
+        "created": st.integers(0, 2**40),
+        "model": some_text,
+        "choices": choices(),
+    },
+    optional={
+        "usage": st.just({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}),
+        "system_fingerprint": st.none() | some_text,
+        "timings": st.just({"prompt_ms": 1.5}),
+    },
+)
+
+
+@given(completions)
+def test_a_completion_comes_back_from_its_stream(completion: dict[str, Any]) -> None:
+    assert assemble(emit(completion, usage=True)) == completion
+
+
+@given(completions)
+def test_without_being_asked_a_stream_says_no_usage(completion: dict[str, Any]) -> None:
+    chunks = list(emit(completion))
+    assert not any("usage" in chunk for chunk in chunks)
+    assert assemble(chunks) == {name: field for name, field in completion.items() if name != "usage"}
+
+
+@given(completions)
+def test_a_stream_has_one_identity_and_each_choice_one_end(completion: dict[str, Any]) -> None:
+    chunks = list(emit(completion, usage=True))
+    assert {(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks} == {
+        (completion["id"], completion["created"], completion["model"])
+    }
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    for choice in completion["choices"]:
+        parts = [c for chunk in chunks for c in chunk["choices"] if c["index"] == choice["index"]]
+        assert [part["finish_reason"] for part in parts[:-1]] == [None] * (len(parts) - 1)
+        assert parts[-1]["finish_reason"] == choice["finish_reason"]
+        assert parts[0]["delta"]["role"] == "assistant"
+    if "usage" in completion:
+        assert [chunk["usage"] for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+        assert chunks[-1]["choices"] == []
+
+
+@given(completions, st.data(), st.sampled_from([b"\n", b"\r\n"]))
+def test_bytes_may_be_cut_anywhere(completion: dict[str, Any], data: st.DataObject, end: bytes) -> None:
+    events = b": a comment" + end * 2 + b"".join(map(encode_event, emit(completion, usage=True))) + DONE
+    events = events.replace(b"\n\n", end * 2)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=12)))
+    splitter, whole, handed = EventSplitter(), [], b""
+    for start, stop in zip([0, *cuts], [*cuts, len(events)], strict=True):
+        piece = splitter.feed(events[start:stop])
+        assert not piece or piece.endswith(end * 2)
+        handed += piece
+        whole += read_chunks(piece)
+    assert handed == events
+    assert splitter.rest == b""
+    assert assemble(whole) == completion
+
+
+def test_each_byte_by_itself() -> None:
+    events = 'data: {"a": "ü"}\n\ndata: 1\ndata: 2\n\n: nothing\n\ndata:[DONE]\n\n'.encode()
+    splitter = EventSplitter()
+    pieces = [splitter.feed(events[i : i + 1]) for i in range(len(events))]
+    assert [payload for piece in pieces for payload in payloads(piece)] == [
+        '{"a": "ü"}'.encode(),
+        b"1\n2",
+        b"[DONE]",
+    ]
+
+
+def test_an_event_without_end_is_refused() -> None:
+    splitter = EventSplitter(limit=100)
+    assert splitter.feed(b"data: x " * 12) == b""
+    with pytest.raises(ValueError, match="100 bytes"):
+        splitter.feed(b"data: x ")
+
+
+def test_real_servers_chunks_add_up() -> None:
+    """OpenAI opens with an empty content; llama.cpp sends the finish and its timings in a last chunk of their own."""
+    head: dict[str, Any] = {"id": "a", "created": 1, "model": "m", "object": "chat.completion.chunk"}
+    chunks: list[dict[str, Any]] = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]},
+        {**head, "choices": [{"index": 1, "delta": {"role": "assistant", "content": None}, "finish_reason": None}]},
+        {**head, "choices": [{"index": 0, "delta": {"content": "Go"}, "logprobs": {"content": [{"token": "Go"}]}}]},
+        {**head, "choices": [{"index": 0, "delta": {"content": "od"}, "logprobs": {"content": [{"token": "od"}]}}]},
+        {**head, "choices": [{"index": 1, "delta": {"tool_calls": [
+            {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}]}}]},
+        {**head, "choices": [{"index": 1, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": '{"x"'}}]}}]},
+        {**head, "choices": [{"index": 1, "delta": {"tool_calls": [{"index": 1, "id": "c2", "type": "function",
+            "function": {"name": "g", "arguments": "{}"}}]}}]},
+        {**head, "choices": [{"index": 1, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**head, "choices": [{"index": 1, "delta": {}, "finish_reason": "tool_calls"}]},
+        {**head, "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}, "timings": {"n": 2}},
+    ]  # fmt: skip
+    assert assemble(chunks) == {
+        **head,
+        "object": "chat.completion",
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+        "timings": {"n": 2},
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "Good"}, "finish_reason": "stop",
+             "logprobs": {"content": [{"token": "Go"}, {"token": "od"}]}},
+            {"index": 1, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": None,
+             "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+                {"id": "c2", "type": "function", "function": {"name": "g", "arguments": "{}"}}]}},
+        ],
+    }  # fmt: skip
+
+
+BODIES = {
+    "no JSON": (b"{", "invalid_json", None),
+    "cut inside a character": (b'{"model": "\xc3"}', "invalid_json", None),
+    "no object": (b"[]", "invalid_type", None),
+    "no model": (b'{"messages": []}', "missing_model", "model"),
+    "a model that is none": (b'{"model": 3}', "invalid_type", "model"),
+    "deeply nested": (b'{"model": "m", "x": ' + b"[" * 10**5 + b"}", "invalid_json", None),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_that_cannot_be_routed_is_the_clients_error(name: str) -> None:
+    body, code, param = BODIES[name]
+    with pytest.raises(WireError) as caught:
+        read_head(body)
+    assert (caught.value.status, caught.value.error.code, caught.value.error.param) == (400, code, param)
+    assert msgspec.json.decode(caught.value.body)["error"].keys() == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("messages", [b"null", b"[]", b'"hi"', b"[1]"])
+def test_messages_that_are_none(messages: bytes) -> None:
+    with pytest.raises(WireError) as caught:
+        read_request(b'{"model": "m", "messages": ' + messages + b"}")
+    assert caught.value.error.param == "messages"
+
+
+def test_a_model_is_renamed_and_nothing_else() -> None:
+    body = b'{"model": "m@direct", "x": 1e5, "y": {"model": "z"}, "model": "m@direct"}'
+    assert with_model(body, "m") == b'{"model":"m","x":1e5,"y":{"model": "z"}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "sure"),
+    [
+        (b'{"model": "a", "messages": []}', True),
+        (b'{"model": "a", "model": "b"}', False),
+        (b'{"model": "a", "mod\\u0065l": "b"}', False),
+        (b'{"\\u006dodel": "b"}', False),
+        (b'{"model": "a", "messages": [{"model": 1}]}', False),
+    ],
+)
+def test_two_models_are_noticed(body: bytes, sure: bool) -> None:
+    assert names_model_once(body) is sure
+
+
+def test_a_completion_must_be_whole_utf8() -> None:
+    assert read_tail(b'{"choices": [{"message": {"content": "\xc3"}}]}') is None
+    assert read_tail(b"<html>") is None
+    tail = read_tail(b'{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "more": {}}}')
+    assert tail is not None
+    assert tail.usage is not None
+    assert (tail.usage.prompt_tokens, tail.usage.completion_tokens) == (3, 4)
+
+
+KEY = "sk-proj-abcdefghijklmnop"
+
+ERRORS = {
+    "OpenAI's": (
+        {"error": {"message": f"bad key {KEY}", "type": "t", "param": None, "code": "c", "more": 1}},
+        {"error": {"message": "bad key ***", "type": "t", "param": None, "code": "c", "more": 1}},
+    ),
+    "masked": (
+        {"error": {"message": "bad key sk-proj********mnop."}},
+        {"error": {"message": "bad key ***"}},
+    ),
+    "FastAPI's": (
+        {"detail": "Not authenticated"},
+        {"error": {"message": "the upstream answered HTTP 401: Not authenticated", "type": "authentication_error",
+                   "param": None, "code": None}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_the_upstreams_error_reaches_the_client_without_the_key(name: str) -> None:
+    sent, wanted = ERRORS[name]
+    error = upstream_error(401, {"Retry-After": "7"}, msgspec.json.encode(sent), KEY)
+    assert (error.status, error.retry_after) == (401, "7")
+    assert msgspec.json.decode(error.body) == wanted
+
+
+def test_a_web_page_becomes_an_error_object() -> None:
+    error = upstream_error(502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>", None)
+    assert error.status == 502
+    assert "a web page" in msgspec.json.decode(error.body)["error"]["message"]
