@@ -1,6 +1,7 @@
 """VIVALDI: whether a text keeps the values that it is held against, and the least rewrite that mends it."""
 
 from akrasia.audit.adherence import adherence, constitution_target, failed_required, named_target, stated_target
+from akrasia.audit.loop import Auditor
 from akrasia.audit.records import (
     AuditStage,
     GuardVerdict,
@@ -14,6 +15,7 @@ from akrasia.audit.records import (
 
 __all__ = [
     "AuditStage",
+    "Auditor",
     "GuardVerdict",
     "Plan",
     "Revision",

@@ -1,7 +1,7 @@
 """How well a text keeps the values that it is held against, from a judge's readings. Pure.
 
-There are two kinds of target, and one definition for each. Only values that the judge could read count; a value without
-a reading is neither upheld nor lacking. With W the weight of the target's values, U of those upheld, B of those betrayed:
+There are two kinds of target, and one definition for each. Only values that the judge could read count: one without a
+reading is neither upheld nor lacking. With W the weight of the target's values, U of those upheld, B of those betrayed:
 
 - *A constitution*: ½ + (U − B) / 2W, the weighted share upheld less the share betrayed, moved into [0, 1]. 1: every
   value is upheld; ½: as much is upheld as betrayed, for instance nothing of either; 0: every value is betrayed. It is
@@ -65,9 +65,7 @@ def adherence(judgement: Judgement, target: Target, among: Collection[str] | Non
         >>> adherence(read, Target({"care": 1.0, "face": 1.0}))
         0.75
     """
-    readings = {
-        value: reading for value, reading in judgement.readings.items() if among is None or value in among
-    }
+    readings = {value: reading for value, reading in judgement.readings.items() if among is None or value in among}
     known = [value for value in target.weights if value in readings]
     if not known:
         return None
@@ -87,6 +85,7 @@ def verdict_of(judgement: Judgement, target: Target, taxonomy: Taxonomy) -> Verd
     )
     readings = judgement.readings
     known = [value for value in order if value in readings]
+    others = [value for value in taxonomy.ids if value in readings and value not in target.weights]
     upheld = tuple(value for value in known if readings[value].upheld)
     betrayed = tuple(value for value in known if readings[value].polarity == "betrays")
     return Verdict(
@@ -96,9 +95,7 @@ def verdict_of(judgement: Judgement, target: Target, taxonomy: Taxonomy) -> Verd
         betrayed=betrayed,
         upheld=upheld,
         unread=tuple(value for value in order if value not in readings),
-        beyond=tuple(
-            value for value in taxonomy.ids if value not in target.weights and value in readings and readings[value].upheld
-        ),
+        beyond=tuple(value for value in others if readings[value].upheld),
     )
 
 

@@ -23,6 +23,9 @@ VERDICTS = ("absent", "upholds", "betrays")
 ORDERS = 4
 """Orders of a list of values: few, so that many texts share the prefix that describes it."""
 
+FENCE = re.compile(r"=== [0-9a-f]{16} ===")
+"""The form of every fence."""
+
 _SEED_SLOTS = 2**31 // SAMPLE_STRIDE
 _FIELD = re.compile(r"\{(values|form|fence|text|count)\}")
 _TURN_MARK = re.compile(r"<|\[(?=\s*/?\s*[A-Z_]{3,}\s*\])")

@@ -112,7 +112,7 @@ def value_entries(text: str, taxonomy: Taxonomy) -> tuple[dict[str, Any], list[s
     The last counts: a model that repeats what a text claims does so before it answers.
     """
     last: tuple[dict[str, Any], list[str]] = ({}, [])
-    for found in _objects(text):
+    for found in json_objects(text):
         entries: dict[str, Any] = {}
         unknown = []
         for name, entry in _flat(found).items():
@@ -125,8 +125,8 @@ def value_entries(text: str, taxonomy: Taxonomy) -> tuple[dict[str, Any], list[s
     return last
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects in a text, in order."""
+def json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """The outermost JSON objects in a text, in order, whatever stands around them."""
     decoder = json.JSONDecoder()
     at = text.find("{")
     while at >= 0:

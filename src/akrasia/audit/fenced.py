@@ -1,0 +1,90 @@
+"""Prompts that hold material of others: every part behind a fence that nothing inside it can forge or close.
+
+The fence and what is done to a text before it is shown are those of the LLM judge; see `akrasia.judges.llm_prompt`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from akrasia.audit.records import AuditStage
+from akrasia.core import Message
+from akrasia.judges.llm_prompt import fence_for, first_seed, shown
+from akrasia.prompts import prompt
+
+NOTHING = "(nothing)"
+"""Stands for a part without content."""
+
+_WORDS: dict[AuditStage, dict[str, str]] = {
+    "action": {
+        "answer": "answer",
+        "an_answer": "an answer",
+        "purpose": "replies to the end of the conversation",
+    },
+    "reasoning": {
+        "answer": "deliberation",
+        "an_answer": "a deliberation",
+        "purpose": "was thought before the conversation is replied to",
+    },
+}
+"""What the prompts call the text, by stage. No text of others comes in here."""
+
+_FIELD = re.compile(r"\{([a-z_]+)\}")
+
+
+class Case(Struct, frozen=True):
+    """What a role works on.
+
+    Attributes:
+        stage: what the text is.
+        text: the text that stands.
+        context: the conversation that it belongs to.
+    """
+
+    stage: AuditStage
+    text: str
+    context: tuple[Message, ...]
+
+
+def fenced_messages(
+    name: str, case: Case, material: Mapping[str, str], fields: Mapping[str, str] | None = None
+) -> tuple[Message, ...]:
+    """One message made of a prompt file, with the material fenced.
+
+    Args:
+        name: the prompt file. Its fields are those of `material` and `fields`, ``{conversation}``, ``{fence}`` and the
+            words for the text's stage.
+        case: the conversation, and what the text is.
+        material: field → a text of others: shown as judges see it, and nothing in it is the fence.
+        fields: field → words of our own, or of the owner of the values, outside the fence.
+    """
+    parts = {"conversation": conversation(case.context), **material}
+    visible = {field: shown(text).strip("\n") or NOTHING for field, text in parts.items()}
+    fence = fence_for("\n".join(visible.values()))
+    filled = {**_WORDS[case.stage], **(fields or {}), **visible, "fence": fence}
+    # In one pass, so that no field's text can bring in another.
+    text = _FIELD.sub(lambda field: filled.get(field[1], field[0]), prompt(name))
+    return (Message("user", text),)
+
+
+def conversation(messages: Sequence[Message]) -> str:
+    """The turns as one text."""
+    return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in messages)
+
+
+def seed_of(case: Case, number: int) -> int:
+    """The seed of the calls of a revision: from the text and its number alone, below 2**31."""
+    return first_seed(case.text) + number
+
+
+def restored(text: str, case: Case) -> str:
+    """A model's text about a shown one, with the signs back that `shown` takes for it: ``‹`` stands for ``<``.
+
+    Where the sign itself occurs in what was shown nothing tells the two apart, and it stays.
+    """
+    if "‹" in case.text or any("‹" in message.content for message in case.context):
+        return text
+    return text.replace("‹", "<")
