@@ -10,6 +10,7 @@ from akrasia.risk.extrapolation import extrapolate_curve
 from akrasia.risk.gold import Gold
 from akrasia.risk.gold_sample import GoldRequest, draw_gold_sample, expected_labels
 from akrasia.risk.lengths import LengthFit, LengthPoint, LengthStep, LengthSweep, length_sweep
+from akrasia.risk.matching import Match, Replay, match_best_of, replay
 from akrasia.risk.pooled import (
     best_of_n,
     best_of_n_items,
@@ -18,6 +19,7 @@ from akrasia.risk.pooled import (
     self_consistency_items,
     worst_of_n,
 )
+from akrasia.risk.prior import Prior, check_prior, fit_prior
 from akrasia.risk.records import (
     Band,
     Counts,
@@ -34,6 +36,7 @@ from akrasia.risk.records import (
     VarianceSplit,
 )
 from akrasia.risk.stopped import StoppedPools, estimate_stopped, read_stopped
+from akrasia.risk.stopping import NextDraws, Outlook, StoppingRule, reservation_value
 from akrasia.risk.width import Decision, UntilWidth, candidates_needed, decide
 from akrasia.stats.diagnostic import Bounds, Diagnostic
 from akrasia.stats.waterfall import Stage
@@ -60,22 +63,29 @@ __all__ = [
     "LengthPoint",
     "LengthStep",
     "LengthSweep",
+    "Match",
     "MetricComparison",
     "MissingBounds",
+    "NextDraws",
     "Notes",
     "Options",
+    "Outlook",
     "PerItem",
+    "Prior",
     "Purchase",
     "PurchasePlan",
+    "Replay",
     "RiskRecord",
     "Stage",
     "StoppedPools",
+    "StoppingRule",
     "Uncorrected",
     "UntilWidth",
     "VarianceSplit",
     "best_of_n",
     "best_of_n_items",
     "candidates_needed",
+    "check_prior",
     "compare",
     "cross_fit",
     "decide",
@@ -84,10 +94,14 @@ __all__ = [
     "estimate_stopped",
     "expected_labels",
     "extrapolate_curve",
+    "fit_prior",
     "length_sweep",
+    "match_best_of",
     "per_item",
     "plan_purchase",
     "read_stopped",
+    "replay",
+    "reservation_value",
     "risk_within",
     "self_consistency",
     "self_consistency_items",
