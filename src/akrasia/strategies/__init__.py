@@ -38,6 +38,8 @@ def build_strategy(text: str) -> Live | Pooled:
     """
     spec = parse_spec(text)
     factory = STRATEGIES.get(spec.name)
-    if spec.settings:
+    if not spec.settings:
+        return factory.build(spec.parameter)
+    if not issubclass(factory, Live):
         raise InputError(f"strategy {text!r} takes no settings after '?'")
-    return factory.build(spec.parameter)
+    return factory.build_with(spec.parameter, spec.settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, cast
 
 from msgspec.structs import replace
@@ -45,6 +45,15 @@ class Live(ABC):
         if parameter:
             raise InputError(f"strategy {cls.name!r} takes no parameter, got {parameter!r}: write just {cls.name!r}")
         return cls()
+
+    @classmethod
+    def build_with(cls, parameter: str, settings: Mapping[str, str]) -> Live:  # noqa: ARG003 - most take no settings
+        """Made from what follows the colon and the ``?key=value`` pairs, of which there is at least one.
+
+        Raises:
+            InputError: it takes none, or not these.
+        """
+        raise InputError(f"strategy {cls.name!r} takes no settings after '?', got {', '.join(settings)}: leave them out")
 
     def for_items(self, items: Sequence[Item]) -> Live:  # noqa: ARG002 - most strategies need no other item
         """This strategy as it is used on one suite.
