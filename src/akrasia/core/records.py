@@ -190,6 +190,7 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
         missing: why there is no candidate (the endpoint refused the call …).
         stage: what a judge of values takes the text for: an action, the values that the model states, or its ratings of
             all values.
+        trail: JSON, what every audit of its texts did (a list of `akrasia.audit.Trail`); None where none was audited.
     """
 
     text: str | None
@@ -197,6 +198,7 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
     finish: Finish = "stop"
     missing: str | None = None
     stage: Literal["action", "stated", "rated"] = "action"
+    trail: str | None = None
 
 
 class Score(Struct, frozen=True, omit_defaults=True):

@@ -14,6 +14,8 @@ STRATEGIES: Registry[type[Live] | type[Pooled]] = Registry(
     "strategy",
     "akrasia.strategies",
     {
+        "audited": "akrasia.strategies.audited:Audited",
+        "adaptive": "akrasia.strategies.adaptive:Adaptive",
         "direct": "akrasia.strategies.direct:Direct",
         "greedy": "akrasia.strategies.direct:Greedy",
         "fast": "akrasia.strategies.slow:Fast",

@@ -14,6 +14,7 @@ from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, Message,
 if TYPE_CHECKING:
     import numpy as np
 
+    from akrasia.strategies.audited import Auditing
     from akrasia.values import Taxonomy
 
 
@@ -28,10 +29,14 @@ class Live(ABC):
         samples: how many candidates per item it can give; None: as many as wanted (a deterministic one gives 1).
         calls: model calls per candidate, for the plan; None: not known beforehand. A parameter may decide it.
         prompts: names of the prompt files that it uses.
+        reasons: whether it has the model deliberate in a call of its own, labelled `REASON`, before it commits.
+        needs_auditor: whether it audits, and so needs somebody who does.
     """
 
     name: str
-    samples: ClassVar[int | None] = None
+    samples: int | None = None
+    reasons: bool = False
+    needs_auditor: ClassVar[bool] = False
     calls: int | None = 1
     prompts: tuple[str, ...] = ()
 
@@ -53,7 +58,7 @@ class Live(ABC):
         Raises:
             InputError: it takes none, or not these.
         """
-        raise InputError(f"strategy {cls.name!r} takes no settings after '?', got {', '.join(settings)}: leave them out")
+        raise InputError(f"strategy {cls.name!r} takes no settings, got {', '.join(settings)}: leave out '?' and after")
 
     def for_items(self, items: Sequence[Item]) -> Live:  # noqa: ARG002 - most strategies need no other item
         """This strategy as it is used on one suite.
@@ -69,6 +74,14 @@ class Live(ABC):
 
     def for_values(self, taxonomy: Taxonomy) -> Live:  # noqa: ARG002 - most strategies name no value
         """This strategy as it is used in a run whose judges look for these values."""
+        return self
+
+    def audited_by(self, auditing: Auditing) -> Live:  # noqa: ARG002 - most strategies audit nothing
+        """This strategy as it is used in a run with this auditor."""
+        return self
+
+    def rehearsed(self) -> Live:
+        """This strategy as a forecast carries it out, where replies say nothing: it asks the most that it may."""
         return self
 
     def most_tokens(self, answer: int) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from akrasia.core import Ask, Candidate, Item
 from akrasia.strategies.base import Live, committed, per_sample
@@ -23,7 +22,7 @@ class Greedy(Live):
     """The decode at temperature 0: one candidate, always the same."""
 
     name = "greedy"
-    samples: ClassVar[int | None] = 1
+    samples = 1
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """The one decode."""

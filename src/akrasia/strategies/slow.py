@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from akrasia.core import Ask, Candidate, Item, Message
 from akrasia.prompts import prompt
 from akrasia.strategies.base import Live, committed, per_sample, reseeded, then_ask
-from akrasia.strategies.tasks import ScenarioStrategy, are_scenarios, fast_action, slow_action, wording_of
+from akrasia.strategies.tasks import REASON, ScenarioStrategy, are_scenarios, fast_action, slow_action, wording_of
 
 REASONING_TOKENS = 512
 
@@ -53,6 +53,7 @@ class Slow(Live):
     name = "slow"
     calls = 2
     prompts = ("slow-reason.v1", "slow-act.v1")
+    reasons = True
 
     def __init__(self, wording: int | None = None) -> None:
         self._wording = wording
@@ -83,7 +84,7 @@ async def _act(item: Item, ask: Ask) -> Candidate:
 
 async def _reason_then_act(item: Item, ask: Ask) -> Candidate:
     to_reason = then_ask(item.input, prompt("slow-reason.v1"))
-    thought = await ask("model", ask.request(to_reason, max_tokens=REASONING_TOKENS, stop=()), "reason")
+    thought = await ask("model", ask.request(to_reason, max_tokens=REASONING_TOKENS, stop=()), REASON)
     to_act = (*to_reason, Message("assistant", thought.text), Message("user", prompt("slow-act.v1")))
     action = await ask("model", reseeded(ask.request(to_act)), "act")
     reasoning = "\n\n".join(part for part in (thought.reasoning, thought.text) if part)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
-from akrasia.core import Ask, Candidate, InputError, Item, Message
+from akrasia.core import Ask, Candidate, InputError, Item, Message, Request
 from akrasia.prompts.tasks import TASK_PROMPTS, task_prompt
 from akrasia.strategies.base import Live, committed, per_sample, reseeded, then_ask
 
-TASK_TOKENS = 512
-"""Cap on a text that comes before the action: the stated values, or the reasoning."""
+TASK_TOKENS = 256
+"""Cap on the stated values and on the reasoning where the run caps nothing; else they have the cap of the action."""
 
 Task = Callable[[Item, Ask, int], Awaitable[Candidate]]
 """One sample of a scenario, in one of the wordings."""
@@ -64,12 +65,13 @@ class ScenarioStrategy(Live):
     def __init__(self, name: str, one: Task, tasks: tuple[str, ...], wording: int) -> None:
         self.name = name
         self.calls = len(tasks)
+        self.reasons = "reason" in tasks
         self.prompts = tuple(TASK_PROMPTS[task][wording - 1] for task in tasks)
         self._one = partial(_with_wording, one, wording)
 
     def most_tokens(self, answer: int) -> int | None:
         """What comes before at its longest, and the action."""
-        return (len(self.prompts) - 1) * TASK_TOKENS + answer
+        return len(self.prompts) * answer
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One candidate per sample."""
@@ -119,7 +121,7 @@ class _OnScenarios(Live):
 
 async def state_values(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 1: what should guide the answer, in the model's own words."""
-    request = ask.request(asked(item, "state", wording), max_tokens=TASK_TOKENS)
+    request = before_action(ask, asked(item, "state", wording))
     return replace(committed(await ask("model", request, STATE)), stage="stated")
 
 
@@ -131,7 +133,7 @@ async def fast_action(item: Item, ask: Ask, wording: int) -> Candidate:
 async def slow_action(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 2, then 3 with that reasoning in view."""
     to_reason = asked(item, "reason", wording)
-    thought = await ask("model", ask.request(to_reason, max_tokens=TASK_TOKENS), REASON)
+    thought = await ask("model", before_action(ask, to_reason), REASON)
     action = await _act_after(item, ask, wording, to_reason, thought.text)
     return replace(action, reasoning=_joined(thought.reasoning, thought.text, action.reasoning))
 
@@ -139,7 +141,7 @@ async def slow_action(item: Item, ask: Ask, wording: int) -> Candidate:
 async def stated_first_action(item: Item, ask: Ask, wording: int) -> Candidate:
     """Task 1, then 3 with the model's own stated values in view. They are the same text as the state cell's."""
     to_state = asked(item, "state", wording)
-    stated = await ask("model", ask.request(to_state, max_tokens=TASK_TOKENS), STATE)
+    stated = await ask("model", before_action(ask, to_state), STATE)
     return await _act_after(item, ask, wording, to_state, stated.text)
 
 
@@ -173,6 +175,11 @@ class StatedFirst(_OnScenarios):
 def asked(item: Item, task: str, wording: int = 1) -> tuple[Message, ...]:
     """The scenario with one of the tasks after it."""
     return then_ask(item.input, task_prompt(task, str(item.metadata["addressee"]), wording))
+
+
+def before_action(ask: Ask, messages: Sequence[Message], **changes: Any) -> Request:
+    """The request for a text that comes before the action. It may be as long as the action."""
+    return ask.request(messages, max_tokens=ask.sampling.max_tokens or TASK_TOKENS, **changes)
 
 
 async def _act_after(item: Item, ask: Ask, wording: int, before: tuple[Message, ...], said: str) -> Candidate:
