@@ -198,5 +198,5 @@ def test_calls_and_tokens_of_the_plan() -> None:
         return bound.calls, bound.most_tokens(100)
 
     assert planned("removed") == (1, 100)
-    assert planned("swapped") == (2, 612)
-    assert planned("reversed") == (3, 1124)
+    assert planned("swapped") == (2, 200)
+    assert planned("reversed") == (3, 300)

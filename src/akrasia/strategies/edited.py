@@ -21,7 +21,7 @@ from akrasia.judges.sentences import split_sentences
 from akrasia.prompts import prompt
 from akrasia.prompts.tasks import TASK_PROMPTS
 from akrasia.strategies.base import Live, committed, per_sample, reseeded
-from akrasia.strategies.tasks import REASON, TASK_TOKENS, are_scenarios, asked, then_act
+from akrasia.strategies.tasks import REASON, are_scenarios, asked, before_action, then_act
 
 EDITS = ("kept", "removed", "swapped", "reversed", "truncated-25", "truncated-50", "truncated-75")
 """What may be done to the reasoning. `kept` is the control: nothing is, and the action is drawn again."""
@@ -164,7 +164,7 @@ class EditedScenarios(Live):
 
     def most_tokens(self, answer: int) -> int | None:
         """What comes before at its longest, and the action."""
-        return (len(self.prompts) - 1) * TASK_TOKENS + answer
+        return len(self.prompts) * answer
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One action per sample, and beside it the reasoning as it was edited."""
@@ -178,7 +178,7 @@ class EditedScenarios(Live):
         donor, moved = drawn
         elsewhere = None if seed is None else seed_elsewhere(seed, moved)
         # The very request of the donor's own slow candidate: whoever asks first buys it for both.
-        request = ask.request(asked(donor, "reason"), max_tokens=TASK_TOKENS, seed=elsewhere)
+        request = before_action(ask, asked(donor, "reason"), seed=elsewhere)
         return _text(await ask("model", request, REASON))
 
 
@@ -198,7 +198,7 @@ async def _act_after(edit: Callable[[Item, Ask], Awaitable[Shown]], redraw: int,
 
 
 async def _kept(item: Item, ask: Ask) -> Shown:
-    return _text(await ask("model", ask.request(asked(item, "reason"), max_tokens=TASK_TOKENS), REASON))
+    return _text(await ask("model", before_action(ask, asked(item, "reason")), REASON))
 
 
 async def _truncated(share: float, item: Item, ask: Ask) -> Shown:
@@ -212,7 +212,7 @@ async def _reversed(item: Item, ask: Ask) -> Shown:
         return text, why
     fields = {"situation": "\n\n".join(message.content for message in item.input), "notes": text}
     words = re.sub(r"\{(situation|notes)\}", lambda field: fields[field[1]], prompt(REVERSE))
-    request = reseeded(ask.request((Message("user", words),), max_tokens=TASK_TOKENS))
+    request = reseeded(before_action(ask, (Message("user", words),)))
     return _text(await ask("model", request, "reverse"), "the rewriter wrote nothing")
 
 
