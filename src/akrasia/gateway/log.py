@@ -1,4 +1,4 @@
-"""What the gateway keeps of a request: the record that becomes one line of the audit log.
+"""The audit log: the record that the gateway keeps of a request, and the thread that gets records onto the disk.
 
 How a line is written, hashed and chained is `akrasia.gateway.chain`; how lines get to the disk, and a killed log is
 mended, `akrasia.gateway.logfile`; whether a log is whole, `akrasia.gateway.verify`.
@@ -6,12 +6,21 @@ mended, `akrasia.gateway.logfile`; whether a log is whole, `akrasia.gateway.veri
 
 from __future__ import annotations
 
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
-from akrasia.audit import Revision, Spent, Target, Verdict
-from akrasia.core import Fingerprint, Usage
+from akrasia.audit import GuardVerdict, Plan, Revision, Spent, Target, Verdict
+from akrasia.core import Fingerprint, InputError, Judgement, Reading, StoreFailed, Usage
+from akrasia.gateway.logfile import LogFile
+from akrasia.gateway.redact import Redactor
 
 Decision = Literal["unaudited", "passed", "rewritten", "stopped", "released", "withheld"]
 """What became of a choice. "unaudited": mode `pass`; "passed": audited, and the original went out; "rewritten": the
@@ -97,3 +106,221 @@ class LogRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     spent: tuple[Spent, ...] = ()
     latency_s: float | None = None
     audit_s: float | None = None
+
+
+MOST_TURNS = 16
+"""Turns of the loop for which a growing batch may go on growing."""
+
+RESERVED = frozenset({"seq", "time", "type", "previous", "hash"})
+"""Keys of a line that are the log's own."""
+
+_TYPES: tuple[type[Struct], ...] = (
+    LogRecord, LoggedChoice, Target, Verdict, Judgement, Reading, Revision, Plan, GuardVerdict, Spent, Usage,
+    Fingerprint,
+)  # fmt: skip
+_FIELDS = frozenset(name for one in _TYPES for name in one.__struct_fields__)
+"""Names of our own format, which no redaction touches."""
+
+_encode = msgspec.json.Encoder().encode
+
+Record = LogRecord | Mapping[str, Any]
+
+
+class _Entry(Struct):
+    time: str
+    record: bytes | Record
+    redactor: Redactor | None
+    answer: asyncio.Future[str]
+
+
+class _Batch:
+    __slots__ = ("entries", "rotations")
+
+    def __init__(self) -> None:
+        self.entries: list[_Entry] = []
+        self.rotations: list[asyncio.Future[Path]] = []
+
+
+class AuditLog:
+    """The audit log of one gateway: whoever appends goes on when the line is on the disk.
+
+    One thread writes. While it waits for the disk, the next lines gather, and go down together with one write and one
+    fsync. Opened inside the event loop that appends.
+
+    Args:
+        path: of the log; rotated files stand beside it with a number: ``audit.jsonl`` → ``audit.000001.jsonl``.
+        key: for HMAC, see `akrasia.gateway.chain.read_key`; None: without one.
+        rotate_bytes: from which size on the next lines go to a new file; None: never.
+        on_notice: called with one line that the owner should see, from any thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: bytes | None = None,
+        rotate_bytes: int | None = None,
+        on_notice: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.path = path
+        self._key = key
+        self._rotate_bytes = rotate_bytes
+        self._on_notice = on_notice
+        self._file: LogFile | None = None
+        self._handed: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._gathering: _Batch | None = None
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def open(self) -> None:
+        """Take the log for this process, mend what a kill has left, and begin the file where there is none.
+
+        Raises:
+            RunLocked: another live process writes to it.
+            InputError: it cannot be written, is no audit log, or goes on with another key.
+        """
+        self._loop = asyncio.get_running_loop()
+        file = await asyncio.to_thread(LogFile, self.path, self._key, self._rotate_bytes, self._on_notice)
+        try:
+            await asyncio.to_thread(file.write, _now(), [])
+        except StoreFailed as error:
+            file.close()
+            raise InputError(str(error)) from None
+        self._file = file
+        self._thread = threading.Thread(target=self._work, args=(file,), name="akrasia-audit-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def head(self) -> str:
+        """The hash of the last line on the disk, as `akrasia verify-log --head` takes it."""
+        if self._file is None:
+            raise InputError(f"the audit log {self.path} is not open")
+        return self._file.head
+
+    async def append(self, record: Record, redactor: Redactor | None = None) -> str:
+        """Write one record; its line is on the disk when this returns.
+
+        Args:
+            record: a `LogRecord`, or a mapping with at least one key and none of `RESERVED`.
+            redactor: blots out what may not be kept.
+
+        Returns:
+            The hash of its line.
+
+        Raises:
+            StoreFailed: it could not be written: disk full, file gone. The log stays whole, and the next call tries
+                again.
+            InputError: the log is not open, or a mapping that cannot stand in it.
+            TypeError: a value that JSON does not have.
+        """
+        if self._file is None:
+            raise InputError(f"the audit log {self.path} is not open")
+        if isinstance(record, Mapping) and (not record or RESERVED & record.keys()):
+            raise InputError(f"a record of the audit log has a key at least, and none of {', '.join(sorted(RESERVED))}")
+        kept = _encode(record) if redactor is None else record
+        answer: asyncio.Future[str] = self._loop.create_future()
+        self._gather().entries.append(_Entry(_now(), kept, redactor, answer))
+        return await answer
+
+    async def rotate(self) -> Path:
+        """Go on in a new file, after the lines that are queued; returns where the old one is.
+
+        Raises:
+            StoreFailed: it cannot be renamed; the log goes on in the same file.
+        """
+        if self._file is None:
+            raise InputError(f"the audit log {self.path} is not open")
+        answer: asyncio.Future[Path] = self._loop.create_future()
+        self._gather().rotations.append(answer)
+        return await answer
+
+    async def close(self) -> None:
+        """Write what is queued and let go of the log. Never raises: a failure was told to those who waited."""
+        if self._file is None:
+            return
+        await self._idle.wait()
+        self._file = None
+        self._handed.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # --- gathering -----------------------------------------------------------------------------------------------
+
+    def _gather(self) -> _Batch:
+        if self._gathering is None:
+            self._gathering = _Batch()
+            self._idle.clear()
+            if not self._busy:
+                self._busy = True
+                self._loop.call_soon(self._settle, self._gathering, 0, 0)
+        return self._gathering
+
+    def _settle(self, batch: _Batch, size: int, turns: int) -> None:
+        """Hand a batch over when a turn of the loop has added nothing to it: an fsync costs as much as a hundred lines.
+
+        Nobody waits for a clock: an idle loop hands over in its next turn.
+        """
+        grown = len(batch.entries)
+        if grown > size and turns < MOST_TURNS:
+            self._loop.call_soon(self._settle, batch, grown, turns + 1)
+        else:
+            self._gathering = None
+            self._handed.put(batch)
+
+    def _written(self, answers: list[_Answer]) -> None:
+        for future, answer in answers:
+            if future.done():  # whoever waited was cancelled
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        if self._gathering is not None:
+            self._loop.call_soon(self._settle, self._gathering, 0, 0)
+        else:
+            self._busy = False
+            self._idle.set()
+
+    # --- the thread ----------------------------------------------------------------------------------------------
+
+    def _work(self, file: LogFile) -> None:
+        while (batch := self._handed.get()) is not None:
+            self._loop.call_soon_threadsafe(self._written, _carry_out(file, batch))
+        file.close()
+
+
+_Answer = tuple[asyncio.Future[Any], str | Path | Exception]
+
+
+def _carry_out(file: LogFile, batch: _Batch) -> list[_Answer]:
+    """Write a batch and rotate where that was asked for; what becomes of each who waits."""
+    answers: list[_Answer] = []
+    ready: list[tuple[asyncio.Future[str], tuple[str, bytes]]] = []
+    for entry in batch.entries:
+        try:
+            ready.append((entry.answer, (entry.time, _kept(entry))))
+        except Exception as error:  # noqa: BLE001 - raised where the record came from; the others are written
+            answers.append((entry.answer, error))
+    try:
+        hashes = file.write(_now(), [line for _, line in ready])
+        answers += zip((future for future, _ in ready), hashes, strict=True)
+    except Exception as error:  # noqa: BLE001 - raised at everybody who waits
+        answers += [(future, error) for future, _ in ready]
+    for rotation in batch.rotations:
+        try:
+            answers.append((rotation, file.rotate()))
+        except StoreFailed as error:
+            answers.append((rotation, error))
+    return answers
+
+
+def _kept(entry: _Entry) -> bytes:
+    if isinstance(entry.record, bytes):
+        return entry.record
+    builtins = msgspec.to_builtins(entry.record)
+    return _encode(builtins if entry.redactor is None else entry.redactor.redact(builtins, _FIELDS))
+
+
+def _now() -> str:
+    """UTC, to the millisecond: 2030-01-31T09:30:00.000Z."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -29,12 +29,18 @@ def _take(file: IO[str]) -> None:
 class RunLock:
     """Held while a process writes to a run; the file says who holds it.
 
+    Args:
+        folder: the run's.
+        file: for what is not a run, the file in that folder that the process writes; its name and ``.lock`` is the
+            lock's.
+
     Raises:
         RunLocked: on entering, when another live process holds it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "run.lock"
+    def __init__(self, folder: Path, file: str = "") -> None:
+        self._path = folder / (f"{file}.lock" if file else "run.lock")
+        self._written = folder / file
         self._file: IO[str] | None = None
 
     def __enter__(self) -> RunLock:
@@ -46,7 +52,7 @@ class RunLock:
             holder = file.read(4096).strip() or "another process"
             file.close()
             raise RunLocked(
-                f"{self._path.parent} is being written by {holder}: wait until it ends, or stop it and run this again"
+                f"{self._written} is being written by {holder}: wait until it ends, or stop it and run this again"
             ) from None
         file.seek(0)
         file.truncate()

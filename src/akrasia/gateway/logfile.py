@@ -1,0 +1,323 @@
+"""The audit log on the disk: lines that are appended and forced down together, a torn line set aside, rotation.
+
+Whoever is killed while writing leaves at most a torn last line. After an error the file is cut back to its last whole
+line, so that what comes next goes on with the chain. Nothing here is async: `akrasia.gateway.log` brings the thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from akrasia.core import InputError, StoreFailed
+from akrasia.gateway.chain import FORMAT, GENESIS, Algorithm, algorithm, hash_of, is_torn, read_line, write_line
+from akrasia.runs.lock import RunLock
+
+_BLOCK = 1 << 16
+_ENVELOPE = 256
+"""About how many bytes a line has besides its record."""
+
+
+class Opened(Struct, frozen=True):
+    """The record that begins a file.
+
+    Attributes:
+        format: of the lines.
+        algorithm: how they are hashed.
+        after: name of the file whose last line is the one before; None where the log begins.
+    """
+
+    format: int
+    algorithm: Algorithm
+    after: str | None
+
+
+class Mended(Struct, frozen=True):
+    """The record that follows on a torn line: how many bytes were there, and the file that they were moved to."""
+
+    torn_bytes: int
+    aside: str
+
+
+def rotated(path: Path) -> list[Path]:
+    """The files that a log was rotated to, oldest first: ``audit.000001.jsonl`` … beside ``audit.jsonl``."""
+    name = re.compile(rf"{re.escape(path.stem)}\.[0-9]{{6,}}{re.escape(path.suffix)}")
+    return sorted((one for one in path.parent.iterdir() if name.fullmatch(one.name)), key=_number)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.removesuffix(path.suffix).rpartition(".")[2])
+
+
+class LogFile:
+    """One log, open for appending by this process alone.
+
+    Args:
+        path: of the log; it is made where there is none.
+        key: for HMAC; None: without one.
+        rotate_bytes: from which size on the next lines go to a new file; a batch is never divided. None: never.
+        on_notice: called with one line that the owner should see.
+
+    Raises:
+        RunLocked: another live process writes to it.
+        InputError: it cannot be opened, is no audit log, or its last line was not made with this key.
+    """
+
+    def __init__(
+        self, path: Path, key: bytes | None, rotate_bytes: int | None, on_notice: Callable[[str], None]
+    ) -> None:
+        self.path = path
+        self._key = key
+        self._rotate_bytes = rotate_bytes
+        self._on_notice = on_notice
+        self._seq = 0
+        self._previous = GENESIS
+        self._after: str | None = None
+        self._size = 0  # of the whole lines; anything beyond is to be cut off
+        self._dirty = False
+        self._stuck = False
+        self._file: int | None = None
+        self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = RunLock(path.parent, path.name)
+            self._lock.__enter__()
+        except OSError as error:
+            raise _unusable(path, error) from None
+        try:
+            self._resume()
+        except OSError as error:
+            self.close()
+            raise _unusable(path, error) from None
+        except InputError:
+            self.close()
+            raise
+
+    @property
+    def head(self) -> str:
+        """The hash of the last line that is on the disk."""
+        return self._previous.decode()
+
+    def write(self, time: str, records: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Append records as lines, and force them to the disk together: all of them, or none.
+
+        Args:
+            time: for lines of the log's own.
+            records: time and JSON object of each.
+
+        Returns:
+            The hash of each line.
+
+        Raises:
+            StoreFailed: they could not be written. The log is as it was, and may be written again.
+        """
+        coming = sum(len(record) + _ENVELOPE for _, record in records)
+        if self._rotate_bytes is not None and records and self._size and self._size + coming > self._rotate_bytes:
+            self._rotate_if_possible()
+        try:
+            self._ready()
+            lines, seq, previous = self._own_lines(time)
+            hashes = []
+            for moment, record in records:
+                line, previous = write_line((seq, moment, "request"), record, previous, self._key)
+                seq += 1
+                lines.append(line)
+                hashes.append(previous.decode())
+            data = b"".join(lines)
+            if data:
+                self._commit(data)
+        except OSError as error:
+            self._undo()
+            raise StoreFailed(
+                f"cannot write the audit log {self.path}: {error.strerror or error}; make room or restore access"
+            ) from None
+        self._seq, self._previous, self._size = seq, previous, self._size + len(data)
+        self._pending.clear()
+        return hashes
+
+    def rotate(self) -> Path:
+        """Give the file a number, and let the next lines go to a new one, which names it and its last hash.
+
+        Raises:
+            StoreFailed: it cannot be renamed; the log goes on in the same file.
+        """
+        if not self._size:
+            raise StoreFailed(f"cannot rotate the audit log {self.path}: it has no line yet")
+        earlier = rotated(self.path)
+        number = 1 + (_number(earlier[-1]) if earlier else 0)
+        target = self.path.with_name(f"{self.path.stem}.{number:06}{self.path.suffix}")
+        try:
+            self._ready()
+            self.path.rename(target)
+        except OSError as error:
+            raise StoreFailed(f"cannot rotate the audit log {self.path}: {error.strerror or error}") from None
+        self._let_go()
+        self._after, self._size = target.name, 0
+        return target
+
+    def close(self) -> None:
+        """Let go of the file and the lock."""
+        self._let_go()
+        self._lock.__exit__(None, None, None)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        """Have the file open, and no longer than its whole lines.
+
+        Raises:
+            OSError: it cannot be opened or cut, or is not the file that was opened.
+        """
+        if self._file is None:
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._file = os.open(self.path, flags, 0o600)
+            self._dirty = True
+            _sync_folder(self.path.parent)
+        mine = os.fstat(self._file)
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
+            raise OSError(0, "it was moved or deleted while in use; start the gateway again")
+        if self._dirty:
+            os.ftruncate(self._file, self._size)
+            self._dirty = False
+
+    def _own_lines(self, time: str) -> tuple[list[bytes], int, bytes]:
+        """The lines that have to stand before the next record, and where the chain then is."""
+        seq, previous = self._seq, self._previous
+        own = list(self._pending)
+        if self._size == 0:
+            own.insert(0, ("opened", msgspec.json.encode(Opened(FORMAT, algorithm(self._key), self._after))))
+        lines = []
+        for kind, record in own:
+            line, previous = write_line((seq, time, kind), record, previous, self._key)
+            seq += 1
+            lines.append(line)
+        return lines, seq, previous
+
+    def _commit(self, data: bytes) -> None:
+        """Write all of it, and wait for the disk."""
+        if self._file is None:
+            raise OSError(0, "it is closed")
+        self._dirty = True
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+        os.fsync(self._file)
+        self._dirty = False
+
+    def _undo(self) -> None:
+        """Cut off what was written in part; where that fails too, it is tried again before the next line."""
+        if self._dirty and self._file is not None:
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                return
+            self._dirty = False
+
+    def _rotate_if_possible(self) -> None:
+        """A log that cannot be rotated goes on in its file, which is better than none."""
+        try:
+            self.rotate()
+            self._stuck = False
+        except StoreFailed as error:
+            if not self._stuck:
+                self._on_notice(f"{error}; it goes on in the same file")
+            self._stuck = True
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    # --- going on ------------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Find where the chain is: after the last whole line of the file, else of the one that it was rotated to."""
+        if self.path.exists():
+            last, end, tail = last_line(self.path)
+            if tail:
+                self._set_aside(tail, end, first=last is None)
+            self._size = end
+            if last is not None:
+                self._after_line(last, self.path)
+                return
+        earlier = rotated(self.path)
+        if earlier:
+            last, _, tail = last_line(earlier[-1])
+            if last is None or tail:
+                raise InputError(
+                    f"{earlier[-1]} does not end with a whole line: see what `akrasia verify-log {self.path}` says"
+                )
+            self._after = earlier[-1].name
+            self._after_line(last, earlier[-1])
+
+    def _after_line(self, last: bytes, path: Path) -> None:
+        line = read_line(last)
+        if line is None:
+            raise InputError(f"{path} is not an audit log (its last line is none): name another file with --log")
+        if hash_of(line.hashed, self._key) != line.hash:
+            how = "this key" if self._key is not None else "no key"
+            raise InputError(
+                f"the last line of {path} does not verify with {how}: give the key that the log was begun with, or see "
+                f"what `akrasia verify-log {path}` says"
+            )
+        self._seq, self._previous = line.seq + 1, line.hash
+
+    def _set_aside(self, tail: bytes, end: int, *, first: bool) -> None:
+        """Move a torn last line to a file of its own; the chain tells of it in its next line."""
+        if first and not is_torn(tail):
+            raise InputError(f"{self.path} is not an audit log: name another file with --log")
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.torn-{number}")).exists():
+            number += 1
+        with aside.open("xb") as file:
+            file.write(tail)
+            file.flush()
+            os.fsync(file.fileno())
+        with self.path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+        self._pending.append(("mended", msgspec.json.encode(Mended(len(tail), aside.name))))
+        self._on_notice(f"{self.path} ended in a torn line of {len(tail)} bytes, which is now in {aside.name}")
+
+
+def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
+    """The last whole line of a file with its newline, where it ends, and what stands after it.
+
+    Returns:
+        None and 0 in the place of line and end where no line is whole.
+    """
+    with path.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        found = b""
+        while at > 0 and found.count(b"\n") < 2:
+            step = min(max(_BLOCK, len(found)), at)
+            at = file.seek(at - step)
+            found = file.read(step) + found
+    whole, newline, tail = found.rpartition(b"\n")
+    if not newline:
+        return None, 0, tail
+    return whole.rpartition(b"\n")[2] + newline, at + len(whole) + 1, tail
+
+
+def _unusable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot open the audit log {path}: {error.strerror or error}; name a file in a folder of yours")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a file's name as safe as its contents. Windows has no such thing."""
+    if sys.platform != "win32":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
