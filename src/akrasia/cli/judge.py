@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from akrasia.cli.output import count, counted, interval, notice, print_json, table
+from akrasia.cli.progress import Readings
 from akrasia.core import InputError
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ Replies = Annotated[
 ]
 Level = Annotated[float, typer.Option(help="Coverage of the intervals.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the resampling.")]
-
-PLAIN_EVERY_S = 10.0
 
 
 @app.command()
@@ -179,26 +176,8 @@ def _opened(
     from akrasia.judges.reading import ReadingOptions
     from akrasia.values import find_values
 
-    reading = ReadingOptions(replies=replies, on_progress=_Progress(), on_notice=notice)
+    reading = ReadingOptions(replies=replies, on_progress=Readings("readings"), on_notice=notice)
     return build_bench(names, weights), reading, None if values is None else find_values(values)
-
-
-class _Progress:
-    """Draws how many texts were read: one line on a terminal, a line now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, done: int, planned: int) -> None:
-        now = time.monotonic()
-        line = f"{count(done)}/{count(planned)} readings"
-        if sys.stderr.isatty():
-            if now - self._last >= 0.1 or done == planned:
-                self._last = now
-                print(f"\r{line:<40}", end="\n" if done == planned else "", file=sys.stderr, flush=True)
-        elif now - self._last >= PLAIN_EVERY_S:
-            self._last = now
-            notice(line)
 
 
 def _evaluated(record: Evaluation | None, tried: list[InjectionRecord] | None) -> dict[str, Any]:

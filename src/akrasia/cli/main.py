@@ -48,6 +48,7 @@ COMMANDS = {
     "plan": "akrasia.cli.plan:plan",
     "gold": "akrasia.cli.gold:app",
     "judge": "akrasia.cli.judge:app",
+    "audit": "akrasia.cli.audit:audit",
     "study": "akrasia.cli.study:study",
     "report": "akrasia.cli.report:report",
     "demo": "akrasia.cli.demo:demo",

@@ -1,11 +1,12 @@
-"""Progress of a run on standard error: one line that redraws itself on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: one line that redraws itself on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from akrasia.cli.output import counted
+from akrasia.cli.output import count, counted, notice
 
 if TYPE_CHECKING:
     from akrasia.runs.meter import Meter
@@ -14,7 +15,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress:
-    """Rate, tokens and cost so far, failures and time left.
+    """Of a run: rate, tokens and cost so far, failures and time left.
 
     Args:
         meter: what is counted.
@@ -62,6 +63,30 @@ class Progress:
         if left > 0 and seconds is not None:
             parts.append(f"about {_duration(seconds)} left")
         return " · ".join(parts)
+
+
+class Readings:
+    """How many texts were read.
+
+    Args:
+        noun: what is counted.
+    """
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, planned: int) -> None:
+        """Draw it, when it is time to."""
+        now = time.monotonic()
+        line = f"{count(done)}/{count(planned)} {self._noun}"
+        if sys.stderr.isatty():
+            if now - self._last >= 0.1 or done == planned:
+                self._last = now
+                print(f"\r{line:<40}", end="\n" if done == planned else "", file=sys.stderr, flush=True)
+        elif now - self._last >= PLAIN_EVERY_S:
+            self._last = now
+            notice(line)
 
 
 def _duration(seconds: float) -> str:
