@@ -35,7 +35,7 @@ def run(
         list[str] | None,
         typer.Option(
             help="direct, greedy, fast, slow, stated_first, state, rate, budget_forced:L, few_shot:N, best_of_n:N, "
-            "self_consistency:N. Repeatable. [default: direct]"
+            "self_consistency:N, 'audited:slow?stage=both&budget=2'. Repeatable. [default: direct]"
         ),
     ] = None,
     judge: Annotated[
@@ -48,6 +48,25 @@ def run(
     judge_repeats: Annotated[
         int | None, typer.Option(help="How often a judge reads each text of a value suite. [default: 1]")
     ] = None,
+    auditor: Annotated[
+        str | None,
+        typer.Option(help="Who audits in the strategy audited: encoder or llm:MODEL, another one than --judge."),
+    ] = None,
+    planner: Annotated[
+        str | None, typer.Option(help="Model that plans how to mend. [default: the one that wrote the text]")
+    ] = None,
+    rewriter: Annotated[
+        str | None, typer.Option(help="Model that mends. [default: the one that wrote the text]")
+    ] = None,
+    guard: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that says whether a mended text loses content. [default: the one that wrote the text]"
+        ),
+    ] = None,
+    allow_same_judge: Annotated[
+        bool, typer.Option("--allow-same-judge", help="Let one judge audit and evaluate; every report says so.")
+    ] = False,
     values: Annotated[
         str | None,
         typer.Option(help="Which values judges look for: a taxonomy, or a constitution file. [default: schwartz-19]"),
@@ -101,6 +120,8 @@ def run(
     keys: dict[str, Any] = read_config(config) if config else {}
     flags = {
         "model": model, "suite": suite, "strategy": strategy, "judge": judge, "judge_repeats": judge_repeats,
+        "auditor": auditor, "planner": planner, "rewriter": rewriter, "guard": guard,
+        "allow_same_judge": allow_same_judge or None,
         "values": values, "votes": votes, "samples": samples,
         "limit": limit, "seed": seed, "until_width": until_width,
         "temperature": temperature, "max_tokens": max_tokens, "concurrency": concurrency, "timeout_s": timeout_s,

@@ -23,9 +23,9 @@ from akrasia.strategies.tasks import REASON, STATE
 
 _encode = msgspec.json.Encoder().encode
 
-JUDGE = "judge"
-"""Role of a judge, and how the roles of several begin. Its answer does not depend on which sample asked: the same text
-gets one verdict."""
+JUDGES = ("judge", "auditor")
+"""Roles of judges, who evaluate or audit, and how the roles of several begin. Their answers do not depend on which
+sample asked: the same text gets one verdict."""
 
 SHARED_LABELS = frozenset({REASON, STATE})
 """Calls of the model that several strategies make alike: whoever comes first buys the answer for all."""
@@ -50,9 +50,19 @@ class Purchases:
         store: where answers are found and kept.
         meter: counts what is bought, and says when to stop.
         on_notice: called with one line that the user should see.
+        share_all: whether cells may make the very same calls, as an audited strategy makes those of its inner one:
+            whoever comes first then buys for all.
     """
 
-    def __init__(self, store: Store, meter: Meter, on_notice: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        meter: Meter,
+        on_notice: Callable[[str], None] = lambda _: None,
+        *,
+        share_all: bool = False,
+    ) -> None:
+        self._share_all = share_all
         self._store = store
         self._meter = meter
         self._allowance = Allowance(meter) if meter.limited else None
@@ -76,7 +86,7 @@ class Purchases:
         """
         body = _encode(replace(request, seed=None))
         digest = self._digests.get(body) or self._digest(body)
-        shared = place.role.startswith(JUDGE)
+        shared = place.role.startswith(JUDGES)
         sample = -1 if shared else place.sample
         source = self._sources.get(id(model)) or self._source(model)
         identity = f"{source}{digest}{request.seed}|{sample}|{place.role}|{place.label}"
@@ -84,7 +94,7 @@ class Purchases:
         if key in self._under_way:
             return await self._join(key)
         # What is shared may have been bought in this very run.
-        if self._store.has_history or shared or place.label in SHARED_LABELS:
+        if self._store.has_history or self._share_all or shared or place.label in SHARED_LABELS:
             found = self._store.find_call(key, again=place.again and shared)
             if found is not None:
                 return found

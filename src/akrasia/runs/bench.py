@@ -11,10 +11,12 @@ import msgspec
 
 from akrasia.core import Fingerprint, Model
 from akrasia.models import ModelSettings, build_model
+from akrasia.runs.auditing import Auditors
 from akrasia.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from akrasia.judges import Judge
+    from akrasia.strategies.audited import Auditing
     from akrasia.utilities.adherence import Adherence
     from akrasia.values import Taxonomy
 
@@ -32,14 +34,16 @@ class Bench:
     Args:
         config: the run's.
         on_notice: called with one line that the user should see.
+        auditing: who audits; None where nothing is audited.
 
     Raises:
         InputError: an unknown judge, a taxonomy that is not there, or one that a judge cannot read.
     """
 
-    def __init__(self, config: RunConfig, on_notice: Callable[[str], None]) -> None:
+    def __init__(self, config: RunConfig, on_notice: Callable[[str], None], auditing: Auditing | None = None) -> None:
         self._config = config
         self._settings = model_settings(config, on_notice)
+        self.auditors = Auditors(config, auditing, self._settings)
         self.judges: tuple[Judge, ...] = ()
         self.taxonomy: Taxonomy | None = None
         if config.judge:
@@ -87,10 +91,11 @@ class Bench:
 
     @property
     def models(self) -> dict[str, str]:
-        """The name of the model that answers for each judge that asks one, by role."""
-        return {
+        """The name of the model that answers under each role: of the judges that ask one, and of those who audit."""
+        judges = {
             role: judge.model for judge, role in zip(self.judges, self._names, strict=True) if judge.model is not None
         }
+        return {**judges, **self.auditors.models}
 
     def fingerprints(self) -> dict[str, Fingerprint]:
         """What the verdicts of each judge depend on, and the models behind them, once these are open."""

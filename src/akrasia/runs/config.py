@@ -22,6 +22,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         judge: who judges: ``encoder`` or ``llm:MODEL``, MODEL as in ``model``. Several read value suites as a panel; a
             utility that asks a judge itself (preference) takes one, an ``llm:``.
         judge_repeats: how often a judge reads each text of a value suite; 2 or more tell its own noise.
+        auditor: who audits in the strategy ``audited``, and steers with it: a judge, another one than in `judge`.
+        planner, rewriter, guard: the models that mend what is audited; None: the model that wrote it.
+        allow_same_judge: let one judge steer and evaluate; what comes of it is marked wherever it is shown.
         values: which values judges look for: a taxonomy's name, or a constitution's file.
         votes: how often a judge of preferences is asked about one candidate; even, so that both orders weigh equally.
         samples: candidates per item (K).
@@ -47,6 +50,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seed: list[int] = msgspec.field(default_factory=lambda: [0])
     judge: list[str] = []
     judge_repeats: int = 1
+    auditor: str | None = None
+    planner: str | None = None
+    rewriter: str | None = None
+    guard: str | None = None
+    allow_same_judge: bool = False
     values: str = "schwartz-19"
     votes: int = 4
     samples: int = 8
@@ -75,6 +83,12 @@ ONE_OR_MORE = ("model", "suite", "strategy", "temperature", "seed", "judge")
 
 LISTS = ("model", "suite", "strategy", "temperature", "seed")
 """Those of them whose things make the cells; they may grow on resume."""
+
+AUDIT_ROLES = ("planner", "rewriter", "guard")
+"""Who mends what is audited; the keys are the roles under which they answer."""
+
+AUDIT_KEYS = frozenset({"auditor", "allow_same_judge", *AUDIT_ROLES})
+"""Keys that say who audits. They are of no account until a strategy does."""
 
 MAY_CHANGE = frozenset(
     {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, JudgedUtility, Model, Score, Utility
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
+from akrasia.runs.config import AUDIT_ROLES
 from akrasia.runs.meter import Meter
 from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
@@ -155,7 +156,7 @@ class Engine:
         utilities: see `build_utilities`.
         meter: counts, and stops.
         cell_ids: id of each cell in the store, by cell name.
-        roles: open models of the other roles ("judge") by role.
+        roles: open models of the other roles ("judge", "auditor") by role.
         on_notice: called with one line that the user should see.
     """
 
@@ -177,7 +178,7 @@ class Engine:
         self._utilities = utilities
         self._meter = meter
         self._cell_ids = [cell_ids[planned.cell.name] for planned in plan.cells]
-        self._purchases = Purchases(store, meter, on_notice)
+        self._purchases = Purchases(store, meter, on_notice, share_all=plan.auditing is not None)
         self._roles = dict(roles or {})
 
     async def carry_out(self) -> None:
@@ -250,7 +251,9 @@ class Engine:
         if not samples:
             return []
         item = planned.items[unit.position]
-        ask = DurableAsk(self._purchases, {"model": model, **self._roles}, (cell_id, planned.cell), unit.position)
+        # Who mends an audited text is the model that wrote it, unless the user names another.
+        answering = {**dict.fromkeys(("model", *AUDIT_ROLES), model), **self._roles}
+        ask = DurableAsk(self._purchases, answering, (cell_id, planned.cell), unit.position)
         strategy = planned.strategy
         if not isinstance(strategy, Live):
             raise TypeError(f"{planned.cell.name} is pooled and has no units")

@@ -27,6 +27,7 @@ from akrasia.risk import (
     read_stopped,
     shared_target,
 )
+from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.gold import direct_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.until_width import width_plan
@@ -167,6 +168,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     except Undefined as error:
         result, record = None, _undefined(pool, str(error), how.level)
     notices = _notices(cell, pool, has_reference)
+    notices += same_judge_note(run, [cell])
     if own.items is not pool.items:
         notices += _own_failures(cell, own)
         record = _of_the_pool(record)

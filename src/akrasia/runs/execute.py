@@ -9,11 +9,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from akrasia.core import AkrasiaError, BudgetReached, InputError, JudgedUtility, Model, RunIncomplete, Utility
 from akrasia.models import build_model
 from akrasia.runs import manifest, wait_for
+from akrasia.runs.auditing import check_audit_keys
 from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
@@ -22,7 +24,7 @@ from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
 from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites
 from akrasia.runs.prices import Prices, Rates, check_prices, cost
-from akrasia.runs.store import CellTotals, Store
+from akrasia.runs.store import AuditCount, CellTotals, Store
 from akrasia.strategies import Live
 
 
@@ -73,10 +75,11 @@ def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunS
     from akrasia.runs.forecast import forecast, with_left
 
     plan = Plan(config, load_suites(config))
-    bench = Bench(config, options.on_notice)
+    bench = Bench(config, options.on_notice, plan.auditing)
     utilities = build_utilities(plan, bench.adherence)
     prices = _prices(config, bench)
     _tell_unused_judges(config, utilities, options.on_notice)
+    check_audit_keys(config, options.on_notice)
     _models(config, options)
     previous = _previous(out, config)
     for folder in options.reuse:
@@ -103,17 +106,20 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
         RunIncomplete: it stopped and can be resumed; all that was bought is stored.
     """
     plan = Plan(config, load_suites(config))
-    bench = Bench(config, options.on_notice)
+    bench = Bench(config, options.on_notice, plan.auditing)
     utilities = build_utilities(plan, bench.adherence)
     prices = _prices(config, bench)
     _tell_unused_judges(config, utilities, options.on_notice)
-    models, roles = _models(config, options), bench.roles
+    check_audit_keys(config, options.on_notice)
+    models = _models(config, options)
+    roles = {**bench.roles, **bench.auditors.roles(models)}
     previous = _previous(out, config)
     reuse = [_store_of(folder) for folder in options.reuse]
     with _folder(out), RunLock(out):
         try:
-            await _open({**models, **roles}, out, fresh=previous is None)
+            await _open(_each_once(models, roles), out, fresh=previous is None)
             now = manifest.describe(plan, models, bench, utilities.values(), options.command)
+            now = msgspec.structs.replace(now, auditors=bench.auditors.fingerprints(roles))
             _record(out, now, previous)
             store = Store(out, reuse=reuse, retry_missing=config.retry_missing)
             try:
@@ -132,7 +138,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                     roles=roles,
                     on_notice=options.on_notice,
                 )
-                meter.on_stop += [model.interrupt for model in (*models.values(), *roles.values())]
+                meter.on_stop += [model.interrupt for model in _each_once(models, roles)]
                 with _interruptible(meter, options.on_notice):
                     try:
                         await _with_progress(engine, plan, meter, done, options)
@@ -142,12 +148,14 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                             raise  # somebody else's doing, not the user's second Ctrl-C
                         task.uncancel()
                 summary = RunSummary(
-                    str(out), _counts(plan, store.totals(), cell_ids, rates), _most_frequent(store.missing_reasons())
+                    str(out),
+                    _counts(plan, store.totals(), cell_ids, rates, store.audits()),
+                    _most_frequent(store.missing_reasons()),
                 )
             finally:
                 await store.close()
         finally:
-            for model in (*models.values(), *roles.values()):
+            for model in _each_once(models, roles):
                 await model.close()
             for utility in utilities.values():
                 utility.close()
@@ -219,9 +227,14 @@ def _folder(out: Path) -> Iterator[None]:
         raise
 
 
-async def _open(models: Mapping[str, Model], out: Path, *, fresh: bool) -> None:
+def _each_once(*models: Mapping[str, Model]) -> list[Model]:
+    """A model may answer under several names, and is opened and closed once."""
+    return list({id(model): model for named in models for model in named.values()}.values())
+
+
+async def _open(models: Sequence[Model], out: Path, *, fresh: bool) -> None:
     try:
-        for model in models.values():
+        for model in models:
             await model.open()
     except RunIncomplete as stop:
         raise _with_way_on(stop, out, bought=not fresh) from None
@@ -285,7 +298,13 @@ def _cost(rates: Rates, cell: int, totals: CellTotals) -> float | None:
     return spent
 
 
-def _counts(plan: Plan, totals: Mapping[int, CellTotals], cell_ids: Mapping[str, int], rates: Rates) -> list[CellCount]:
+def _counts(
+    plan: Plan,
+    totals: Mapping[int, CellTotals],
+    cell_ids: Mapping[str, int],
+    rates: Rates,
+    audits: Mapping[int, AuditCount],
+) -> list[CellCount]:
     counts = []
     for planned in plan.cells:
         number = cell_ids[planned.cell.name]
@@ -305,6 +324,7 @@ def _counts(plan: Plan, totals: Mapping[int, CellTotals], cell_ids: Mapping[str,
                 prompt_tokens=found.prompt_tokens if found.calls else 0,
                 completion_tokens=found.completion_tokens if found.calls else 0,
                 judged=is_judged(plan.suites[planned.cell.suite]),
+                audit=audits.get(number),
             )
         )
     return counts

@@ -135,7 +135,7 @@ async def _count(number: int, planned: PlannedCell, utilities: Mapping[str, Util
     for position in (index * items // used for index in range(used)):
         tally.next_candidate()
         ask = DurableAsk(tally, _Silent(), (number, cell), position)
-        await _one(planned.items[position], planned.strategy, ask, utilities)
+        await _one(planned.items[position], planned.strategy.rehearsed(), ask, utilities)
     prompt = None if tally.blind else sum(_scaled(tokens, candidates, used) for tokens in tally.prompt.values())
     completion = (
         None if tally.open_ended else sum(_scaled(tokens, candidates, used) for tokens in tally.completion.values())

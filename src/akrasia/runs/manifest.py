@@ -14,8 +14,9 @@ from akrasia import __version__
 from akrasia.core import Fingerprint, InputError, Model, Utility
 from akrasia.models import model_identity
 from akrasia.prompts import fingerprint
+from akrasia.runs.auditing import audit_identity, audits
 from akrasia.runs.bench import Bench
-from akrasia.runs.config import LISTS, MAY_CHANGE, RunConfig
+from akrasia.runs.config import AUDIT_KEYS, LISTS, MAY_CHANGE, RunConfig
 from akrasia.runs.plan import Plan
 from akrasia.strategies import Live
 
@@ -30,6 +31,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         suites: fingerprint of each suite, by name.
         models: fingerprint of each model, by name without its address.
         judges: fingerprint of each judge and of the model behind it, by name.
+        auditors: fingerprint of who audits, and of the models that audit, plan, rewrite and guard where they are named.
+        same_judge: the judge that evaluated what it had steered; "" where none did.
         values: fingerprint of the values that the judges look for; "" without judges.
         prompts: fingerprint of each prompt file that the strategies and utilities use.
         versions: of Akrasia, Python and the packages that carry a run.
@@ -45,6 +48,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     command: str = ""
     judges: dict[str, Fingerprint] = {}
+    auditors: dict[str, Fingerprint] = {}
+    same_judge: str = ""
     values: str = ""
 
 
@@ -59,6 +64,7 @@ def describe(
         suites={name: suite.fingerprint for name, suite in plan.suites.items()},
         models={model_identity(name): model.fingerprint for name, model in models.items()},
         judges=bench.fingerprints(),
+        same_judge=bench.auditors.same_judge,
         values=bench.values_fingerprint(),
         prompts={name: fingerprint(name) for name in sorted(used)},
         versions=_versions(),
@@ -118,7 +124,7 @@ def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:
         InputError: naming the first difference and both ways out.
     """
     for key in RunConfig.__struct_fields__:
-        if key in MAY_CHANGE:
+        if key in MAY_CHANGE or (key in AUDIT_KEYS and not audits(before.run.strategy)):
             continue
         old, new = getattr(before.run, key), getattr(now, key)
         if key == "model":
@@ -127,6 +133,8 @@ def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:
             from akrasia.judges import build_judge, judge_identity
 
             old, new = ([judge_identity(build_judge(judge)) for judge in judges] for judges in (old, new))
+        if key in AUDIT_KEYS and isinstance(old, str) and isinstance(new, str) and old != new:
+            old, new = audit_identity(key, old), audit_identity(key, new)
         if old == new or _grown(key, old, new):
             continue
         raise InputError(
@@ -175,6 +183,13 @@ def check_same(folder: Path, before: Manifest, now: Manifest) -> None:
             raise InputError(
                 f"judge {judge} was {_name(was)} when {folder} was made and is {_name(current)} now: its "
                 "verdicts would not belong together. Give another --out"
+            )
+    for auditor, was in before.auditors.items():
+        current = now.auditors.get(auditor, was)
+        if current != was:
+            raise InputError(
+                f"{auditor} was {_name(was)} when {folder} was made and is {_name(current)} now: its audits would not "
+                "belong together. Give another --out"
             )
     if before.values != now.values:
         raise InputError(

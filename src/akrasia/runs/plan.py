@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,9 +12,14 @@ from msgspec.structs import replace
 from akrasia.core import InputError, Item, Sampling, Suite
 from akrasia.core.cell import Cell
 from akrasia.models import model_identity
+from akrasia.runs.auditing import auditing_of
 from akrasia.runs.config import FIRST_CANDIDATES, RunConfig
+from akrasia.runs.store import AuditCount
 from akrasia.strategies import Live, Pooled, build_strategy
 from akrasia.suites import load_suite
+
+if TYPE_CHECKING:
+    from akrasia.strategies.audited import Auditing
 
 
 class Unit(Struct, frozen=True):
@@ -55,6 +61,7 @@ class CellCount(Struct, frozen=True):
         cost: money by the user's price file; None: unknown.
         calls: model calls.
         judged: whether judges read its candidates for values.
+        audit: what the audits of its candidates came to; None for a cell that audits nothing.
         left: of a plan, what no stored run holds yet; None where nothing is stored.
     """
 
@@ -69,6 +76,7 @@ class CellCount(Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     judged: bool = False
+    audit: AuditCount | None = None
     left: Left | None = None
 
 
@@ -78,12 +86,16 @@ class Plan:
     Args:
         config: checked configuration.
         suites: the suites by name, whole; the limit is applied here.
+
+    Attributes:
+        auditing: who audits; None where no strategy does.
     """
 
     def __init__(self, config: RunConfig, suites: dict[str, Suite]) -> None:
         self.config = config
         self.suites = suites
-        self.cells = tuple(_cells(config, suites))
+        self.auditing = auditing_of(config)
+        self.cells = tuple(_cells(config, suites, self.auditing))
 
     @property
     def candidates(self) -> int:
@@ -112,7 +124,7 @@ def load_suites(config: RunConfig) -> dict[str, Suite]:
     return {name: load_suite(name) for name in config.suite}
 
 
-def _cells(config: RunConfig, suites: dict[str, Suite]) -> Iterator[PlannedCell]:
+def _cells(config: RunConfig, suites: dict[str, Suite], auditing: Auditing | None) -> Iterator[PlannedCell]:
     _check_models(config.model)
     strategies = {text: build_strategy(text) for text in config.strategy}
     if "direct" not in strategies and any(isinstance(strategy, Pooled) for strategy in strategies.values()):
@@ -125,14 +137,27 @@ def _cells(config: RunConfig, suites: dict[str, Suite]) -> Iterator[PlannedCell]
         for temperature, seed in product(config.temperature, config.seed):
             for text, strategy in used.items():
                 sampling = _sampling(config, suite, temperature)
-                has_pool = "direct" in strategies and not judged
-                cell = _cell(config, (model, suite.name, text), strategy, sampling, seed, has_pool)
+                pool = _pool_of(strategy, strategies, judged=judged)
+                cell = _cell(config, (model, suite.name, text), strategy, sampling, seed, pool)
                 if cell.name not in seen:  # a greedy decode is the same at every temperature and seed
                     seen.add(cell.name)
-                    yield PlannedCell(cell, _bound(strategy, config, suite), items)
+                    yield PlannedCell(cell, _bound(strategy, config, suite, auditing), items)
 
 
-def _bound(strategy: Live | Pooled, config: RunConfig, suite: Suite) -> Live | Pooled:
+def _pool_of(strategy: Live | Pooled, strategies: Mapping[str, Live | Pooled], *, judged: bool) -> str | None:
+    """The strategy whose candidates are the reference pool; None: a cell is measured on its own draws.
+
+    What an audited strategy reaches is what its inner one draws, and what it made of that.
+    """
+    if not judged:
+        return "direct" if "direct" in strategies else None
+    if isinstance(strategy, Live) and strategy.needs_auditor:
+        inner = strategy.pool_on_scenarios
+        return inner if inner in strategies else None
+    return None
+
+
+def _bound(strategy: Live | Pooled, config: RunConfig, suite: Suite, auditing: Auditing | None) -> Live | Pooled:
     """The strategy as it is used on one suite, and with the values of this run."""
     if isinstance(strategy, Pooled):
         return strategy
@@ -140,6 +165,8 @@ def _bound(strategy: Live | Pooled, config: RunConfig, suite: Suite) -> Live | P
         from akrasia.values import find_values
 
         strategy = strategy.for_values(find_values(config.values))
+    if auditing is not None:
+        strategy = strategy.audited_by(auditing)
     return strategy.for_items(suite.items)
 
 
@@ -184,14 +211,14 @@ def _cell(
     strategy: Live | Pooled,
     sampling: Sampling,
     seed: int,
-    has_pool: bool,
+    beside: str | None,
 ) -> Cell:
     model, suite, text = names
 
-    def name(of: str) -> str:
+    def name(of: str | None) -> str:
         return f"{model_identity(model)} {suite} {of} T{sampling.temperature:g} seed{seed}"
 
-    pool = name("direct") if has_pool and text != "direct" else None
+    pool = name(beside) if beside not in (None, text) else None
     if isinstance(strategy, Pooled):
         depth = config.samples if config.until_width is None else FIRST_CANDIDATES
         if strategy.n > depth:

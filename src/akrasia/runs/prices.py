@@ -93,7 +93,8 @@ class Rates:
     def of(self, cell: int, role: str) -> Price | None:
         """The price of a call, or None where it has none."""
         role = role.removeprefix(SUPERSEDED)
-        return self._cells.get(cell) if role == "model" else self._roles.get(role)
+        # A role that has no model of its own is the cell's.
+        return self._roles[role] if role in self._roles else self._cells.get(cell)
 
 
 def check_prices(prices: Prices, models: Iterable[str], path: str) -> None:

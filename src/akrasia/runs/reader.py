@@ -22,6 +22,8 @@ from akrasia.runs.store import check_version
 if TYPE_CHECKING:
     import numpy as np
 
+    from akrasia.audit import Trail
+
 
 class StoredItem(msgspec.Struct, frozen=True):
     """An item as the run used it."""
@@ -85,6 +87,14 @@ class StoredJudgement(msgspec.Struct, frozen=True):
     repeat: int
     readings: bytes
     missing: str | None
+
+
+class StoredTrail(msgspec.Struct, frozen=True):
+    """What the audits of one candidate's texts did, in the order in which they were made."""
+
+    position: int
+    sample: int
+    trails: tuple[Trail, ...]
 
 
 class Run:
@@ -197,6 +207,18 @@ class Run:
         ):
             yield StoredJudgement(*row)
 
+    def trails(self, cell: Cell) -> Iterator[StoredTrail]:
+        """The trails of a cell that audits, in the order of items and samples; nothing of other cells."""
+        if not self._has_trails:
+            return
+        from akrasia.audit import Trail
+
+        decode = msgspec.json.Decoder(tuple[Trail, ...]).decode
+        for position, sample, trail in self._connection.execute(
+            "SELECT item, sample, trail FROM trails WHERE cell = ? ORDER BY item, sample", (self._cells[cell.name][0],)
+        ):
+            yield StoredTrail(position, sample, decode(trail))
+
     def judged_values(self) -> frozenset[str]:
         """The ids of the values that any judge read or could not read."""
         if not self._has_judgements:
@@ -216,7 +238,15 @@ class Run:
     @cached_property
     def _has_judgements(self) -> bool:
         """Stores that were written before there were judges have no such table."""
-        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
+        return self._has("judgements")
+
+    @cached_property
+    def _has_trails(self) -> bool:
+        """Nor have those that were written before there were audits."""
+        return self._has("trails")
+
+    def _has(self, table: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         return found is not None
 
     def tokens(self, cell: Cell) -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-VERSION = 2
+VERSION = 3
 """`user_version` of the store; a store with a higher one was made by a newer Akrasia."""
 
 DDL = """
@@ -91,6 +91,13 @@ CREATE TABLE judgements (         -- what each judge read in each text of a cand
     missing TEXT,                 -- why nothing could be read
     PRIMARY KEY (cell, item, sample, stage, judge, repeat)
 ) WITHOUT ROWID;
+CREATE TABLE trails (             -- what the audits of a candidate's texts did
+    cell INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    sample INTEGER NOT NULL,
+    trail TEXT NOT NULL,          -- JSON: a list of akrasia.audit.Trail
+    PRIMARY KEY (cell, item, sample)
+);
 CREATE TABLE failures (           -- every call that the endpoint finally refused, for the record
     key TEXT PRIMARY KEY,
     cell INTEGER NOT NULL,
@@ -104,11 +111,14 @@ CREATE TABLE logprobs (key TEXT PRIMARY KEY, tokens BLOB NOT NULL);  -- zlib ove
 CREATE TABLE raw (key TEXT PRIMARY KEY, body BLOB NOT NULL);         -- zlib over the response body
 """
 
-MIGRATIONS = {1: DDL[DDL.index("CREATE TABLE judgements") : DDL.index("CREATE TABLE failures")]}
+MIGRATIONS = {
+    1: DDL[DDL.index("CREATE TABLE judgements") : DDL.index("CREATE TABLE trails")],
+    2: DDL[DDL.index("CREATE TABLE trails") : DDL.index("CREATE TABLE failures")],
+}
 """Version of a store → what brings it to the next one."""
 
 Table = Literal[
-    "cells", "items", "requests", "calls", "candidates", "scores", "judgements", "failures", "logprobs", "raw"
+    "cells", "items", "requests", "calls", "candidates", "scores", "judgements", "trails", "failures", "logprobs", "raw"
 ]
 
 COLUMNS: dict[Table, int] = {
@@ -119,10 +129,30 @@ COLUMNS: dict[Table, int] = {
     "candidates": 7,
     "scores": 8,
     "judgements": 10,
+    "trails": 4,
     "failures": 7,
     "logprobs": 2,
     "raw": 2,
 }
+
+COUNT_AUDITS = """
+SELECT cell, count(*), sum(revised), sum(guarded), sum(unmade), sum(missing) FROM (
+    SELECT cell,
+        EXISTS (SELECT 1 FROM json_each(trail) t WHERE json_extract(t.value, '$.accepted') IS NOT NULL) revised,
+        EXISTS (
+            SELECT 1 FROM json_each(trail) t, json_each(t.value, '$.revisions') r
+            WHERE json_extract(r.value, '$.guard') IS NOT NULL AND NOT json_extract(r.value, '$.accepted')
+        ) guarded,
+        EXISTS (
+            SELECT 1 FROM json_each(trail) t, json_each(t.value, '$.revisions') r
+            WHERE json_extract(r.value, '$.text') IS NULL
+        ) unmade,
+        EXISTS (SELECT 1 FROM json_each(trail) t WHERE json_extract(t.value, '$.missing') IS NOT NULL) missing
+    FROM trails
+) GROUP BY cell
+"""
+"""Of every cell that audits, what `akrasia.runs.plan.AuditCount` holds. A rewrite comes before the guard only when the
+auditor finds it better, so one that was guarded and not accepted was refused by the guard."""
 
 BULK = (128, 32, 8, 1)
 """Rows per statement, largest first. One statement of many rows lets SQLite work without Python's lock; the few fixed

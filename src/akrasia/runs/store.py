@@ -17,7 +17,7 @@ from akrasia.core import Candidate, InputError, Item, Reply, Score, TokenLogprob
 from akrasia.core.cell import Cell
 from akrasia.runs.disk import on_network_disk
 from akrasia.runs.prices import SUPERSEDED
-from akrasia.runs.schema import DDL, MIGRATIONS, VERSION
+from akrasia.runs.schema import COUNT_AUDITS, DDL, MIGRATIONS, VERSION
 from akrasia.runs.writer import Row, Writer, connect
 
 _CALL = (
@@ -163,6 +163,10 @@ class Store:
             )
         return totals
 
+    def audits(self) -> dict[int, AuditCount]:
+        """What audits came to, by the id of each cell that has any."""
+        return {cell: AuditCount(*counts) for cell, *counts in self._reader.execute(COUNT_AUDITS)}
+
     def _bought(self, cell: int) -> Iterator[RoleTotals]:
         for row in self._reader.execute(
             "SELECT role, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), "
@@ -242,14 +246,16 @@ class Store:
         self._writer.put("failures", (key, place.cell, place.item, place.sample, place.role, place.label, reason))
 
     def put_candidate(self, place: tuple[int, int, int], candidate: Candidate, verifier: str, score: Score) -> None:
-        """Queue a candidate with its score, in one transaction; its place is cell, item and sample."""
+        """Queue a candidate with its score and its trail, in one transaction; its place is cell, item and sample."""
         if self._retry:
-            for table in ("candidates", "scores", "judgements"):
+            for table in ("candidates", "scores", "judgements", "trails"):
                 self._writer.first(f"DELETE FROM {table} WHERE cell = ? AND item = ? AND sample = ?", place)  # noqa: S608
         self._writer.put(
             "candidates",
             (*place, candidate.text, candidate.reasoning, candidate.finish, candidate.missing),
         )
+        if candidate.trail is not None:
+            self._writer.put("trails", (*place, candidate.trail))
         self._writer.put("scores", (*place, verifier, score.utility, score.answer, score.failure, score.missing))
         for one in score.judgements:
             found = one.judgement
@@ -296,6 +302,24 @@ class RoleTotals(msgspec.Struct, frozen=True):
     completion_tokens: int | None
     cached_tokens: int | None
     unknown: int
+
+
+class AuditCount(msgspec.Struct, frozen=True):
+    """What the audits of a cell came to, in candidates.
+
+    Attributes:
+        audited: those with a trail.
+        revised: those of which a rewrite stands.
+        refused_by_guard: those of which the guard refused a rewrite.
+        unmade: those of which a revision came to no rewrite: the planner or the rewriter could not be read, or refused.
+        missing: those of which a text could not be measured, so that it stands unaudited.
+    """
+
+    audited: int
+    revised: int
+    refused_by_guard: int
+    unmade: int
+    missing: int
 
 
 class CellTotals(msgspec.Struct, frozen=True):

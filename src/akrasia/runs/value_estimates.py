@@ -16,6 +16,7 @@ from akrasia.gap.pressure import PressureContrasts
 from akrasia.gap.sensitivity import SensitivityBand, sensitivity_band
 from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
+from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
@@ -166,6 +167,7 @@ def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
                 "warning",
             )
         )
+    found += same_judge_note(run, list(group.modes.values()))
     deep = max(cell.samples for cell in group.modes.values())
     if deep > 1:
         found.append(

@@ -118,6 +118,12 @@ def states(cell: Cell) -> bool:
     return cell.strategy.partition(":")[0] == "state"
 
 
+def acts_at_once(cell: Cell) -> bool:
+    """Whether a cell's strategy, or the one that it audits, acts without reasoning first."""
+    name, _, inner = cell.strategy.partition("?")[0].partition(":")
+    return name == "fast" or (name == "audited" and inner.partition(":")[0] in ("", "fast"))
+
+
 def rates(cell: Cell) -> bool:
     """Whether a cell's candidates are ratings of all values."""
     return cell.strategy == "rate"
@@ -188,7 +194,7 @@ def label_table(run: Run, group: Arms) -> LabelTable:
         if not asked.any():
             continue  # the run stopped before it began
         action = stage_reads(run, group, cell, "action")
-        thought = None if mode.partition(":")[0] == "fast" else stage_reads(run, group, cell, "reasoning")
+        thought = None if acts_at_once(cell) else stage_reads(run, group, cell, "reasoning")
         modes[mode] = Stages(
             stated=stated,
             reasoning=None if thought is None else _rows(thought.panel, deep),

@@ -94,6 +94,7 @@ class Audited(Live):
         self._auditing = auditing
         self._taxonomy = taxonomy
         self.samples = _inner_of(inner).samples if inner else None
+        self.pool_on_scenarios = inner or "fast"
 
     @classmethod
     def build(cls, parameter: str) -> Audited:

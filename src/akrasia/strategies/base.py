@@ -31,12 +31,14 @@ class Live(ABC):
         prompts: names of the prompt files that it uses.
         reasons: whether it has the model deliberate in a call of its own, labelled `REASON`, before it commits.
         needs_auditor: whether it audits, and so needs somebody who does.
+        pool_on_scenarios: the strategy whose draws are its reference pool on scenarios; None: its own are.
     """
 
     name: str
     samples: int | None = None
     reasons: bool = False
     needs_auditor: ClassVar[bool] = False
+    pool_on_scenarios: str | None = None
     calls: int | None = 1
     prompts: tuple[str, ...] = ()
 
