@@ -46,6 +46,7 @@ COMMANDS = {
     "gap": "akrasia.cli.gap:gap",
     "compare": "akrasia.cli.compare:compare",
     "plan": "akrasia.cli.plan:plan",
+    "prior": "akrasia.cli.prior:prior",
     "gold": "akrasia.cli.gold:app",
     "judge": "akrasia.cli.judge:app",
     "audit": "akrasia.cli.audit:audit",
