@@ -65,9 +65,9 @@ def test_a_route_takes_from_the_top_what_it_does_not_say(tmp_path: Path) -> None
     ward = policies.policy_for("large", {"x-team": "ward 3"})
     other = policies.policy_for("large", {"x-team": "ward 4"})
 
-    assert (small.name, small.mode, small.default_strategy) == ("clinic/small-*", "pass", "direct")
+    assert (small.name, small.route, small.mode, small.default_strategy) == ("clinic", "small-*", "pass", "direct")
     assert small.max_tokens_total == 4000
-    assert (ward.name, ward.mode, ward.on_fail, ward.on_audit_error) == ("clinic/ward", "enforce", "rewrite", "open")
+    assert (ward.route, ward.mode, ward.on_fail, ward.on_audit_error) == ("ward", "enforce", "rewrite", "open")
     assert ward.deadline_s == Deadlines(total=12)
     assert other is policies.default
     assert other.deadline_s == Deadlines(total=30, audit=5.5)

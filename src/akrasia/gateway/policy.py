@@ -80,7 +80,8 @@ class Policy(Struct, frozen=True, kw_only=True, dict=True):
     """What applies to one request: the file's top level, with what its route says in its place.
 
     Attributes:
-        name: the file's `name`, with the route's after a slash; it labels metrics and records.
+        name: the file's `name`, or else the file's own name without its ending.
+        route: the name of the route that leads to it (its model or header, where it says none); None: the default.
         mode: what is done with a reply.
         constitution: the values that replies are held against; None where nothing is audited.
         judge: who reads them, as for `--judge`.
@@ -102,6 +103,7 @@ class Policy(Struct, frozen=True, kw_only=True, dict=True):
     """
 
     name: str = "policy"
+    route: str | None = None
     mode: ModeName = "pass"
     constitution: Taxonomy | None = None
     judge: str | None = None

@@ -151,7 +151,7 @@ def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
         where = f"route {number}"
         policy = reader.policy(default, given, where)
         own = given.model or given.header if given.name is UNSET else given.name
-        policy = replace(policy, name=f"{default.name}/{own}")
+        policy = replace(policy, name=default.name, route=own)
         route = Route(policy, given.model, reader.header(given, where))
         for earlier, other in enumerate(routes, start=1):
             if (other.model, other.header) == (route.model, route.header):

@@ -14,7 +14,8 @@ import msgspec
 
 from akrasia.gateway.wire import Body, ErrorObject, error_body
 
-DONE = b"data: [DONE]\n\n"
+DONE_DATA = b"[DONE]"
+DONE = b"data: " + DONE_DATA + b"\n\n"
 """The event that ends a stream whole."""
 
 _PIECE = 64
@@ -86,7 +87,7 @@ def read_chunks(events: bytes) -> Iterator[Body]:
         msgspec.DecodeError, UnicodeDecodeError: an event holds no JSON object.
     """
     for data in payloads(events):
-        if data.strip() != b"[DONE]":
+        if data.strip() != DONE_DATA:
             yield msgspec.json.decode(data, type=Body)
 
 

@@ -137,7 +137,7 @@ class OpenAIModel:
         Raises:
             EndpointMisuse: the key cannot be sent.
         """
-        self._key = _read_key()
+        self._key = read_key()
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "akrasia"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -150,7 +150,7 @@ class OpenAIModel:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             # Looked up once: aiohttp's trust_env reads the environment and .netrc for every request.
-            proxy=_proxy_for(self._base),
+            proxy=proxy_for(self._base),
         )
 
     async def close(self) -> None:
@@ -346,7 +346,12 @@ def _key_variable() -> str | None:
     return next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
 
 
-def _read_key() -> str | None:
+def read_key() -> str | None:
+    """The endpoint's key from the environment; None where there is none.
+
+    Raises:
+        EndpointMisuse: it cannot be sent.
+    """
     variable = _key_variable()
     if variable is None:
         return None
@@ -356,6 +361,7 @@ def _read_key() -> str | None:
     return key
 
 
-def _proxy_for(base: URL) -> str | None:
+def proxy_for(base: URL) -> str | None:
+    """The proxy that the environment wants for an address; None: none."""
     proxy = getproxies().get(base.scheme)
     return None if proxy is None or proxy_bypass(base.host or "") else proxy

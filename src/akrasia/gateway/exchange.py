@@ -1,0 +1,170 @@
+"""One chat request under way, and what a mode is: the seam between the server and what is done with replies.
+
+A mode plugs in as a class named in `akrasia.gateway.MODES`. The server builds it once with the `Gateway`, opens it
+before the first request that needs it, and then hands it each `Exchange` whose policy names it. The mode answers with
+a response that is prepared or not, or raises `WireError`, which becomes the client's error object. It finds in the
+exchange the request (`body`, `head`, `parsed()`), the policy that applies, the strategy wanted (one that the policy
+allows), the time that is left (`within`), and through `gateway` the upstream, the metrics and the audit log.
+
+A client that goes away cancels the mode's task; what must outlive the client runs in a task of the mode's own, which
+its `close` waits for. The server tells `close` after the last answer, before the upstream is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from secrets import token_hex
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from akrasia.gateway.wire import Body, ChatHead, WireError, read_request, upstream_failed
+
+if TYPE_CHECKING:
+    from akrasia.gateway.policy import Policies, Policy
+    from akrasia.gateway.server import Gateway
+
+
+class Exchange:
+    """A chat request that passed the door.
+
+    Attributes:
+        gateway: the server's state: `upstream`, `metrics`, `log`, `limits`.
+        request: the HTTP request; its body has been read.
+        head: what routing read of the body.
+        body: the body for the upstream: as it came, with the strategy taken off the model's name.
+        model: the model's name without a strategy.
+        strategy: the strategy wanted, as text: one of the policy's.
+        policy: what applies. A reload changes nothing for a request under way.
+        usage: prompt and completion tokens of the deployed call, for metrics and spans; None where unknown.
+        carried: headers of ours for the upstream: the trace that this request belongs to.
+        failure: a word for what broke after the answer had begun; None: nothing.
+        began: `perf_counter()` when the request's head had arrived.
+    """
+
+    __slots__ = (
+        "_id", "_parsed", "began", "body", "carried", "failure", "gateway", "head", "model", "policy", "request",
+        "strategy", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self, gateway: Gateway, request: web.BaseRequest, body: bytes, head: ChatHead, policy: Policy, began: float
+    ) -> None:
+        self.gateway = gateway
+        self.request = request
+        self.body = body
+        self.head = head
+        self.policy = policy
+        self.began = began
+        self.model = head.model
+        self.strategy = policy.default_strategy
+        self.usage: tuple[int | None, int | None] = (None, None)
+        self.carried: dict[str, str] = {}
+        self.failure: str | None = None
+        self._id: str | None = None
+        self._parsed: Body | None = None
+
+    @property
+    def id(self) -> str:
+        """The audit id: what headers, records and `GET /akrasia/audits/ID` call this request."""
+        if self._id is None:
+            self._id = f"audit-{token_hex(12)}"
+        return self._id
+
+    def parsed(self) -> Body:
+        """The whole request.
+
+        Raises:
+            WireError: 400, when it cannot be read.
+        """
+        if self._parsed is None:
+            self._parsed = read_request(self.body)
+        return self._parsed
+
+    def headers(self) -> CIMultiDict[str]:
+        """Those of the client's headers that the upstream gets."""
+        headers = self.gateway.upstream.forwarded(self.request, own_key=self.gateway.door.keys is not None)
+        headers.update(self.carried)
+        return headers
+
+    def left_s(self, stage: str | None = None) -> float | None:
+        """Seconds that a stage of `Deadlines` may take now, or else the whole request; None: no limit."""
+        deadlines = self.policy.deadline_s
+        limits = [] if stage is None else [getattr(deadlines, stage)]
+        if deadlines.total is not None:
+            limits.append(max(0.0, self.began + deadlines.total - perf_counter()))
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def within(self, stage: str | None = None) -> asyncio.Timeout:
+        """A context in which a stage has the time that is left; it raises TimeoutError when that is over."""
+        return asyncio.timeout(self.left_s(stage))
+
+
+class Mode(Protocol):
+    """What is done with replies. Built with the `Gateway`."""
+
+    async def open(self, policies: Policies) -> None:
+        """Get ready: load what the policies that name this mode need.
+
+        It is called at the start, and again before reloaded policies apply.
+
+        Raises:
+            InputError: it can never work as configured. After a reload the old policies then go on to apply.
+        """
+        ...
+
+    async def answer(self, exchange: Exchange) -> web.StreamResponse:
+        """Answer one request.
+
+        Raises:
+            WireError: nothing was sent yet, and the client gets this error.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what goes on after answers have left."""
+        ...
+
+
+class Clock:
+    """The deadlines of a request whose answer is passed on: the upstream's stage, then the whole request's.
+
+    Raises:
+        WireError: 504, on leaving, when a deadline passed inside.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._timeout = asyncio.timeout(exchange.left_s("upstream"))
+
+    async def __aenter__(self) -> Clock:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise too_late(self._exchange) from None
+
+    @property
+    def over(self) -> bool:
+        """Whether a deadline passed: the task is then being cancelled."""
+        return self._timeout.expired()
+
+    def upstream_began(self) -> None:
+        """The upstream's stage is over."""
+        if self._timeout.when() is not None:
+            left = self._exchange.left_s()
+            self._timeout.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
+
+
+def too_late(exchange: Exchange) -> WireError:
+    """The error for a request whose deadline passed: 504."""
+    said = f"the time that policy {exchange.policy.name!r} gives a request is over"
+    return upstream_failed(504, said, "deadline_exceeded")

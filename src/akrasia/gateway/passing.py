@@ -1,0 +1,134 @@
+"""Mode `pass`: what the upstream sends is passed on as it comes, and nothing is audited.
+
+Bytes are checked, not changed: a client never gets half a character, half an event or a web page for a completion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+
+from akrasia.gateway.exchange import Clock, Exchange, too_late
+from akrasia.gateway.sending import begin, send, send_whole
+from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads
+from akrasia.gateway.upstream import transport_error
+from akrasia.gateway.wire import WireError, read_tail, refused, upstream_failed
+
+if TYPE_CHECKING:
+    from akrasia.gateway.policy import Policies
+    from akrasia.gateway.server import Gateway
+
+
+class Pass:
+    """See `akrasia.gateway.exchange.Mode`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def open(self, policies: Policies) -> None:
+        """Nothing is loaded."""
+
+    async def close(self) -> None:
+        """Nothing goes on after an answer."""
+
+    async def answer(self, exchange: Exchange) -> web.StreamResponse:
+        """Pass the request on, and the answer back."""
+        if exchange.strategy != "direct":
+            raise refused(400, f"mode pass answers directly, not by {exchange.strategy}", "strategy_not_available")
+        gateway = self._gateway
+        upstream = gateway.upstream
+        async with Clock(exchange) as clock:
+            response = await upstream.post(exchange.body, exchange.headers())
+            try:
+                if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    return await Relay(exchange, response, clock).run()
+                body = await upstream.whole(response)
+            finally:
+                response.release()
+        exchange.usage = upstream.check(response, body)
+        return await send_whole(exchange.request, body, upstream.returned(response), gateway.limits.write_s)
+
+
+class Relay:
+    """Passes a stream of events on, whole event by whole event.
+
+    Nothing is sent before the first event is there, so that an upstream that fails before it gets a status of its own.
+    After that an error becomes an event of the stream, which then ends without ``[DONE]``.
+
+    Args:
+        exchange: the request.
+        response: the upstream's, not read yet.
+        clock: runs already; with the first event the upstream's stage is over, and the request's own time counts.
+    """
+
+    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock) -> None:
+        self._exchange = exchange
+        self._upstream = exchange.gateway.upstream
+        self._response = response
+        self._clock = clock
+        self._write_s = exchange.gateway.limits.write_s
+        self._done = False
+        self._out: web.StreamResponse | None = None
+
+    async def run(self) -> web.StreamResponse:
+        """Relay to the end.
+
+        Raises:
+            WireError: it failed before the first event.
+            ClientGone: the client left, or accepts nothing.
+        """
+        try:
+            await self._relay()
+        except WireError as error:
+            return await self._broken(error)
+        except ValueError as error:
+            return await self._broken(upstream_failed(502, f"the upstream sent {error}", "upstream_invalid"))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return await self._broken(transport_error(error))
+        except asyncio.CancelledError:
+            if not self._clock.over or self._out is None:
+                raise  # the client left, or nothing was sent yet: then the clock's own error counts
+            return await self._broken(too_late(self._exchange))
+        out = self._out or await self._begin()
+        await send(out, b"", self._write_s, last=True)
+        return out
+
+    async def _relay(self) -> None:
+        splitter = EventSplitter()
+        async for chunk in self._response.content.iter_any():
+            events = splitter.feed(chunk)
+            if events:
+                self._check(events)
+                out = self._out or await self._begin()
+                await send(out, self._upstream.clean(events), self._write_s)
+        if splitter.rest.strip() and not self._done:
+            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+
+    async def _begin(self) -> web.StreamResponse:
+        self._clock.upstream_began()
+        self._out = await begin(self._exchange.request, self._upstream.returned(self._response), self._write_s)
+        return self._out
+
+    def _check(self, events: bytes) -> None:
+        for data in payloads(events):
+            if data == DONE_DATA:
+                self._done = True
+                continue
+            tail = read_tail(data)
+            if tail is None:
+                raise upstream_failed(502, "the upstream sent an event that is not JSON", "upstream_invalid")
+            if tail.usage is not None:
+                self._exchange.usage = (tail.usage.prompt_tokens, tail.usage.completion_tokens)
+
+    async def _broken(self, error: WireError) -> web.StreamResponse:
+        if self._out is None:
+            raise error
+        self._exchange.failure = error.reason
+        if not self._done:  # what breaks after the end is nothing to the client
+            await send(self._out, error_event(error.error), self._write_s)
+        self._out.force_close()
+        await send(self._out, b"", self._write_s, last=True)
+        return self._out

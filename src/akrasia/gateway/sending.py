@@ -1,0 +1,91 @@
+"""Writing answers: a client that does not accept what it is sent, for too long, is cut."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from akrasia.gateway.wire import WireError
+
+JSON = "application/json"
+
+
+class ClientGone(Exception):
+    """Nobody is there to be answered: the client left, or was cut."""
+
+
+async def begin(request: web.BaseRequest, headers: CIMultiDict[str], write_s: float) -> web.StreamResponse:
+    """The head of a streamed answer.
+
+    Raises:
+        ClientGone: it cannot be sent.
+    """
+    headers["Server"] = "akrasia"
+    out = web.StreamResponse(status=200, headers=headers)
+    try:
+        async with asyncio.timeout(write_s):
+            await out.prepare(request)
+    except (TimeoutError, ConnectionError):
+        raise cut(request) from None
+    return out
+
+
+async def send(out: web.StreamResponse, data: bytes, write_s: float, *, last: bool = False) -> None:
+    """A piece of a streamed answer, accepted within so many seconds.
+
+    Args:
+        out: prepared.
+        data: what is sent.
+        write_s: seconds.
+        last: whether the answer ends with it.
+
+    Raises:
+        ClientGone: it was not accepted.
+    """
+    request = out._req  # the response keeps it, and has no public name for it
+    try:
+        async with asyncio.timeout(write_s):
+            if data:
+                await out.write(data)
+            if last:
+                await out.write_eof()
+    except (TimeoutError, ConnectionError):
+        raise cut(request) from None
+
+
+async def send_whole(
+    request: web.BaseRequest, body: bytes, headers: CIMultiDict[str], write_s: float, status: int = 200
+) -> web.StreamResponse:
+    """A whole answer, accepted within so many seconds.
+
+    Raises:
+        ClientGone: it was not accepted.
+    """
+    headers["Server"] = "akrasia"
+    out = web.Response(body=body, status=status, headers=headers)
+    try:
+        async with asyncio.timeout(write_s):
+            await out.prepare(request)
+            await out.write_eof()
+    except (TimeoutError, ConnectionError):
+        raise cut(request) from None
+    return out
+
+
+def error_response(error: WireError) -> web.Response:
+    """The response that carries an error object."""
+    headers = {"Server": "akrasia"}
+    if error.retry_after is not None:
+        headers["Retry-After"] = error.retry_after
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.Response(body=error.body, status=error.status, content_type=JSON, headers=headers)
+
+
+def cut(request: web.BaseRequest | None) -> ClientGone:
+    """End the client's connection at once, with whatever waits to be sent."""
+    if request is not None and request.transport is not None:
+        request.transport.abort()
+    return ClientGone()

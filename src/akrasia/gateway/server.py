@@ -1,0 +1,229 @@
+"""The gateway's state, and the way of a request through it: door, route, policy, mode.
+
+How connections are served is `listening`'s business, what is done with replies the modes'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib import import_module
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+
+from akrasia.core import InputError
+from akrasia.gateway import MODES
+from akrasia.gateway.door import Door, read_body
+from akrasia.gateway.exchange import Exchange, Mode
+from akrasia.gateway.metrics import Metrics
+from akrasia.gateway.policy import Limits, Policies, split_strategy
+from akrasia.gateway.sending import ClientGone, cut, error_response
+from akrasia.gateway.upstream import Upstream
+from akrasia.gateway.wire import (
+    ErrorObject,
+    WireError,
+    names_model_once,
+    overloaded,
+    read_head,
+    refused,
+    with_model,
+)
+
+if TYPE_CHECKING:
+    from akrasia.gateway.log import AuditLog
+    from akrasia.gateway.spans import Spans
+
+RETRY_AFTER_S = 1
+_GONE = 499
+"""What metrics say of a request whose client left before its answer's end."""
+
+
+class Gateway:
+    """Everything that requests share.
+
+    Args:
+        upstream: where requests go; not open yet.
+        policies: what applies.
+        door: who may come in.
+        log: the audit log; None: none is kept.
+        spans: traces; None: none are made.
+        on_notice: called with one line that the operator should see.
+
+    Attributes:
+        under_way: chat requests now.
+        stopping: no more is accepted, and what is under way may end.
+        cut_off: requests that were under way when the time to drain was over.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        policies: Policies,
+        door: Door,
+        *,
+        log: AuditLog | None = None,
+        spans: Spans | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self.upstream = upstream
+        self.policies = policies
+        self.door = door
+        self.log = log
+        self.spans = spans
+        self.notice = on_notice or (lambda _: None)
+        self.metrics = Metrics()
+        self.under_way = 0
+        self.stopping = False
+        self.cut_off = 0
+        self._modes: dict[str, Mode] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the policies that apply now."""
+        return self.policies.limits
+
+    async def open(self) -> None:
+        """Get ready to answer.
+
+        Raises:
+            InputError: a mode can never work as configured.
+        """
+        await self.upstream.open()
+        if self.log is not None:
+            await self.log.open()
+        await self.use(self.policies)
+
+    async def use(self, policies: Policies) -> None:
+        """Let policies apply from now on; requests under way keep theirs.
+
+        Raises:
+            InputError: a mode cannot work with them. The old ones go on to apply.
+        """
+        names = {policy.mode for policy in policies.all}
+        for name in sorted(names):
+            if name not in self._modes:
+                self._modes[name] = _load_mode(name)(self)
+            await self._modes[name].open(policies)
+        self.policies = policies
+        self.metrics.policy.clear()
+        for policy in policies.all:
+            labels = (policy.name, policy.route or "default", policy.mode, policy.fingerprint)
+            self.metrics.policy.set(*labels, to=1)
+
+    async def close(self) -> None:
+        """Let the modes finish, and close the connections."""
+        for mode in self._modes.values():
+            await mode.close()
+        if self.log is not None:
+            await self.log.close()
+        if self.spans is not None:
+            self.spans.close()
+        await self.upstream.close()
+
+    def forwarded(self, request: web.BaseRequest) -> CIMultiDict[str]:
+        """The client's headers that the upstream gets."""
+        return self.upstream.forwarded(request, own_key=self.door.keys is not None)
+
+    async def chat(self, request: web.BaseRequest) -> web.StreamResponse:
+        """``POST /v1/chat/completions``.
+
+        Raises:
+            WireError: what the client gets in place of an answer.
+        """
+        if self.under_way >= self.limits.concurrency:
+            self.metrics.failures.add("overloaded")
+            raise overloaded(f"{self.limits.concurrency} requests are under way: come again", RETRY_AFTER_S)
+        began = perf_counter()
+        exchange: Exchange | None = None
+        status = 500
+        self.under_way += 1
+        try:
+            exchange = self._admitted(request, await read_body(request, self.limits), began)
+            answering = self._modes[exchange.policy.mode].answer(exchange)
+            response = await (answering if self.spans is None else self.spans.around(exchange, answering))
+            status = response.status
+            if exchange.failure is not None:
+                self.metrics.failures.add(exchange.failure)
+            return response
+        except WireError as error:
+            status = error.status
+            self.metrics.failures.add(error.reason)
+            raise
+        except (ClientGone, asyncio.CancelledError):
+            status = _GONE
+            self.metrics.failures.add("cut_off" if self.stopping else "client_gone")
+            self.cut_off += self.stopping
+            raise
+        finally:
+            self.under_way -= 1
+            self._count(exchange, status, perf_counter() - began)
+
+    def _admitted(self, request: web.BaseRequest, body: bytes, began: float) -> Exchange:
+        head = read_head(body)
+        model, named = split_strategy(head.model) if "@" in head.model else (head.model, None)
+        policy = self.policies.policy_for(model, request.headers) if self.policies.routes else self.policies.default
+        if named is not None and named not in policy.strategies:
+            allowed = ", ".join(policy.strategies)
+            said = f"strategy {named!r} is not allowed here; allowed: {allowed}"
+            raise refused(400, said, "strategy_not_allowed", param="model")
+        if named is not None or not names_model_once(body):
+            body = with_model(body, model)
+            head = msgspec.structs.replace(head, model=model)
+        exchange = Exchange(self, request, body, head, policy, began)
+        if named is not None:
+            exchange.strategy = named
+        return exchange
+
+    def _count(self, exchange: Exchange | None, status: int, took_s: float) -> None:
+        metrics = self.metrics
+        if exchange is None:
+            metrics.requests.add("", "", str(status))
+            return
+        route, mode = exchange.policy.route or "default", exchange.policy.mode
+        metrics.requests.add(route, mode, str(status))
+        metrics.seconds.observe(took_s, route, mode)
+        for kind, tokens in zip(("prompt", "completion"), exchange.usage, strict=True):
+            if tokens is not None:
+                metrics.tokens.add(route, kind, by=tokens)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer any request; every error leaves as an error object."""
+        from akrasia.gateway.routes import find_route
+
+        try:
+            route = find_route(request)
+            self.door.check(request, free=route.free)
+            return await route.answer(self, request)
+        except WireError as error:
+            return error_response(error)
+        except ClientGone:
+            cut(request)
+            return web.Response(status=_GONE)
+        except Exception as error:  # noqa: BLE001 - the boundary: a defect of ours is told, and is no client's business
+            self.notice(f"a request failed by a defect of the gateway: {_where(error)}")
+            self.metrics.failures.add("defect")
+            if request.writer.output_size:
+                cut(request)
+            return error_response(WireError(500, ErrorObject("the gateway failed", "server_error", None, "defect")))
+
+
+def _load_mode(name: str) -> Callable[[Gateway], Mode]:
+    if name not in MODES:
+        raise InputError(f"mode {name!r} is not available here; available: {', '.join(MODES)}")
+    module, _, attribute = MODES[name].partition(":")
+    made: Callable[[Gateway], Mode] = getattr(import_module(module), attribute)
+    return made
+
+
+def _where(error: Exception) -> str:
+    """An exception's type and place. Its text may quote a conversation, so it is not told."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{place}"

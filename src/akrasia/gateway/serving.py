@@ -1,0 +1,115 @@
+"""From options to a gateway that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from akrasia.core import InputError, RunIncomplete
+from akrasia.gateway.door import Door, is_loopback
+from akrasia.gateway.keys import Keys
+from akrasia.gateway.listening import Listening
+from akrasia.gateway.policy_file import read_policies
+from akrasia.gateway.reload import Reloader
+from akrasia.gateway.server import Gateway
+from akrasia.gateway.spans import spans_from
+from akrasia.gateway.upstream import Upstream, parse_upstream
+from akrasia.models.openai import read_key
+
+
+class ServeOptions(Struct, frozen=True, kw_only=True):
+    """What `akrasia serve` was asked for.
+
+    Attributes:
+        upstream: base URL, with /v1.
+        policy: the policy file.
+        host, port: where it listens.
+        keys: file of API keys; None: the policy's, if it names one.
+        log: the audit log; None: none.
+    """
+
+    upstream: str
+    policy: Path
+    host: str = "127.0.0.1"
+    port: int = 8181
+    keys: Path | None = None
+    log: Path | None = None
+
+
+async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way then have `drain_s` to end. SIGHUP reloads the policy.
+
+    Args:
+        options: see `ServeOptions`.
+        on_notice: called with each line that the operator should see.
+
+    Raises:
+        InputError: it cannot begin as asked.
+        RunIncomplete: requests were cut off: the time to drain was over, or a second signal came.
+    """
+    gateway = build_gateway(options, on_notice)
+    listening = Listening(gateway, options.host, options.port)
+    async with listening:
+        reloader = Reloader(gateway, options.policy, options.keys)
+        watching = asyncio.create_task(reloader.watch())
+        stop = _on_signals(reloader)
+        policy = gateway.policies.default
+        on_notice(
+            f"serving {listening.url} in front of {gateway.upstream.address}: policy {policy.name}, mode {policy.mode}"
+            f"{', routes: ' + str(len(gateway.policies.routes)) if gateway.policies.routes else ''}"
+        )
+        await stop.wait()
+        watching.cancel()
+        if gateway.under_way:
+            on_notice(f"stopping: {gateway.under_way} requests have {gateway.limits.drain_s:g} s to end")
+    if gateway.cut_off:
+        raise RunIncomplete(f"{gateway.cut_off} requests were cut off after {gateway.limits.drain_s:g} s")
+    on_notice("stopped; every request was answered")
+
+
+def build_gateway(options: ServeOptions, on_notice: Callable[[str], None]) -> Gateway:
+    """The gateway that the options describe, not open yet.
+
+    Raises:
+        InputError: an option, the policy or the keys file cannot be used; or it would be open to the network without
+            keys.
+    """
+    base = parse_upstream(options.upstream)
+    policies = read_policies(options.policy)
+    place = options.keys or (Path(policies.keys) if policies.keys else None)
+    keys = None if place is None else Keys.read(place)
+    if not is_loopback(options.host) and not keys:
+        raise InputError(
+            f"listening on {options.host} opens the gateway to the network, and it has no API keys: make one with "
+            "`akrasia serve --new-key --keys FILE`, and name the file with --keys or in the policy"
+        )
+    log = None
+    if options.log is not None:
+        from akrasia.gateway.chain import read_key as read_log_key
+        from akrasia.gateway.log import AuditLog
+
+        log = AuditLog(options.log, key=read_log_key(), on_notice=on_notice)
+    upstream = Upstream(base, read_key(), policies.limits)
+    return Gateway(upstream, policies, Door(options.host, keys), log=log, spans=spans_from(), on_notice=on_notice)
+
+
+def _on_signals(reloader: Reloader) -> asyncio.Event:
+    """An event that the first signal to stop sets; a second ends the process's work at once."""
+    loop = asyncio.get_running_loop()
+    serving = asyncio.current_task()
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set() and serving is not None:
+            serving.cancel()
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM"):
+        loop.add_signal_handler(getattr(signal, name), told)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    return stop

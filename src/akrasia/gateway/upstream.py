@@ -1,0 +1,242 @@
+"""The connection to the upstream: requests out, and every way in which it fails as an error for the client.
+
+The upstream's key lives in the session's headers only, and is blotted out of whatever the upstream says.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from akrasia.core import InputError
+from akrasia.gateway.policy import Limits
+from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
+from akrasia.models.chat_faults import SHORTEST_SECRET, looks_like_html
+from akrasia.models.openai import KEY_VARIABLES, proxy_for
+
+_LARGE = 2**20  # aiohttp wants larger bodies as files
+_NAMES = 1024
+
+_FORWARDED_PREFIXES = ("openai-", "x-")
+_FORWARDED = frozenset({"idempotency-key", "traceparent", "tracestate", "user-agent", "baggage"})
+_NOT_FORWARDED = ("x-akrasia-", "x-api-key", "x-forwarded-", "x-real-ip", "x-stainless-")
+_NOT_RETURNED = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"content-length", "content-encoding", "date", "server", "set-cookie", "alt-svc", "strict-transport-security"}
+)
+
+
+def parse_upstream(text: str) -> URL:
+    """The upstream's base URL.
+
+    Raises:
+        InputError: no http(s) URL, or one that carries credentials.
+    """
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InputError(f"the upstream {text!r} is no URL: write it like http://localhost:8000/v1")
+    if url.user is not None or url.password is not None:
+        raise InputError(f"the upstream's address carries a credential: put the key in {KEY_VARIABLES[0]}")
+    return url.with_fragment(None)
+
+
+class Upstream:
+    """Where requests go.
+
+    Args:
+        base: with /v1.
+        key: for the upstream; None: none, and a client's own Authorization is passed on where clients need no key.
+        limits: `connect_s` and `stall_s`.
+
+    Attributes:
+        key: as given.
+    """
+
+    def __init__(self, base: URL, key: str | None, limits: Limits) -> None:
+        self.key = key
+        self._secret = key.encode() if key and len(key) >= SHORTEST_SECRET else b""
+        self._base = base
+        self._chat = self._at("chat/completions")
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s, sock_read=limits.stall_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._names: dict[str, bool] = {}
+        self._returned: dict[str, bool] = {}
+
+    @property
+    def address(self) -> str:
+        """The base URL, for people."""
+        return str(self._base)
+
+    async def open(self) -> None:
+        """Prepare the connections; nothing is sent yet."""
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # what is passed on as it comes must be readable here
+            "User-Agent": "akrasia",
+        }
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            proxy=proxy_for(self._base),
+            timeout=self._timeout,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Send a chat request; the answer's body is still to be read.
+
+        Args:
+            body: JSON.
+            headers: as from `forwarded`.
+
+        Raises:
+            WireError: the upstream cannot be reached, or refuses; its error object is passed on.
+        """
+        data = body if len(body) <= _LARGE else io.BytesIO(body)
+        try:
+            response = await self._opened().post(self._chat, data=data, headers=headers, allow_redirects=False)
+            if response.status == 200:
+                return response
+            refusal = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise transport_error(error) from None
+        raise self._refused(response, refusal)
+
+    async def whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """The rest of an answer.
+
+        Raises:
+            WireError: it broke off or stalled.
+        """
+        try:
+            body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise transport_error(error) from None
+        return self.clean(body)
+
+    async def complete(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Send a chat request that is not to be streamed; the completion's body, which is a JSON object in UTF-8.
+
+        Raises:
+            WireError: it failed in any way.
+        """
+        response = await self.post(body, headers)
+        completion = await self.whole(response)
+        self.check(response, completion)
+        return completion
+
+    def check(self, response: aiohttp.ClientResponse, body: bytes) -> tuple[int | None, int | None]:
+        """Make sure that a body is a completion that clients can read; the tokens that it says it took.
+
+        Raises:
+            WireError: 502, or the error that the body carries under status 200.
+        """
+        tail = read_tail(body)
+        if tail is None:
+            page = looks_like_html(response.headers.get("Content-Type", ""), body)
+            what = "a web page" if page else "a body that is not whole JSON"
+            raise upstream_failed(502, f"the upstream answered with {what}", "upstream_invalid")
+        if tail.error and bytes(tail.error) != b"null":
+            raise upstream_error(502, response.headers, body, self.key)
+        usage = tail.usage
+        return (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> bytes:
+        """The body of another resource beside `chat/completions`, which is JSON.
+
+        Raises:
+            WireError: it failed in any way.
+        """
+        try:
+            async with self._opened().get(self._at(path), headers=headers, allow_redirects=False) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise transport_error(error) from None
+        if response.status != 200:
+            raise self._refused(response, body)
+        if read_tail(body) is None:
+            raise upstream_failed(502, "the upstream answered with a body that is not JSON", "upstream_invalid")
+        return self.clean(body)
+
+    def clean(self, data: bytes) -> bytes:
+        """What the upstream sent, with its key blotted out should it stand there."""
+        return data.replace(self._secret, b"***") if self._secret and self._secret in data else data
+
+    def forwarded(self, request: web.BaseRequest, *, own_key: bool) -> CIMultiDict[str]:
+        """The client's headers that the upstream gets.
+
+        Args:
+            request: the client's.
+            own_key: whether clients show a key of the gateway's: it stays here.
+        """
+        sent: CIMultiDict[str] = CIMultiDict()
+        for name, value in request.headers.items():
+            wanted = self._names.get(name)
+            if wanted is None:
+                wanted = _kept(self._names, name, _is_forwarded(name.lower()))
+            if wanted:
+                sent[name] = value
+        if not own_key and self.key is None and "Authorization" in request.headers:
+            sent["Authorization"] = request.headers["Authorization"]
+        return sent
+
+    def returned(self, response: aiohttp.ClientResponse) -> CIMultiDict[str]:
+        """The upstream's headers that the client gets."""
+        sent: CIMultiDict[str] = CIMultiDict()
+        for name, value in response.headers.items():
+            wanted = self._returned.get(name)
+            if wanted is None:
+                wanted = _kept(self._returned, name, name.lower() not in _NOT_RETURNED)
+            if wanted and (self.key is None or self.key not in value):
+                sent[name] = value
+        return sent
+
+    def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> WireError:
+        if response.status < 400:
+            what = f"the upstream answered HTTP {response.status} in place of a completion: does its URL include /v1?"
+            return upstream_failed(502, what, "upstream_invalid")
+        return upstream_error(response.status, response.headers, body, self.key)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the upstream is not open")
+        return self._session
+
+    def _at(self, path: str) -> URL:
+        return self._base.with_path(f"{self._base.path.rstrip('/')}/{path}").with_query(self._base.query)
+
+
+def _is_forwarded(name: str) -> bool:
+    return name in _FORWARDED or (name.startswith(_FORWARDED_PREFIXES) and not name.startswith(_NOT_FORWARDED))
+
+
+def _kept(known: dict[str, bool], name: str, wanted: bool) -> bool:
+    if len(known) >= _NAMES:
+        known.clear()  # names are the other side's choice: they must not fill the memory
+    known[name] = wanted
+    return wanted
+
+
+def transport_error(error: Exception) -> WireError:
+    """What a client is told of a connection that failed. The upstream's address stays here."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return upstream_failed(502, "the upstream cannot be reached", "upstream_unreachable")
+    if isinstance(error, TimeoutError):
+        return upstream_failed(504, "the upstream stayed silent for too long", "upstream_timeout")
+    return upstream_failed(502, "the upstream's connection broke", "upstream_reset")
