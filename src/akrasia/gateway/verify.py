@@ -1,0 +1,267 @@
+"""Whether an audit log is whole: what was edited, deleted, repeated or moved, and where. Constant memory.
+
+What it cannot tell without a key: a log that was written anew from some line on, since anyone can hash. A head that was
+kept elsewhere tells it (`head`), and so does a key that the writer of the new log does not have. Lines that were cut
+off at the end are told by a head alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from akrasia.core import InputError
+from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
+from akrasia.gateway.logfile import Opened, rotated
+
+Status = Literal["whole", "broken", "incomplete"]
+Kind = Literal["edited", "deleted", "reordered", "repeated", "wrong key", "cut tail", "torn"]
+
+MOST_FAULTS = 20
+"""So many are told; all are counted."""
+
+MOST_GAPS = 1000
+"""Gaps that are remembered, to tell lines that were moved from lines that are gone."""
+
+LONGEST_LINE = 1 << 28
+"""Bytes of a line that is read at all."""
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong, and where.
+
+    Attributes:
+        kind: what happened. "torn" is no tampering: a process was killed while it wrote its last line.
+        file, line: where it shows; line from 1.
+        message: in words.
+    """
+
+    kind: Kind
+    file: str
+    line: int
+    message: str
+
+
+class Verification(Struct, frozen=True):
+    """What was found.
+
+    Attributes:
+        status: "incomplete": nothing worse than a torn last line, or that the newest file is not there.
+        log: what was verified.
+        files: in order.
+        records, lines: requests; all whole lines.
+        first_seq: number of the first line; above 0 where older files are not there.
+        head: hash of the last line; None where there is none.
+        keyed: whether the lines were verified with a key.
+        faults: the first `MOST_FAULTS`; fault_count: of all.
+        notes: what is no fault, and should be known.
+        bytes, seconds: how much was read, and how long it took.
+    """
+
+    status: Status
+    log: str
+    files: tuple[str, ...]
+    records: int
+    lines: int
+    first_seq: int | None
+    head: str | None
+    keyed: bool
+    faults: tuple[Fault, ...]
+    fault_count: int
+    notes: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None) -> Verification:
+    """Verify a log with the files that it was rotated to; or one of those alone.
+
+    Args:
+        path: of the log, ``audit.jsonl``, or of a rotated file, ``audit.000001.jsonl``.
+        key: that the log was written with; None: without one.
+        head: a hash that must stand in the log, as 64 hex digits: of its last line when somebody noted it.
+
+    Raises:
+        InputError: there is no such log, it is none, or it was written with a key and none is given.
+    """
+    if head is not None and (len(head) != 64 or not set(head) <= set("0123456789abcdef")):
+        raise InputError(f"--head {head!r} is no hash of a line: it is 64 of the digits 0-9 and a-f")
+    files = [*rotated(path), *([path] if path.exists() else [])]
+    if not files:
+        raise InputError(f"{path} does not exist: name an audit log")
+    check = _Check(key, head)
+    began = time.perf_counter()
+    for file in files:
+        check.read(file, last=file == files[-1])
+    check.end(files[0])
+    if files[-1] != path:
+        check.absent = True
+        check.notes.append(f"{path} is not there: the log ends with {files[-1].name}")
+    return Verification(
+        status=check.status,
+        log=str(path),
+        files=tuple(str(file) for file in files),
+        records=check.records,
+        lines=check.lines,
+        first_seq=check.first_seq,
+        head=check.last.hash.decode() if check.last else None,
+        keyed=key is not None,
+        faults=tuple(check.faults),
+        fault_count=check.fault_count,
+        notes=tuple(check.notes),
+        bytes=check.bytes,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file with their newlines; the last may lack one.
+
+    Raises:
+        InputError: it cannot be read, or a line is too long for a log's.
+    """
+    try:
+        with path.open("rb", buffering=1 << 20) as file:
+            while line := file.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise InputError(f"{path} is not an audit log: it has a line above {LONGEST_LINE >> 20} MiB")
+                yield line
+    except OSError as error:
+        raise InputError(f"cannot read the audit log {path}: {error.strerror or error}") from None
+
+
+class _Check:
+    """Goes through the lines of a log once, and remembers where the chain is, what is missing and what is wrong.
+
+    A line that is not what was written is one fault: its number and its hashes are not to be trusted, so the chain is
+    taken up again at the next line with its own hash.
+    """
+
+    def __init__(self, key: bytes | None, head: str | None) -> None:
+        self._key = key
+        self._wanted = None if head is None else head.encode()
+        self.last: Line | None = None  # of the lines in their place, the highest
+        self.first_seq: int | None = None
+        self.records = self.lines = self.bytes = self.fault_count = 0
+        self.faults: list[Fault] = []
+        self.notes: list[str] = []
+        self.absent = False
+        self._torn = False
+        self._adrift = False
+        self._unkeyed = False
+        self._gaps: list[tuple[range, str, int]] = []
+        self._file = self._before = ""
+        self._number = 0
+
+    @property
+    def status(self) -> Status:
+        if self.fault_count > self._torn:
+            return "broken"
+        return "incomplete" if self._torn or self.absent else "whole"
+
+    def read(self, path: Path, *, last: bool) -> None:
+        """Go through one file."""
+        self._before, self._file, self._number = self._file, path.name, 0
+        for text in lines_of(path):
+            self._number += 1
+            self.bytes += len(text)
+            if not text.endswith(b"\n"):
+                self._unended(text, last=last)
+                continue
+            self.lines += 1
+            line = read_line(text)
+            proven = line is not None and hash_of(line.hashed, self._key) == line.hash
+            if self._number == 1:
+                self._begin(text, line, proven=proven)
+            if line is None or not proven:
+                self._adrift = True
+                self._fault("edited", "this line is not what was written: its hash is another")
+            else:
+                self._take(line)
+
+    def end(self, first: Path) -> None:
+        """Nothing comes any more: what is missing now is gone."""
+        if not self.lines and not self._torn and not self.fault_count:
+            raise InputError(f"{first} holds no line: it is no audit log, or one that never began")
+        if self._key is not None and self.lines and self.last is None:
+            torn = [fault for fault in self.faults if fault.kind == "torn"]
+            what = "without a key" if self._unkeyed else "with another key, or it has been edited"
+            self.faults = [Fault("wrong key", first.name, 1, f"the log was written {what}"), *torn]
+            self.fault_count = len(self.faults)
+        for gap, file, number in self._gaps:
+            many = f"entries {gap.start} to {gap.stop - 1} are" if len(gap) > 1 else f"entry {gap.start} is"
+            self._fault("deleted", f"{many} missing before this line", file, number)
+        if self._wanted is not None and self.last is not None:
+            self._fault("cut tail", f"no line has the head {self._wanted.decode()}: the end was cut off or rewritten")
+
+    # --- one line ------------------------------------------------------------------------------------------------
+
+    def _take(self, line: Line) -> None:
+        """A line with its own hash: is it in its place?"""
+        self.records += line.kind == "request"
+        if line.hash == self._wanted:
+            self._wanted = None
+        last = self.last
+        if last is None:
+            self.first_seq = line.seq
+        elif line.seq <= last.seq:
+            self._late(line)
+            return
+        elif not self._adrift and line.seq > last.seq + 1:
+            self._gap(range(last.seq + 1, line.seq))
+        elif not self._adrift and line.previous != last.hash:
+            self._fault("edited", f"entry {last.seq}, before this line, was another when this one was written")
+        if line.seq == 0 and line.previous != GENESIS:
+            self._fault("edited", "the first entry names one before it")
+        self.last, self._adrift = line, False
+
+    def _begin(self, text: bytes, line: Line | None, *, proven: bool) -> None:
+        """A file begins by saying how it is hashed, and which file was before it."""
+        if line is None and self.last is None and not (text.startswith(b'{"seq":') or b',"hash":"' in text):
+            raise InputError(f"{self._file} is not an audit log: name the file of `akrasia serve --log`")
+        if line is None or line.kind != "opened":
+            if proven and not self._before:
+                self._fault("deleted", "the file does not begin with the line that opens it: its beginning was cut off")
+            return
+        try:
+            opened = msgspec.json.decode(text, type=Opened)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # its hash tells
+        if not proven and self._key is None and opened.algorithm != algorithm(None):
+            raise InputError(f"{self._file} was written with a key: give it with --key-file, or in {KEY_VARIABLE}")
+        self._unkeyed = self._unkeyed or opened.algorithm == algorithm(None)
+        if opened.after is not None and opened.after != self._before:
+            self.notes.append(f"{self._file} follows on {opened.after}, which is not here")
+
+    def _gap(self, missing: range) -> None:
+        if len(self._gaps) < MOST_GAPS:
+            self._gaps.append((missing, self._file, self._number))
+        else:
+            self._fault("deleted", f"entries {missing.start} to {missing.stop - 1} are missing before this line")
+
+    def _late(self, line: Line) -> None:
+        """A line that should have come before: it was moved, or stands here a second time."""
+        for place, (gap, file, number) in enumerate(self._gaps):
+            if line.seq in gap:
+                rest = (range(gap.start, line.seq), range(line.seq + 1, gap.stop))
+                self._gaps[place : place + 1] = [(part, file, number) for part in rest if part]
+                self._fault("reordered", f"entry {line.seq} stands after a later one")
+                return
+        self._fault("repeated", f"entry {line.seq} stands after a later one, and not for the first time")
+
+    def _unended(self, text: bytes, *, last: bool) -> None:
+        if last and is_torn(text):
+            self._torn = True
+            self._fault("torn", f"the last line ends after {len(text)} bytes: its writer was killed, or is writing")
+        else:
+            self._fault("edited", "the last line does not end as the log ends lines")
+
+    def _fault(self, kind: Kind, message: str, file: str | None = None, line: int | None = None) -> None:
+        self.fault_count += 1
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(Fault(kind, file or self._file, line or self._number, message))
