@@ -6,7 +6,7 @@ import io
 from msgspec.structs import replace
 from tests.report.cells import cell
 
-from akrasia.report.tables import tables, to_csv, to_latex, to_markdown
+from akrasia.report.tables import Column, Table, tables, to_csv, to_latex, to_markdown
 
 
 def test_csv_has_full_precision_and_empty_fields_for_what_is_undefined() -> None:
@@ -59,3 +59,11 @@ def test_markdown_rows_all_have_the_same_cells() -> None:
     head, rule, row = text.splitlines()[:3]
     assert row.startswith("| a\\|b \\*c\\* |")
     assert head.count("|") == rule.count("|") == row.replace("\\|", "").count("|") == 11
+
+
+def test_latex_sentences_break_their_lines() -> None:
+    said = Table("t", "Said.", (Column("claim", number=False, sentences=True), Column("n")), (("a & b", "1"),), (), ())
+    text = to_latex(said)
+    assert "\\usepackage{booktabs,tabularx}" in text
+    assert "\\begin{tabularx}{\\linewidth}{>{\\raggedright\\arraybackslash}Xr}" in text
+    assert "a \\& b & 1" in text and "\\end{tabularx}" in text

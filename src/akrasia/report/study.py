@@ -116,7 +116,14 @@ def write_study(folder: str | Path) -> StudyWritten:
 def verdict_table(content: StudyContent) -> Table:
     """The verdicts for people, in points of utility, and for programs."""
     names = ("claim", "where", "estimate", "low", "high", "adjusted p", "verdict", "note")
-    columns = tuple(Column(name, number=name in ("estimate", "low", "high", "adjusted p")) for name in names)
+    columns = tuple(
+        Column(
+            name,
+            number=name in ("estimate", "low", "high", "adjusted p"),
+            sentences=name in ("claim", "where", "note"),
+        )
+        for name in names
+    )
     fields = (
         "claim", "where", "metric", "unit", "estimate", "low", "high", "p_adjusted", "verdict", "note", "p", "test",
         "items", "k",

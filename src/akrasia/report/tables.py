@@ -14,10 +14,11 @@ from akrasia.report.wording import count, points, stage_name, with_bounds
 
 
 class Column(Struct, frozen=True):
-    """A column of a table for people: its heading, and whether it holds numbers."""
+    """A column of a table for people: its heading, whether it holds numbers, and whether it holds sentences."""
 
     title: str
     number: bool = True
+    sentences: bool = False
 
 
 class Table(Struct, frozen=True):
@@ -198,24 +199,31 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
+_SENTENCES = r">{\raggedright\arraybackslash}X"
+"""A column that breaks its lines."""
+
+
 def to_latex(table: Table) -> str:
-    """A floating table for `booktabs`."""
-    align = "".join("r" if column.number else "l" for column in table.columns)
+    """A floating table for `booktabs`; with columns of sentences as wide as the text, and then for `tabularx` too."""
+    wide = any(column.sentences for column in table.columns)
+    sort, width = ("tabularx", r"{\linewidth}") if wide else ("tabular", "")
+    align = "".join(_SENTENCES if column.sentences else "r" if column.number else "l" for column in table.columns)
     body = [f"    {' & '.join(_latex(text) for text in row)} \\\\" for row in table.rows]
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}",
+            f"% needs \\usepackage{{booktabs{',tabularx' if wide else ''}}}",
             "\\begin{table}",
             "  \\centering",
             f"  \\caption{{{_latex(table.caption)}}}",
             f"  \\label{{tab:akrasia-{table.name}}}",
-            f"  \\begin{{tabular}}{{{align}}}",
+            *(["  \\footnotesize"] if wide else []),
+            f"  \\begin{{{sort}}}{width}{{{align}}}",
             "    \\toprule",
             f"    {' & '.join(_latex(column.title) for column in table.columns)} \\\\",
             "    \\midrule",
             *body,
             "    \\bottomrule",
-            "  \\end{tabular}",
+            f"  \\end{{{sort}}}",
             "\\end{table}",
             "",
         ]
