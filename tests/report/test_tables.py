@@ -66,4 +66,5 @@ def test_latex_sentences_break_their_lines() -> None:
     text = to_latex(said)
     assert "\\usepackage{booktabs,tabularx}" in text
     assert "\\begin{tabularx}{\\linewidth}{>{\\raggedright\\arraybackslash}Xr}" in text
-    assert "a \\& b & 1" in text and "\\end{tabularx}" in text
+    assert "a \\& b & 1" in text
+    assert "\\end{tabularx}" in text
