@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TABLES = ("items", "requests", "calls", "candidates", "scores", "failures")
+TABLES = ("items", "requests", "calls", "candidates", "scores", "trails", "failures")
 
 
 @pytest.fixture

@@ -40,14 +40,24 @@ def asked(url: str) -> int:
 def command(url: str, suite: str, strategy: str, samples: int, out: Path) -> list[str]:
     options = ["--suite", suite, "--strategy", strategy, "--samples", str(samples), "--out", str(out)]
     limits = ["--concurrency", str(CONCURRENCY), "--json"]
+    if strategy.startswith("audited"):
+        limits += ["--auditor", "encoder", "--values", str(out.parent / "house.toml")]
     return [sys.executable, "-c", RUN, "run", "--model", f"openai:tiny@{url}", *options, *limits]
 
 
-@pytest.mark.parametrize(("strategy", "samples", "kills"), [("direct", 8, 3), ("slow", 4, 3)])
+CALLS = {"direct": 1, "slow": 2, "audited?placebo=1&accept=always": 4}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "samples", "kills"),
+    [("direct", 8, 3), ("slow", 4, 3), ("audited?placebo=1&accept=always", 2, 2)],
+    ids=["direct", "slow", "audited"],
+)
 def test_killed_runs_end_alike(
     tmp_path: Path, suite_file: Callable[[int], str], upstream: str, strategy: str, samples: int, kills: int
 ) -> None:
-    suite, calls_each = suite_file(100), 2 if strategy == "slow" else 1
+    suite, calls_each = suite_file(100), CALLS[strategy]
+    (tmp_path / "house.toml").write_text('name = "house"\n[[value]]\nid = "humility"\n[[value]]\nid = "face"\n')
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     began = time.monotonic()
     subprocess.run(command(upstream, suite, strategy, samples, whole), check=True, capture_output=True)
@@ -65,6 +75,7 @@ def test_killed_runs_end_alike(
     assert deaths > 0
     assert json.loads(done.stdout)["cells"][0]["candidates"] == 100 * samples
     assert records(killed) == records(whole)
+    assert bool(records(whole)["trails"]) == strategy.startswith("audited")
     assert asked(upstream) - before <= 100 * samples * calls_each + kills * CONCURRENCY
 
 
