@@ -27,6 +27,7 @@ from akrasia.models.scripted import Scripted
 from akrasia.risk import Match, Prior, StoppingRule
 from akrasia.strategies import Live, build_strategy
 from akrasia.strategies.adaptive import Adaptive, draw_until
+from akrasia.strategies.audited import Auditing
 from akrasia.strategies.prior_file import PriorFile, Provenance, Verifier, read_prior, write_prior
 from akrasia.strategies.scorers import ConstitutionScorer, StatedScorer, against
 from akrasia.values import Taxonomy, taxonomy
@@ -234,6 +235,17 @@ class TestScorers:
         assert len(ask.asked) == 3
         assert bound.prompts == ("words.v1",)
 
+    def test_the_auditor_of_a_run_steers(self, tmp_path: Path) -> None:
+        write_prior(prior_file(verifier=Verifier(against("house"), "words")), tmp_path / "p.json")
+        strategy = build_strategy(f"adaptive:{tmp_path / 'p.json'}?cost=0.1&inner=slow")
+        assert isinstance(strategy, Live)
+        assert strategy.needs_auditor
+        assert strategy.pool_on_scenarios == "slow"
+        bound = strategy.audited_by(Auditing(WordJudge(), CARE, constitution_target(CARE)))
+        assert bound.for_items([ITEM]).prompts[-1] == "words.v1"
+        with pytest.raises(InputError, match="what is at hand is adherence to stated values by words"):
+            strategy.audited_by(Auditing(WordJudge(), CARE))
+
     async def test_stated_values(self) -> None:
         values = taxonomy("schwartz-19")
         one, two = values.ids[:2]
@@ -245,6 +257,7 @@ class TestScorers:
         states = PlainAsk(Scripted(lambda request: one))
         assert await scorer.score(scenario, Candidate(f"{one} {two}"), states) == pytest.approx(2 / 3)
         assert states.labels == ["state"]
+        assert scorer.prompts == ("task-state-1.v1", "words.v1")
         nothing = PlainAsk(Scripted(lambda request: "nothing"))
         assert await scorer.score(scenario, Candidate(one), nothing) is None
 

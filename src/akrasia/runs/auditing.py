@@ -140,8 +140,10 @@ def same_judge_note(run: Run, cells: Sequence[Cell]) -> list[Diagnostic]:
     from akrasia.stats.diagnostic import Diagnostic
 
     judge = run.manifest.same_judge
+    if not judge:
+        return []  # strategies are not built again without need: their files may be gone by now
     steered = [cell.strategy for cell in cells if audits([cell.strategy])]
-    if not judge or not steered:
+    if not steered:
         return []
     return [
         Diagnostic(

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from msgspec import Struct
 
+from akrasia.audit import Auditor
 from akrasia.core import SAMPLE_STRIDE, Ask, CallRefused, Candidate, InputError, Item, Reply, Request
 from akrasia.core.registry import near_names
 from akrasia.risk import StoppingRule
 from akrasia.strategies.base import Live, all_ended
 from akrasia.strategies.direct import Direct
 from akrasia.strategies.prior_file import PriorFile, Verifier, read_prior
-from akrasia.strategies.scorers import Scorer, UtilityScorer
+from akrasia.strategies.scorers import ConstitutionScorer, Scorer, StatedScorer, UtilityScorer
 from akrasia.strategies.slow import Fast
 from akrasia.strategies.tasks import are_scenarios
 from akrasia.values import Taxonomy
+
+if TYPE_CHECKING:
+    from akrasia.strategies.audited import Auditing
 
 Ended = Literal["not_worth_it", "best_possible", "most", "limit"]
 
@@ -114,6 +118,7 @@ class Adaptive(Live):
 
     name = "adaptive"
     calls: int | None = None
+    pool_on_scenarios: str | None = "fast"
 
     def __init__(
         self,
@@ -166,13 +171,16 @@ class Adaptive(Live):
                     "learn the prior with --match best_of_n:8"
                 )
             cost, most = file.match.cost, most or file.match.most
-        return cls(
+        kind = JudgedAdaptive if file.verifier.judge else cls
+        found = kind(
             file,
             cost=cost,
             most=most or file.provenance.candidates,
             at_once=_whole(settings, "at_once", SAMPLE_STRIDE) or 1,
             inner=_inner(settings["inner"]) if "inner" in settings else None,
         )
+        found.pool_on_scenarios = settings.get("inner", "fast")
+        return found
 
     def with_scorer(self, scorer: Scorer) -> Adaptive:
         """This strategy, steered by a verifier.
@@ -182,6 +190,19 @@ class Adaptive(Live):
         """
         _check_verifier(self._file.verifier, scorer.verifier)
         return self._but(scorer=scorer)
+
+    def audited_by(self, auditing: Auditing) -> Live:
+        """Steered by the run's auditor, where the prior was learnt from a judge's values; else by the items' utility.
+
+        Raises:
+            InputError: the prior was learnt with another judge, or from another measure.
+        """
+        if not self._file.verifier.judge:
+            return self
+        auditor = Auditor(auditing.judge, auditing.taxonomy, budget=0)
+        if auditing.constitution is None:
+            return self.with_scorer(StatedScorer(auditor, auditing.wording))
+        return self.with_scorer(ConstitutionScorer(auditor, auditing.constitution))
 
     def for_items(self, items: Sequence[Item]) -> Live:
         """With what draws and what values on these items.
@@ -199,7 +220,9 @@ class Adaptive(Live):
 
     def _but(self, **changes: Any) -> Adaptive:
         kept: dict[str, Any] = {"inner": self._inner, "scorer": self._scorer, **changes}
-        return Adaptive(self._file, cost=self.rule.cost, most=self.rule.most, at_once=self.at_once, **kept)
+        found = type(self)(self._file, cost=self.rule.cost, most=self.rule.most, at_once=self.at_once, **kept)
+        found.pool_on_scenarios = self.pool_on_scenarios
+        return found
 
     def most_tokens(self, answer: int) -> int | None:
         """All candidates at their longest."""
@@ -235,6 +258,12 @@ class Adaptive(Live):
 
         drawn = await draw_until(self.rule, draw, score, at_once=self.at_once)
         return drawn.candidates[drawn.best or 0]
+
+
+class JudgedAdaptive(Adaptive):
+    """The same with a prior that was learnt from a judge's values: that judge has to steer."""
+
+    needs_auditor: ClassVar[bool] = True
 
 
 class _NumberedAsk:

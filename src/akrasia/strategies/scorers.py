@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from akrasia.audit import Auditor, Target, adherence, stated_target
+from akrasia.audit import Auditor, Target, stated_target
+from akrasia.audit.loop import AUDITOR
 from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, JudgedUtility, Utility
 from akrasia.judges import judge_identity
+from akrasia.prompts.tasks import TASK_PROMPTS
 from akrasia.strategies.prior_file import Verifier
 from akrasia.strategies.tasks import state_values
 from akrasia.utilities import build_utility
@@ -73,7 +75,10 @@ class UtilityScorer:
         self._utilities: dict[str, Utility] = {}
         for item in items:
             if item.utility is None:
-                raise InputError(f"item {item.id!r} names no utility that could value a candidate while it is drawn")
+                raise InputError(
+                    f"item {item.id!r} names no utility that could value a candidate while it is drawn: learn the "
+                    "prior from a judge's values, and name that judge with --auditor"
+                )
             if item.utility not in self._utilities:
                 utility = build_utility(item.utility)
                 if isinstance(utility, JudgedUtility):
@@ -123,17 +128,17 @@ class ConstitutionScorer:
 class StatedScorer:
     """An auditor that holds an action against what the model states to the same scenario, in the same sample.
 
-    The statement is the one that the run's cell of statements has; it is asked for once.
+    The statement is the one that the run's cell of statements has, so it is bought once.
 
     Args:
         auditor: reads statements and actions; its judge must not be the one that measures.
-        role: under which its judge's model answers.
+        wording: of the task in which the model states its values.
     """
 
-    def __init__(self, auditor: Auditor, role: str = "auditor") -> None:
+    def __init__(self, auditor: Auditor, wording: int = 1) -> None:
         self._auditor = auditor
-        self._role = role
-        self.prompts = auditor.judge.prompts
+        self._wording = wording
+        self.prompts = (TASK_PROMPTS["state"][wording - 1], *auditor.judge.prompts)
 
     @property
     def verifier(self) -> Verifier:
@@ -144,10 +149,10 @@ class StatedScorer:
         """See `Scorer`."""
         judge, taxonomy = self._auditor.judge, self._auditor.taxonomy
         try:
-            said = await state_values(item, ask, 1)
-            stated = await judge.read(said.text or "", taxonomy, ask, role=self._role)
-            read = await judge.read(candidate.text or "", taxonomy, ask, role=self._role)
+            said = await state_values(item, ask, self._wording)
+            if not (said.text or "").strip():
+                return None
+            target = stated_target(await judge.read(said.text or "", taxonomy, ask, role=AUDITOR))
         except CallRefused:
             return None
-        target = stated_target(stated)
-        return adherence(read, target) if target.weights else None
+        return (await self._auditor.read(candidate.text or "", target, ask)).adherence if target.weights else None
