@@ -86,7 +86,9 @@ def test_the_file_alone_is_enough_for_the_strategy(run: Path, tmp_path: Path) ->
     assert 80 < adaptive["calls"] < 8 * 80 * 0.6
     again = akrasia(*arguments, "--strategy", "direct", "--strategy", f"adaptive:{tmp_path / 'p.json'}", "--json")
     assert json.loads(again.out)["cells"][1]["calls"] == adaptive["calls"]
+    (tmp_path / "p.json").unlink()  # a stored run is measured without it
     risk = json.loads(akrasia("risk", tmp_path / "run", "--json").out)["cells"]
+    assert "oracle_verifier" in {found["code"] for found in risk[1]["diagnostics"]}
     assert risk[1]["deployed"]["value"] > risk[0]["deployed"]["value"] + 0.1
 
 
@@ -113,6 +115,22 @@ def test_a_value_run_against_its_constitution(value_run: Path, tmp_path: Path) -
     assert record["verifier"]["measure"] == "adherence to house"
     # Two values, each upheld, betrayed or neither: adherence is one of 0, ¼, ½, ¾, 1.
     assert set(record["prior"]["levels"]) <= {0, 0.25, 0.5, 0.75, 1}
+
+
+def test_the_auditor_of_a_value_run_steers_and_another_judge_measures(value_run: Path, tmp_path: Path) -> None:
+    house = value_run.parent / "house.toml"
+    judges = ["--judge", f"llm:{VALUES}doubtful_judge", "--auditor", f"llm:{VALUES}judge"]
+    learn(value_run, tmp_path / "p.json", "--judge", f"llm:{VALUES}judge", "--against", "constitution")
+    arguments = ["--model", f"{VALUES}coin", "--suite", "valdi", "--limit", "20", "--samples", "2", "--values", house]
+    strategies = ["--strategy", "fast", "--strategy", f"adaptive:{tmp_path / 'p.json'}?cost=0.01&most=6"]
+    result = akrasia("run", *arguments, *strategies, *judges, "--out", tmp_path / "run", "--json")
+    assert result.code == 0, result.err
+    _, fast, adaptive = json.loads(result.out)["cells"]
+    assert adaptive["candidates"] == fast["candidates"] == 40
+    assert adaptive["missing"] == 0
+    assert adaptive["calls"] > fast["calls"]
+    refused = akrasia("run", *arguments, *strategies, *judges[:2], "--out", tmp_path / "other")
+    assert_refused(refused, "--auditor")
 
 
 REFUSED: dict[str, tuple[list[str], list[str]]] = {

@@ -172,6 +172,15 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     if own.items is not pool.items:
         notices += _own_failures(cell, own)
         record = _of_the_pool(record)
+    if cell.strategy.startswith("adaptive:") and not read_for_values and run.manifest.run.auditor is None:
+        notices.append(
+            Diagnostic(
+                "oracle_verifier",
+                "adaptive was steered by the utility itself: it stops at its first success, as nobody can who has to "
+                "judge by other means. This is an upper limit.",
+                "info",
+            )
+        )
     if read_for_values:
         notices.append(
             Diagnostic(
