@@ -16,14 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from akrasia import gap, risk, suites, values
+    from akrasia import audit, gap, risk, suites, values
     from akrasia.runs import load_run, run
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "gap", "load_run", "risk", "run", "suites", "values"]
+__all__ = ["__version__", "audit", "gap", "load_run", "risk", "run", "suites", "values"]
 
-_HOMES = {"run": "akrasia.runs", "load_run": "akrasia.runs", "gap": None, "risk": None, "suites": None, "values": None}
+_HOMES = {
+    "run": "akrasia.runs",
+    "load_run": "akrasia.runs",
+    **dict.fromkeys(("audit", "gap", "risk", "suites", "values")),
+}
 
 
 def __getattr__(name: str) -> Any:

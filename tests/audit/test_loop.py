@@ -366,6 +366,17 @@ class TestSpent:
         assert next(one for one in trail.spent if one.role == "guard").prompt_tokens is None
 
 
+class TestCaps:
+    async def test_replies_are_capped_by_need_or_as_told(self):
+        by_need, told = doors(), doors()
+        await audit(ask=by_need)
+        await audit(ask=told, max_tokens=77)
+        caps = {label: request.max_tokens for role, label, request in by_need.asked if role != "auditor"}
+        assert caps["action plan 1"] == caps["action guard 1 ab"] == 1024
+        assert caps["action rewrite 1"] == 1024 + len(DRAFT)
+        assert {request.max_tokens for role, _, request in told.asked if role != "auditor"} == {77}
+
+
 class TestErrors:
     @pytest.mark.parametrize("role", ["auditor", "planner", "rewriter", "guard"])
     async def test_a_lost_endpoint_ends_it_or_leaves_the_text(self, role: str):

@@ -33,6 +33,7 @@ class Mending(Struct, frozen=True, kw_only=True):
         planner, guard: None: the rewriter's model.
         budget: the most revisions of one text.
         margin: by how much adherence has to rise.
+        max_tokens: cap on one reply of planner, rewriter and guard; None: as much as each needs.
     """
 
     rewriter: str | None = None
@@ -40,6 +41,7 @@ class Mending(Struct, frozen=True, kw_only=True):
     guard: str | None = None
     budget: int = 1
     margin: float = 0.05
+    max_tokens: int | None = None
 
     def roles(self) -> dict[str, str]:
         """The model of each role.
@@ -169,7 +171,8 @@ async def audit_file(
         InputError: a line that cannot be used (named), a judge that cannot read the values, a model that cannot answer.
         RunIncomplete: an endpoint was lost; with `reading.replies` the same call goes on where it stopped.
     """
-    auditor = Auditor(judge, against.taxonomy, budget=mending.budget if mending.rewriter else 0, margin=mending.margin)
+    budget = mending.budget if mending.rewriter else 0
+    auditor = Auditor(judge, against.taxonomy, budget=budget, margin=mending.margin, max_tokens=mending.max_tokens)
     planned = 0
     for transcript in file:
         _check(transcript, against)

@@ -57,6 +57,9 @@ def audit(
     margin: Annotated[
         float, typer.Option(min=0, max=1, help="By how much adherence has to rise for a rewrite to be accepted.")
     ] = 0.05,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Cap on one reply of planner, rewriter and guard. [default: by need]")
+    ] = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
@@ -83,7 +86,8 @@ def audit(
     from akrasia.runs import wait_for
 
     against = _against(constitution, values)
-    mending = Mending(rewriter=rewrite, planner=planner, guard=guard, budget=budget, margin=margin)
+    roles = {"rewriter": rewrite, "planner": planner, "guard": guard}
+    mending = Mending(**roles, budget=budget, margin=margin, max_tokens=max_tokens)
     mending.roles()
     bench = build_bench(judge or ["encoder"])
     # For people the audits themselves are the progress.
