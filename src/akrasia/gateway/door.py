@@ -73,6 +73,8 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     try:
+        if request.content.is_eof():
+            return await request.read()  # all of it came with the head
         async with asyncio.timeout(limits.read_s):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 from multidict import CIMultiDict
 
+from akrasia.gateway.policy import NO_DEADLINES
 from akrasia.gateway.wire import Body, ChatHead, WireError, read_request, upstream_failed
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Exchange:
     def left_s(self, stage: str | None = None) -> float | None:
         """Seconds that a stage of `Deadlines` may take now, or else the whole request; None: no limit."""
         deadlines = self.policy.deadline_s
+        if deadlines is NO_DEADLINES:
+            return None
         limits = [] if stage is None else [getattr(deadlines, stage)]
         if deadlines.total is not None:
             limits.append(max(0.0, self.began + deadlines.total - perf_counter()))
@@ -138,28 +141,31 @@ class Clock:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._timeout = asyncio.timeout(exchange.left_s("upstream"))
+        left = exchange.left_s("upstream")
+        self._timeout = None if left is None else asyncio.timeout(left)  # which is not free, and most need none
 
     async def __aenter__(self) -> Clock:
-        await self._timeout.__aenter__()
+        if self._timeout is not None:
+            await self._timeout.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self._timeout.__aexit__(kind, error, trace)
+            if self._timeout is not None:
+                await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
             raise too_late(self._exchange) from None
 
     @property
     def over(self) -> bool:
         """Whether a deadline passed: the task is then being cancelled."""
-        return self._timeout.expired()
+        return self._timeout is not None and self._timeout.expired()
 
     def upstream_began(self) -> None:
         """The upstream's stage is over."""
-        if self._timeout.when() is not None:
+        if self._timeout is not None:
             left = self._exchange.left_s()
             self._timeout.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from akrasia.gateway.exchange import Clock, Exchange, too_late
 from akrasia.gateway.sending import begin, send, send_whole
-from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads
+from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.wire import WireError, read_tail, refused, upstream_failed
 
@@ -101,11 +101,23 @@ class Relay:
         async for chunk in self._response.content.iter_any():
             events = splitter.feed(chunk)
             if events:
-                self._check(events)
-                out = self._out or await self._begin()
-                await send(out, self._upstream.clean(events), self._write_s)
+                await self._pass_on(events)
         if splitter.rest.strip() and not self._done:
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+
+    async def _pass_on(self, events: bytes) -> None:
+        try:
+            self._check(events)
+        except WireError:
+            for event in whole_events(events):  # what came before the bad one is the client's
+                self._check(event)
+                await self._send(event)
+            raise
+        await self._send(events)
+
+    async def _send(self, events: bytes) -> None:
+        out = self._out or await self._begin()
+        await send(out, self._upstream.clean(events), self._write_s)
 
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()

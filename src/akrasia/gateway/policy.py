@@ -45,6 +45,9 @@ class Deadlines(Struct, frozen=True, forbid_unknown_fields=True):
     rewrite: float | None = None
 
 
+NO_DEADLINES = Deadlines()
+
+
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What the server bears, whatever the policy of a request.
 
@@ -120,7 +123,7 @@ class Policy(Struct, frozen=True, kw_only=True, dict=True):
     stop_text: str = STOP_TEXT
     release: Release = "whole"
     prior: str | None = None
-    deadline_s: Deadlines = Deadlines()
+    deadline_s: Deadlines = NO_DEADLINES
     max_tokens_total: int | None = None
     redact: tuple[str, ...] = ()
 

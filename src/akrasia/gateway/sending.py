@@ -10,6 +10,8 @@ from multidict import CIMultiDict
 from akrasia.gateway.wire import WireError
 
 JSON = "application/json"
+_NEVER_WAITS = 2**14
+"""Bytes that a transport takes at once when nothing waits in it: less than its mark for "enough"."""
 
 
 class ClientGone(Exception):
@@ -66,6 +68,10 @@ async def send_whole(
     headers["Server"] = "akrasia"
     out = web.Response(body=body, status=status, headers=headers)
     try:
+        if len(body) < _NEVER_WAITS and not request.protocol.writing_paused:
+            await out.prepare(request)
+            await out.write_eof()
+            return out
         async with asyncio.timeout(write_s):
             await out.prepare(request)
             await out.write_eof()

@@ -65,9 +65,9 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
         await stop.wait()
         watching.cancel()
         if gateway.under_way:
-            on_notice(f"stopping: {gateway.under_way} requests have {gateway.limits.drain_s:g} s to end")
+            on_notice(f"stopping; requests under way: {gateway.under_way}, with {gateway.limits.drain_s:g} s to end")
     if gateway.cut_off:
-        raise RunIncomplete(f"{gateway.cut_off} requests were cut off after {gateway.limits.drain_s:g} s")
+        raise RunIncomplete(f"requests cut off: {gateway.cut_off} (they had {gateway.limits.drain_s:g} s to end)")
     on_notice("stopped; every request was answered")
 
 

@@ -56,6 +56,14 @@ class EventSplitter:
         return data[:end]
 
 
+def whole_events(events: bytes) -> Iterator[bytes]:
+    """Each of several whole events by itself, with the blank line that ends it."""
+    start = 0
+    for boundary in _BOUNDARY.finditer(events):
+        yield events[start : boundary.end()]
+        start = boundary.end()
+
+
 def payloads(events: bytes) -> list[bytes]:
     """The data of each event, in order; comments and events without data are left out.
 
