@@ -30,6 +30,9 @@ from akrasia.audit import Auditor, Target, Trail
 from akrasia.core import EndpointLost, InputError, Message, Reply, Request, StoreFailed, Usage
 from akrasia.judges import build_judge
 from akrasia.judges.llm import LLM
+from akrasia.judges.loose_ask import LooseAsk
+from akrasia.judges.panel import Panel
+from akrasia.models import build_model
 from akrasia.models.scripted import Script
 from akrasia.prompts import prompt
 from akrasia.values import parse_constitution
@@ -211,6 +214,14 @@ class TestMissing:
             assert (trail.text, trail.revisions, trail.verdict.adherence) == (DRAFT, (), None)
             assert trail.reason.startswith("the original stands, unmeasured: ")
             assert len(ask.asked) == 1
+
+    @pytest.mark.parametrize("draft", ["", " \n", "\u200b"])
+    async def test_an_empty_text_is_no_text_that_lacks_everything(self, draft: str):
+        ask = doors()
+        for one in (auditor(), Auditor(build_judge("encoder"), REFINED)):
+            trail = await one.audit(draft, TARGET, CONTEXT, ask)
+            assert trail.missing == "there is nothing to read: the text is empty"
+        assert ask.asked == []
 
     async def test_nothing_to_hold_it_against(self):
         trail = await audit(target=Target({}, exclusive=True))
@@ -447,6 +458,34 @@ class TestRealJudge:
         )
         assert trail.accepted == 1
         assert [one.role for one in trail.spent] == ["planner", "rewriter", "guard"]
+
+    @pytest.mark.weights
+    @pytest.mark.slow
+    async def test_the_embedded_model_in_all_roles(self):
+        """It mends nothing worth having; what it writes is counted, and stands only where guard and judge agree."""
+        model = build_model("local:smollm2")
+        await model.open()
+        try:
+            ask = LooseAsk(dict.fromkeys(("planner", "rewriter", "guard"), model))
+            one = Auditor(build_judge("encoder"), REFINED, max_tokens=48)
+            trail = await one.audit("Say that the heating failed.", TARGET, CONTEXT, ask)
+        finally:
+            await model.close()
+        (revision,) = trail.revisions
+        assert (trail.text == trail.original) == (not revision.accepted)
+        assert revision.reason in trail.reason
+        assert all(one.completion_tokens and one.prompt_tokens for one in trail.spent)
+        assert "planner" in [one.role for one in trail.spent]
+
+    async def test_a_panel_audits_under_roles_of_its_own(self):
+        judges = [LLM("scripted:a"), LLM("scripted:b")]
+        ask = doors(**{"auditor-2": judge})
+        trail = await Auditor(Panel(judges), REFINED).audit(DRAFT, TARGET, CONTEXT, ask)
+        assert trail.accepted == 1
+        assert {one.role: one.calls for one in trail.spent} == {"auditor": 4, "planner": 1, "rewriter": 1, "guard": 2}
+        split = doors(**{"auditor-2": mute})
+        trail = await Auditor(Panel(judges), REFINED).audit(DRAFT, TARGET, CONTEXT, split)
+        assert "most of the panel did not read it" in str(trail.missing)
 
     async def test_the_judge_of_an_auditor_asks_as_auditor(self):
         ask = doors()

@@ -17,7 +17,7 @@ from tests.upstream import Upstream, html, status
 from akrasia.audit import Trail
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = "from tests.audit.scripts import *\nfrom tests.audit.scripts import judge\n"
+SCRIPT = "from tests.audit.scripts import *\nfrom tests.runs.value_scripts import doubtful_judge\n"
 JUDGE = "llm:scripted:roles:judge"
 
 CONSTITUTION = """
@@ -286,6 +286,13 @@ def test_the_encoder_audits_offline(folder: Path):
     (upheld,) = one["upheld"]
     assert (upheld["value"], upheld["evidence"]) == ("benevolence-dependability", KEPT)
     assert one["lacking"] == one["betrayed"] == []
+
+
+def test_several_judges_read_as_a_panel(folder: Path):
+    found = audited(folder, "t.jsonl", "--constitution", "house.toml", "--judge", "llm:scripted:roles:doubtful_judge")
+    readings = found["audits"][0]["trail"]["verdict"]["judgement"]["readings"]
+    assert {reading["score"] for reading in readings.values()} <= {1.0, 0.49999999999999994}
+    assert found["audits"][1]["betrayed"][0]["evidence"] == "I act against face"
 
 
 def test_replies_are_kept(folder: Path):

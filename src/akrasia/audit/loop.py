@@ -237,6 +237,8 @@ class Auditor:
 
     async def _judged(self, text: str, ask: Ask | None) -> tuple[Judgement, bool]:
         """What the judge reads; and whether its endpoint refuses or is lost, so that there is no point in another."""
+        if not shown(text).strip():
+            return Judgement(missing="there is nothing to read: the text is empty"), False
         try:
             reading = self.judge.read(text, self.taxonomy, ask, role=AUDITOR)
             return await self._from(AUDITOR, reading), False
