@@ -18,7 +18,7 @@ from akrasia.core import InputError
 MARK = "[redacted]"
 TOO_SLOW = "[redacted: took too long]"
 
-WINDOW = 2048
+WINDOW = 1024
 """Characters that a pattern sees at once. No match is longer."""
 
 OVERLAP = 512
@@ -143,12 +143,12 @@ def _units(text: str) -> Iterator[str]:
 
 
 def _seconds(pattern: re.Pattern[str], probe: str) -> float:
-    """Of one search, the quicker of two where the first seems slow: the machine may have been busy."""
+    """Of one search, the quicker of two where the first seems slow."""
     took = []
     for _ in range(2):
-        began = time.perf_counter()
+        began = time.thread_time()  # a busy machine makes no pattern slow
         pattern.search(probe)
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
         if took[0] <= TRIAL_S or took[0] > 4 * TRIAL_S:
             break
     return min(took)
