@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from akrasia.cli.output import notice, print_json, table
 
 
 def study(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="widespread, strategies, length, alignment, deliberation or pressure.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="widespread, strategies, length, alignment, deliberation, pressure or audit."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The study's folder; an unfinished study is gone on with.")] = None,
     model: Annotated[
@@ -24,6 +28,17 @@ def study(
     judge: Annotated[
         list[str] | None, typer.Option(help="Who reads value suites: encoder, or llm:MODEL. Repeatable: a panel.")
     ] = None,
+    auditor: Annotated[
+        str | None, typer.Option(help="Of audit: who steers, another one than --judge: encoder or llm:MODEL.")
+    ] = None,
+    planner: Annotated[str | None, typer.Option(help="As in `akrasia run`.")] = None,
+    rewriter: Annotated[str | None, typer.Option(help="As in `akrasia run`.")] = None,
+    guard: Annotated[str | None, typer.Option(help="As in `akrasia run`.")] = None,
+    pairwise: Annotated[
+        str | None,
+        typer.Option(help="Of audit: llm:MODEL that compares rewrites with drafts. [default: the first llm: judge]"),
+    ] = None,
+    allow_same_judge: Annotated[bool, typer.Option("--allow-same-judge", help="As in `akrasia run`.")] = False,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: the study's]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N items of each suite.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight per endpoint.")] = None,
@@ -47,9 +62,13 @@ def study(
         sys.stdout.write(study_text(name))
         return
     asked = load_study(name, config)
+    if pairwise is not None:
+        asked = replace(asked, pairwise=pairwise)
     flags: dict[str, Any] = {
-        "model": model, "suite": suite, "judge": judge, "samples": samples, "limit": limit, "concurrency": concurrency,
-        "max_cost": max_cost, "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,
+        "model": model, "suite": suite, "judge": judge, "auditor": auditor, "planner": planner, "rewriter": rewriter,
+        "guard": guard, "allow_same_judge": allow_same_judge or None, "samples": samples, "limit": limit,
+        "concurrency": concurrency, "max_cost": max_cost, "max_tokens_total": max_tokens_total,
+        "prices": str(prices) if prices else None,
         "retry_missing": retry_missing or None,
     }  # fmt: skip
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
@@ -58,6 +77,7 @@ def study(
 
     from akrasia.cli.progress import Progress
     from akrasia.report.study import estimate_text, read_study, write_study
+    from akrasia.report.study_audit import arm_lines
     from akrasia.report.study_wording import small
     from akrasia.runs import wait_for
     from akrasia.runs.execute import Options, plan_run
@@ -80,7 +100,8 @@ def study(
         print_json(findings)
         return
     print(findings.question + "\n")
-    shown = read_study(out).verdicts
+    content = read_study(out)
+    shown = content.verdicts
     for claim in dict.fromkeys(row.claim for row in shown):
         rows = [
             [row.where, estimate_text(row), small(row.p_adjusted), row.verdict] for row in shown if row.claim == claim
@@ -88,4 +109,8 @@ def study(
         print(claim)
         print(table(["", "estimate", "p (Holm)", "verdict"], rows))
         print("".join(f"  {row.where}: {row.note}\n" for row in shown if row.claim == claim and row.note))
+    if content.arms:
+        print(arm_lines(content.arms))
+    if findings.same_judge:
+        notice(f"{findings.same_judge} steered and evaluates: what looks like a gain may be its own liking")
     print(f"Written: {out}/verdict.md, .csv, .tex; {out}/figures; {out}/study.json; the run is {out}/run.")

@@ -14,6 +14,7 @@ from akrasia.report.canvas import Width, draw
 from akrasia.report.content import CellContent, Interval
 from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
+from akrasia.report.study_audit import Arm, arm_table
 from akrasia.report.study_figures import Series, draw_series
 from akrasia.report.study_pressures import HEAT_MAP, Pressed, contrast_table
 from akrasia.report.study_wording import ratio, ratio_text, small
@@ -54,6 +55,8 @@ class StudyContent(msgspec.Struct, frozen=True):
     figures: tuple[str, ...]
     level: float
     pressures: tuple[Pressed, ...] = ()
+    arms: tuple[Arm, ...] = ()
+    same_judge: str = ""
 
 
 class StudyWritten(msgspec.Struct, frozen=True):
@@ -81,7 +84,8 @@ def read_study(folder: Path) -> StudyContent:
 def write_study(folder: str | Path) -> StudyWritten:
     """Write `verdict.csv`, `.md` and `.tex` and `figures/` into a study's folder; what is there is replaced.
 
-    A study of pressures has `pressures.csv`, `.md` and `.tex` too: the contrasts value by value.
+    A study of pressures has `pressures.csv`, `.md` and `.tex` too: the contrasts value by value; one of audits has
+    `arms.csv`, `.md` and `.tex`: what every audited strategy did.
 
     Raises:
         InputError: as `read_study`, or a file that cannot be written.
@@ -89,6 +93,7 @@ def write_study(folder: str | Path) -> StudyWritten:
     folder = Path(folder)
     content = read_study(folder)
     shown = [verdict_table(content), *([contrast_table(content.pressures)] if content.pressures else [])]
+    shown += [arm_table(content.arms, content.level, content.same_judge)] if content.arms else []
     tables = [
         save(folder / f"{table.name}.{ending}", to_text(table).encode())
         for table in shown

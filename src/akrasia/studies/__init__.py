@@ -9,6 +9,7 @@ STUDIES: dict[str, str] = {
     "alignment": "alignment.toml",
     "deliberation": "deliberation.toml",
     "pressure": "pressure.toml",
+    "audit": "audit.toml",
 }
 """Name → file beside this one."""
 

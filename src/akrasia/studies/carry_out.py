@@ -11,6 +11,7 @@ from akrasia.runs.config import RunConfig
 from akrasia.runs.execute import Options, execute
 from akrasia.runs.plan import is_judged, load_suites
 from akrasia.runs.reader import Run
+from akrasia.studies.audit_votes import cast_votes, pairwise_of
 from akrasia.studies.conclude import conclude
 from akrasia.studies.definition import VALUE_TESTS, Study
 from akrasia.studies.findings import Findings
@@ -33,11 +34,18 @@ async def carry_out(study: Study, config: RunConfig, out: Path, options: Options
         RunIncomplete: it stopped early; the same call goes on.
     """
     _refuse_problems(study, config)
+    pairwise = pairwise_of(study, config) if compares(study) else None
     await execute(config, out / RUN, options)
     with Run(out / RUN) as run:
-        findings = conclude(study, config, run, out)
+        votes = None if pairwise is None else await cast_votes(pairwise, run, out, options)
+        findings = conclude(study, config, run, out, votes=votes)
     save(findings, out / FINDINGS)
     return findings
+
+
+def compares(study: Study) -> bool:
+    """Whether some claim needs rewrites compared with their drafts."""
+    return any(claim.test == "wins" for claim in study.claim)
 
 
 def _refuse_problems(study: Study, config: RunConfig) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from akrasia.runs.reader import Pool, Run
+    from akrasia.studies.audit_votes import Votes
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -47,10 +48,12 @@ class Cells:
         run: an open run.
         config: of the run; its first temperature is the reference.
         level: nominal coverage of the intervals.
+        votes: what a pairwise judge said of rewrites; None where nobody compared any.
     """
 
-    def __init__(self, run: Run, config: RunConfig, level: float) -> None:
-        self.run, self.config, self.level = run, config, level
+    def __init__(self, run: Run, config: RunConfig, level: float, votes: Votes | None = None) -> None:
+        self.run, self.config, self.level, self.votes = run, config, level, votes
+        self.temperature = config.temperature[0]
         how = How(level=level, options=Options(extrapolate=False))
         wanted = set(config.suite)
         self.measured = [found for found in estimate_run(run, how) if found.cell.suite in wanted]

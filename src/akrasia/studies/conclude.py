@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from akrasia.runs.config import RunConfig
+from akrasia.studies.audit_arms import audited_arms
 from akrasia.studies.cells import Cells
 from akrasia.studies.claims import drafts
 from akrasia.studies.definition import Study
@@ -20,12 +21,18 @@ from akrasia.studies.verdict import Judged, judge
 if TYPE_CHECKING:
     from akrasia.runs.estimates import CellEstimate
     from akrasia.runs.reader import Run
+    from akrasia.studies.audit_votes import Votes
+
+AUDITED = "audited_f1"
+"""The figure of audits, as the study's file names it; the table of the arms comes with it."""
 
 FIGURE_FILES = {"saturation": "curves"}
 """Figures that the report draws from the run itself, by the name that it gives them."""
 
 
-def conclude(study: Study, config: RunConfig, run: Run, out: Path, *, level: float = 0.95) -> Findings:
+def conclude(
+    study: Study, config: RunConfig, run: Run, out: Path, *, level: float = 0.95, votes: Votes | None = None
+) -> Findings:
     """The findings of a study from its stored run.
 
     Args:
@@ -34,15 +41,17 @@ def conclude(study: Study, config: RunConfig, run: Run, out: Path, *, level: flo
         run: open for reading; an unfinished one is measured on its complete items.
         out: the study's folder, for the record.
         level: nominal coverage of the intervals.
+        votes: what a pairwise judge said of rewrites; None where nobody compared any.
 
     Raises:
         InputError: nothing is stored in the run yet.
     """
-    cells = Cells(run, config, level)
+    cells = Cells(run, config, level, votes)
     rows = [draft for claim in study.claim for draft in drafts(claim, cells)]
     judged = judge([draft.evidence for draft in rows], level=level)
     drawn = [found for name in study.figures if (found := series(name, cells)) is not None]
     names = [FIGURE_FILES[name] for name in study.figures if name in FIGURE_FILES] + [found.name for found in drawn]
+    arms = audited_arms(cells) if AUDITED in study.figures else ()
     contrasts = tuple(pressed(cells)) if PRESSURES in study.figures else ()
     names += [PRESSURES] if contrasts else []
     resolved = {key: value for key, value in msgspec.to_builtins(config).items() if value is not None}
@@ -57,6 +66,8 @@ def conclude(study: Study, config: RunConfig, run: Run, out: Path, *, level: flo
         definition={**msgspec.to_builtins(study), "run": resolved},
         level=level,
         pressures=contrasts,
+        arms=arms,
+        same_judge=run.manifest.same_judge,
     )
 
 

@@ -17,9 +17,20 @@ from akrasia.studies.verdict import Direction
 
 Metric = Literal["deployed", "reachable", "risk", "pool_risk"]
 FigureName = Literal[
-    "saturation", "risk_by_temperature", "risk_by_votes", "risk_by_length", "stages", "moved", "edited_f1", "pressures"
+    "saturation",
+    "risk_by_temperature",
+    "risk_by_votes",
+    "risk_by_length",
+    "stages",
+    "moved",
+    "edited_f1",
+    "pressures",
+    "audited_f1",
 ]
-VALUE_TESTS = ("moves", "follows", "presses")
+AUDIT_TESTS = ("harms", "rewrites", "wins")
+"""Tests of what audits did; each speaks of audited strategies alone."""
+
+VALUE_TESTS = ("moves", "follows", "presses", *AUDIT_TESTS)
 """Tests of what judges read in a value suite. What they measure is theirs, so their claims name no metric."""
 
 
@@ -32,7 +43,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "returns": the curve over reasoning lengths falls, and its knee lies within them. On value suites:
             "moves": an edit of the reasoning changes more labels of the action than it is `against`; "follows": the
             action takes up values that only the edited reasoning has, more than the action it is `against`; "presses":
-            a pressure changes the odds that the action keeps a stated value.
+            a pressure changes the odds that the action keeps a stated value; of audits: "harms": the share of actions
+            that an audit takes further from the stated values; "rewrites": the share that it rewrites; "wins": how
+            often a rewrite is preferred to its draft.
         metric: what is tested. `pool_risk` is reachable@k of the direct pool alone − deployed: the same reachable for
             every strategy, so it may be negative; `risk` counts the deployed candidate as reachable.
         strategy: names, with or without parameter, of the strategies that the claim speaks of.
@@ -42,16 +55,24 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         direction: of the change that the claim names.
         margin: the smallest effect that counts, in the unit of what is tested: utility, a share, or how far an odds
             ratio lies from 1.
+        threshold: where the claim's side begins, for shares that audits are tested for.
+        suite: names of the suites, without settings, that the claim speaks of; empty: all.
     """
 
     text: str
-    test: Literal["above", "change", "returns", "moves", "follows", "presses"]
+    test: Literal["above", "change", "returns", "moves", "follows", "presses", "harms", "rewrites", "wins"]
     metric: Metric = "risk"
     strategy: list[str] = msgspec.field(default_factory=lambda: ["direct"])
     vary: Literal["strategy", "temperature", "model"] | None = None
     against: str | None = None
     direction: Direction = "up"
     margin: float = 0.0
+    threshold: float = 0.0
+    suite: list[str] = []
+
+    def speaks_at(self, suite: str) -> bool:
+        """Whether a suite is among those that the claim names."""
+        return not self.suite or parse_spec(suite).name in self.suite
 
     def speaks_of(self, strategy: str) -> bool:
         """Whether a cell's strategy is among those that the claim names."""
@@ -67,6 +88,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         run: keys of a run configuration.
         figures: what is drawn.
         claim: what is concluded.
+        pairwise: the judge that compares rewrites with their drafts, ``llm:MODEL``; None: the first of the run's judges
+            that is a model.
     """
 
     name: str
@@ -74,6 +97,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     run: dict[str, Any]
     claim: list[Claim]
     figures: list[FigureName] = []
+    pairwise: str | None = None
 
 
 def study_text(name: str) -> str:
@@ -176,6 +200,10 @@ def _check_claim(claim: Claim, where: str) -> None:
         raise InputError(f"{where}: test = {claim.test!r} has a metric of its own: leave metric out")
     if not 0 <= claim.margin < 1:
         raise InputError(f"{where}: margin is {claim.margin}: it is a utility, at least 0 and below 1")
+    if not 0 <= claim.threshold < 1 or (claim.threshold and claim.test not in AUDIT_TESTS):
+        raise InputError(
+            f"{where}: threshold is {claim.threshold}: a share, of the tests {', '.join(AUDIT_TESTS)} alone"
+        )
     if claim.test == "above" and (claim.direction != "up" or claim.metric == "pool_risk"):
         raise InputError(f'{where}: test = "above" takes direction "up" and metric deployed, reachable or risk')
 
@@ -191,6 +219,8 @@ def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
     if claim.test in VALUE_TESTS:
         if not config.judge:
             raise InputError(f"{where}: judges read what it speaks of: name one with --judge encoder, or llm:MODEL")
+        if claim.test in AUDIT_TESTS:
+            _check_arms(found, config, where)
         if claim.against is not None and "slow" not in config.strategy:
             raise InputError(f'{where}: edits are of the reasoning of slow: add "slow" to strategy')
         return
@@ -198,3 +228,15 @@ def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
         raise InputError(f'{where}: {claim.metric} is measured against direct draws: add "direct" to strategy')
     if claim.test == "returns" and any(not parse_spec(text).parameter.isdecimal() for text in found):
         raise InputError(f"{where}: a curve over lengths needs strategies with a length, such as budget_forced:64")
+
+
+def _check_arms(arms: list[str], config: RunConfig, where: str) -> None:
+    """What an audit changes is told against the drafts, which must have been judged too."""
+    from akrasia.studies.audit_arms import inner_of
+
+    for text in arms:
+        inner = inner_of(text)
+        if inner is None:
+            raise InputError(f"{where}: {text} audits nothing: name audited strategies")
+        if inner not in config.strategy:
+            raise InputError(f'{where}: the drafts of {text} are those of {inner}: add "{inner}" to strategy')

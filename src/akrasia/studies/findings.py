@@ -122,6 +122,60 @@ class Pressed(Struct, frozen=True):
     found: PressureContrasts
 
 
+class ArmFound(Struct, frozen=True, kw_only=True):
+    """What one audited strategy did, on one suite. Figures are None where they have no value.
+
+    Attributes:
+        where: model, suite and seed, where the run has several. suite: its name.
+        strategy, inner: the audited strategy and the one inside it, whose drafts these are.
+        items, candidates: scenarios, and draws with a trail.
+        revisions, accepted: attempts to mend a text, and those that took its place.
+        unmeasured: draws of which a text could not be measured by the auditor, so that it stood unaudited.
+        outcomes: what became of the revisions, by kind.
+        macro_f1_before, macro_f1, macro_f1_gain: of the action with the stated values: drafts, what stands, and the
+            paired difference.
+        distance_before, distance, distance_change: the mean distance |a − d| of the grades, likewise.
+        f1_gain: of the F1 per scenario.
+        gain_per_revision: that gain over the revisions tried.
+        gain_per_1000_tokens: over the tokens that auditor, planner, rewriter and guard took.
+        tokens: those tokens per draw; None where an endpoint does not tell.
+        rewritten: share of the draws of which a rewrite stands; where nothing pulls apart, that is over-intervention.
+        harm: share of the draws whose F1 is lower than their draft's.
+        guard_passed: share of the rewrites that reached the guard in which it found no loss.
+        win_rate: of the rewritten actions over their drafts, by the pairwise judge, both orders; a tie counts half.
+        meaning_kept: share of the rewritten actions in which that judge, asked as the guard is, finds no loss.
+        compared, unread: rewritten actions that the pairwise judge compared, and those that it gave no verdict on.
+    """
+
+    where: str
+    suite: str
+    strategy: str
+    inner: str
+    items: int
+    candidates: int
+    revisions: int
+    accepted: int
+    unmeasured: int
+    outcomes: dict[str, int]
+    macro_f1_before: Figure | None
+    macro_f1: Figure | None
+    macro_f1_gain: Figure | None
+    distance_before: Figure | None
+    distance: Figure | None
+    distance_change: Figure | None
+    f1_gain: Figure | None
+    gain_per_revision: Figure | None
+    gain_per_1000_tokens: Figure | None
+    tokens: float | None
+    rewritten: Figure | None
+    harm: Figure | None
+    guard_passed: Figure | None
+    win_rate: Figure | None = None
+    meaning_kept: Figure | None = None
+    compared: int = 0
+    unread: int = 0
+
+
 class Findings(Struct, frozen=True, kw_only=True):
     """What `akrasia study --json` prints, and DIR/study.json holds.
 
@@ -132,6 +186,8 @@ class Findings(Struct, frozen=True, kw_only=True):
         cells: every cell that was measured.
         series: the data of the figures.
         figures: names of all figures, those drawn from the run itself included.
+        arms: what every audited strategy did, on every suite.
+        same_judge: the judge that evaluated what it had steered; "" where none did.
         pressures: every contrast of a pressure with its neutral twin, value by value.
         definition: the study's file, with the user's flags applied.
         level: nominal coverage of the intervals.
@@ -148,4 +204,6 @@ class Findings(Struct, frozen=True, kw_only=True):
     definition: dict[str, Any]
     level: float = 0.95
     pressures: tuple[Pressed, ...] = ()
+    arms: tuple[ArmFound, ...] = ()
+    same_judge: str = ""
     version: int = VERSION

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from akrasia.runs.estimates import CellEstimate
 from akrasia.stats import Figure
+from akrasia.studies.audit import audited_f1
 from akrasia.studies.cells import Cells, Place, label, short_model
 from akrasia.studies.deliberation import edited_f1, moved
 from akrasia.studies.evidence import sweep_of
@@ -103,6 +104,7 @@ _FIGURES: dict[str, Callable[[Cells], Series]] = {
     "stages": _stages,
     "moved": moved,
     "edited_f1": edited_f1,
+    "audited_f1": audited_f1,
 }
 
 
