@@ -18,6 +18,15 @@ from akrasia.audit import Trail
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = "from tests.audit.scripts import *\nfrom tests.runs.value_scripts import doubtful_judge\n"
+LOST = """
+from pathlib import Path
+from akrasia.core import EndpointLost
+
+def gone(request):
+    if Path("back").exists():
+        return mender(request)
+    raise EndpointLost("nobody there")
+"""
 JUDGE = "llm:scripted:roles:judge"
 
 CONSTITUTION = """
@@ -286,6 +295,16 @@ def test_the_encoder_audits_offline(folder: Path):
     (upheld,) = one["upheld"]
     assert (upheld["value"], upheld["evidence"]) == ("benevolence-dependability", KEPT)
     assert one["lacking"] == one["betrayed"] == []
+
+
+def test_a_lost_endpoint_is_gone_on_with(folder: Path):
+    (folder / "roles.py").write_text(SCRIPT + LOST)
+    mend = ("--rewrite", "scripted:roles:gone", *TestMending.MEND[2:])
+    arguments = ("t.jsonl", "--constitution", "house.toml", *mend, "--replies", "kept.jsonl")
+    assert_refused(audit(folder, *arguments, "--json"), "nobody there", code=3)
+    assert len((folder / "kept.jsonl").read_text().splitlines()) >= 3
+    (folder / "back").touch()
+    assert audited(folder, *arguments)["mended"] == 2
 
 
 def test_several_judges_read_as_a_panel(folder: Path):
