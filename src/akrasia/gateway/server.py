@@ -34,6 +34,7 @@ from akrasia.gateway.wire import (
 )
 
 if TYPE_CHECKING:
+    from akrasia.gateway.audits import Audits
     from akrasia.gateway.log import AuditLog
     from akrasia.gateway.spans import Spans
 
@@ -58,6 +59,7 @@ class Gateway:
         stopping: no more is accepted, and what is under way may end.
         cut_off: requests that were under way when the time to drain was over.
         metrics: what is counted.
+        audits: what the audits of all requests share; None while no mode audits.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Gateway:
         self.spans = spans
         self.notice = on_notice or (lambda _: None)
         self.metrics = Metrics()
+        self.audits: Audits | None = None
         self.under_way = 0
         self.stopping = False
         self.cut_off = 0
@@ -119,10 +122,12 @@ class Gateway:
         """Let the modes finish, and close the connections."""
         for mode in self._modes.values():
             await mode.close()
+        if self.audits is not None:
+            await self.audits.close()
         if self.log is not None:
             await self.log.close()
         if self.spans is not None:
-            self.spans.close()
+            await asyncio.to_thread(self.spans.close)
         await self.upstream.close()
 
     def forwarded(self, request: web.BaseRequest) -> CIMultiDict[str]:
