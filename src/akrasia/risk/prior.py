@@ -22,13 +22,13 @@ from akrasia.risk.pooled import aligned_scores
 from akrasia.stats.grouping import FloatArray, IntArray
 from akrasia.stats.mixing import fit_mixture, mixture_data, probability_grid
 
-MOST_LEVELS = 18
+MOST_LEVELS = 28
 """Levels of graded values. Fewer would allow an exact solution, and cost more than it gains (`docs/adaptive.md`)."""
 
 MOST_TYPES = 10
 """Item types that are tried with graded values."""
 
-_CUTS = (*(sixteenth / 16 for sixteenth in range(1, 16)), 0.97, 0.985)
+_CUTS = (*(twentieth / 20 for twentieth in range(1, 19)), 0.92, 0.94, 0.955, 0.97, 0.98, 0.985, 0.99, 0.995)
 _NEGLIGIBLE = 1e-6
 _FOLDS = 5
 _STEPS = 1000

@@ -195,7 +195,7 @@ class StoppingRule:
         found: BoolArray = np.asarray(drawn == 0)
         ask = ~done & ~found
         if ask.any():
-            found[ask] = self.advantage(seen[ask]) > _EVEN
+            found[ask] = self._solved.wants(seen[ask])
         return found
 
     def outlook(self, rng: np.random.Generator | None = None, *, items: int = 4000) -> Outlook:
@@ -339,6 +339,9 @@ class _Lattice:
             found[rows] = self._advantage[number][np.searchsorted(layers.keys[number], keys[rows])]
         return found
 
+    def wants(self, counts: IntArray) -> BoolArray:
+        return np.asarray(self.advantage(counts) > _EVEN)
+
 
 class _LookAhead:
     """One draw, or two with a stop between them: what is worth it by either is drawn."""
@@ -347,13 +350,28 @@ class _LookAhead:
         self._types, self._cost, self._most = types, cost, most
 
     def advantage(self, counts: IntArray) -> FloatArray:
+        posterior, gain = self._one(counts)
+        return gain + self._two(counts, posterior)
+
+    def wants(self, counts: IntArray) -> BoolArray:
+        posterior, gain = self._one(counts)
+        found = np.asarray(gain > _EVEN)
+        unsure = ~found
+        found[unsure] = gain[unsure] + self._two(counts[unsure], posterior[unsure]) > _EVEN
+        return found
+
+    def _one(self, counts: IntArray) -> tuple[FloatArray, FloatArray]:
+        """The posterior of the types, and what one more brings less its cost."""
         types = self._types
         posterior, now = types.posterior(counts), types.at_hand(counts)
-        chances = posterior @ types.chances
         then = np.maximum(types.worth, now[:, None])
-        gain = (chances * (then - now[:, None])).sum(axis=1) - self._cost
+        return posterior, (posterior @ types.chances * (then - now[:, None])).sum(axis=1) - self._cost
+
+    def _two(self, counts: IntArray, posterior: FloatArray) -> FloatArray:
+        """What a second one adds, drawn where the first shows it to be worth its cost."""
+        types = self._types
+        then = np.maximum(types.worth, types.at_hand(counts)[:, None])
         joint = posterior[:, None, :] * types.chances.T  # (M, L, J): the level comes, and the type is this one
         further = np.maximum(types.worth - then[:, :, None], 0.0)
-        second = np.einsum("mlj,jk,mlk->ml", joint, types.chances, further) - self._cost * chances
-        two = gain + np.maximum(second, 0.0).sum(axis=1)
-        return np.asarray(np.where(counts.sum(axis=1) < self._most - 1, two, gain))
+        second = (joint @ types.chances * further).sum(axis=2) - self._cost * joint.sum(axis=2)
+        return np.where(counts.sum(axis=1) < self._most - 1, np.maximum(second, 0.0).sum(axis=1), 0.0)
