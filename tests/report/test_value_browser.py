@@ -12,13 +12,14 @@ from playwright.async_api import Browser
 from tests.browser import opened
 from tests.report.test_browser import A4, LOW_CONTRAST, OVERFLOWING, open_items
 from tests.report.value_actors import MARKUP
+from tests.report.value_evidence import filled_gold, judge_errors
 from tests.report.value_runs import deserter, half_hearted, hostile_values  # noqa: F401 - fixtures, used by their names
 
 from akrasia.report import write
 
 pytestmark = pytest.mark.browser
 
-NAMES = ["one", "several", "hostile"]
+NAMES = ["one", "several", "hostile", "gold"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,11 @@ def pages(
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("value-pages")
     runs = {"one": [half_hearted], "several": [half_hearted, deserter], "hostile": [hostile_values]}
-    return {name: Path(write(those, folder / f"{name}.html").out) for name, those in runs.items()}
+    written = {name: Path(write(those, folder / f"{name}.html").out) for name, those in runs.items()}
+    gold = filled_gold(half_hearted, folder / "gold.jsonl", labels=400)
+    errors = judge_errors(half_hearted, folder / "judge.json")
+    page = write([half_hearted], folder / "gold.html", gold=gold, calibration=errors).out
+    return {**written, "gold": Path(page)}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +59,7 @@ async def test_nothing_overflows(browser: Browser, pages: dict[str, Path], width
         assert all(right <= inner + 0.5 for right in await tab.page.evaluate(sides))
 
 
-@pytest.mark.parametrize(("scheme", "name"), list(product(["light", "dark"], ["one", "several"])))
+@pytest.mark.parametrize(("scheme", "name"), list(product(["light", "dark"], ["one", "several", "gold"])))
 async def test_text_has_contrast_in_both_themes(
     browser: Browser, pages: dict[str, Path], scheme: Any, name: str
 ) -> None:

@@ -33,8 +33,9 @@ def gap(
 ) -> None:
     """The value-action gap: what is lost between the values stated, reasoned with, and acted on."""
     from akrasia.interop import read_labels
+    from akrasia.runs.value_file import read_gold_labels
 
-    labels = None if gold is None else read_labels(gold)
+    labels = None if gold is None else read_gold_labels(gold, of_run=source.is_dir())
     if source.is_dir():
         from akrasia.judges.calibration import read_calibration
         from akrasia.runs.value_estimates import Evidence

@@ -22,10 +22,15 @@ def report(
         typer.Option(metavar="DIR", help="Also write the tables as CSV, LaTeX and Markdown into this folder."),
     ] = None,
     gold: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Human labels that correct the verifier, as for `akrasia risk`.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Human labels of one run, as for `akrasia risk` and `akrasia gap`."),
     ] = None,
     gold_cell: Annotated[
         str | None, typer.Option(help="The cell whose candidates were labelled. [default: the first direct one]")
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The errors of a judge of values on other texts, for sensitivity bands."),
     ] = None,
     level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.")] = 0.95,
     json: Annotated[bool, typer.Option("--json", help="Print what was found and written as JSON.")] = False,
@@ -41,8 +46,9 @@ def report(
         raise InputError("--gold-cell says whose candidates --gold FILE labels: give --gold as well, or neither")
     wanted = [form for form in formats.replace(" ", "").lower().split(",") if form]
     written = write(
-        runs, out, figures=figures, formats=wanted, tables=tables, level=level, gold=gold, gold_cell=gold_cell
-    )
+        runs, out, figures=figures, formats=wanted, tables=tables, level=level, gold=gold, gold_cell=gold_cell,
+        calibration=calibration,
+    )  # fmt: skip
     if json:
         print_json(written)
         return

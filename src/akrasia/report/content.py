@@ -217,6 +217,7 @@ class Provenance(Struct, frozen=True):
         versions: (package, version).
         folder: the run's folder as the user named it, for commands that can be run again; "" for its bare name.
         gold: what to add to these commands for the labels that corrected the figures; "" without.
+        value_labels: the same for the gap: its gold and the calibration of its judge.
     """
 
     run: str
@@ -229,6 +230,7 @@ class Provenance(Struct, frozen=True):
     versions: tuple[tuple[str, str], ...]
     folder: str = ""
     gold: str = ""
+    value_labels: str = ""
 
 
 class ReportContent(Struct, frozen=True):

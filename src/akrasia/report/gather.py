@@ -32,7 +32,7 @@ from akrasia.runs.reader import Run
 
 if TYPE_CHECKING:
     from akrasia.runs.estimates import CellEstimate, How
-    from akrasia.runs.manifest import Manifest
+    from akrasia.runs.value_estimates import Evidence
 
 
 def gather(
@@ -42,6 +42,7 @@ def gather(
     level: float = 0.95,
     gold: Path | None = None,
     gold_cell: str | None = None,
+    calibration: Path | None = None,
 ) -> ReportContent:
     """Read and measure runs.
 
@@ -49,12 +50,13 @@ def gather(
         folders: run folders, at least one, each once.
         item_bytes: room that all item tables together may take.
         level: nominal coverage of the intervals.
-        gold: labels that correct the figures; of one run.
+        gold: labels that correct the figures; of one run, and of its values or of its problems.
         gold_cell: the cell whose candidates they label; None: the first of direct draws.
+        calibration: the errors of the judge of values on other texts; they give sensitivity bands.
 
     Raises:
         InputError: a folder that holds no run or nothing measured yet, or one that is named twice; gold beside several
-            runs, or of a value run.
+            runs, or gold or a calibration that does not fit what was run.
     """
     from akrasia.report.value_gather import gather_values, value_cells
     from akrasia.runs.estimates import How
@@ -72,14 +74,20 @@ def gather(
         names = _run_names(resolved)
         of_values = [value_cells(run) for run in runs]
         how = How(level=level, gold=gold, gold_cell=gold_cell)
-        measured = [(run, one) for run, apart in zip(runs, of_values, strict=True) for one in _risk(run, apart, how)]
+        evidence, of_problems = _evidence(runs, of_values, how, calibration)
+        measured = [
+            (run, one) for run, apart in zip(runs, of_values, strict=True) for one in _risk(run, apart, of_problems)
+        ]
         room = item_bytes // max(1, len(measured))
         cells = [_cell(run, names[runs.index(run)], estimates, room) for run, estimates in measured]
         values = gather_values(
-            [(run, name) for run, name, apart in zip(runs, names, of_values, strict=True) if apart], level=level
+            [(run, name) for run, name, apart in zip(runs, names, of_values, strict=True) if apart],
+            level=level,
+            evidence=evidence,
         )
         provenance = tuple(
-            _provenance(name, run.folder, run.manifest, how) for name, run in zip(names, runs, strict=True)
+            _provenance(name, run, how, bool(apart), calibration)
+            for name, run, apart in zip(names, runs, of_values, strict=True)
         )
     finally:
         for run in runs:
@@ -92,10 +100,40 @@ def _risk(run: Run, apart: frozenset[str], how: How) -> list[CellEstimate]:
     from akrasia.runs.estimates import estimate_run
 
     if apart and apart == {cell.name for cell in run.cells}:
-        if how.gold is not None:
-            raise InputError(f"gold of a value run corrects its gap: use `akrasia gap {run.folder} --gold FILE`")
         return []
     return [one for one in estimate_run(run, how) if one.cell.name not in apart]
+
+
+def _evidence(
+    runs: Sequence[Run], of_values: Sequence[frozenset[str]], how: How, calibration: Path | None
+) -> tuple[Evidence | None, How]:
+    """What is known of the judge of values, and how problems are measured: gold is of one or the other.
+
+    Raises:
+        InputError: the evidence is about what none of the runs did, or cannot be read.
+    """
+    from akrasia.judges.calibration import read_calibration
+    from akrasia.runs.value_estimates import Evidence
+    from akrasia.runs.value_file import holds_value_labels, read_gold_labels
+
+    if calibration is not None and not any(of_values):
+        raise InputError(
+            f"--calibration {calibration} is of a judge of values, and {runs[0].folder} is no run of a value suite: "
+            "leave it out"
+        )
+    errors = None if calibration is None else read_calibration(calibration)
+    if how.gold is None or not of_values[0]:
+        return Evidence(None, errors), how
+    if not holds_value_labels(how.gold):
+        if of_values[0] == {cell.name for cell in runs[0].cells}:
+            raise InputError(
+                f"{how.gold} holds no labels of values, and {runs[0].folder} is a value run: give the .jsonl file that "
+                f"akrasia gold sample {runs[0].folder} writes"
+            )
+        return Evidence(None, errors), how
+    if how.gold_cell is not None:
+        raise InputError("--gold-cell is for gold of problems: gold of values is of all modes, leave it out")
+    return Evidence(read_gold_labels(how.gold, of_run=True), errors), msgspec.structs.replace(how, gold=None)
 
 
 def _run_names(folders: Sequence[Path]) -> list[str]:
@@ -172,7 +210,10 @@ def _labelled(cells: Sequence[CellContent]) -> list[CellContent]:
     return [msgspec.structs.replace(cell, label=label) for cell, label in zip(cells, labels, strict=True)]
 
 
-def _provenance(name: str, folder: Path, manifest: Manifest, how: How) -> Provenance:
+def _provenance(name: str, run: Run, how: How, apart: bool, calibration: Path | None) -> Provenance:
+    from akrasia.runs.value_file import holds_value_labels
+
+    manifest = run.manifest
     config = msgspec.to_builtins(manifest.run)
     shaping = ("samples", "limit", "temperature", "seed", "max_tokens", "top_p", "stop", "engine")
     settings = []
@@ -185,11 +226,17 @@ def _provenance(name: str, folder: Path, manifest: Manifest, how: How) -> Proven
                 else value
             )
             settings.append((key, str(shown)))
-    labels = ""
-    if how.gold is not None:
-        settings.append(("gold", f"{how.gold.name} (sha256:{hashlib.sha256(how.gold.read_bytes()).hexdigest()})"))
+    labels, of_values = "", ""
+    if how.gold is not None and apart and holds_value_labels(how.gold):
+        settings.append(("gold", _hashed(how.gold)))
+        of_values = f" --gold {shlex.quote(str(how.gold))}"
+    elif how.gold is not None:
+        settings.append(("gold", _hashed(how.gold)))
         of = "" if how.gold_cell is None else f" --gold-cell {shlex.quote(how.gold_cell)}"
         labels = f" --gold {shlex.quote(str(how.gold))}{of}"
+    if calibration is not None and apart:
+        settings.append(("calibration", _hashed(calibration)))
+        of_values += f" --calibration {shlex.quote(str(calibration))}"
     models = tuple(
         (
             public(model),
@@ -206,6 +253,11 @@ def _provenance(name: str, folder: Path, manifest: Manifest, how: How) -> Proven
         suites=tuple(manifest.suites.items()),
         prompts=tuple(manifest.prompts.items()),
         versions=tuple(manifest.versions.items()),
-        folder=str(folder),
+        folder=str(run.folder),
         gold=labels,
+        value_labels=of_values,
     )
+
+
+def _hashed(file: Path) -> str:
+    return f"{file.name} (sha256:{hashlib.sha256(file.read_bytes()).hexdigest()})"

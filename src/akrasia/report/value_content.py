@@ -116,6 +116,22 @@ class ContrastRow(Struct, frozen=True):
     pairs: int
 
 
+class JudgedRow(Struct, frozen=True):
+    """One metric as the judge reads it, and what is made of it by what is known of the judge's errors.
+
+    Attributes:
+        metric: which.
+        judged: as the judge reads it.
+        corrected: by gold of this run; None where gold does not reach it.
+        band: (least, most) over the judge's error rates on other texts; None without a calibration.
+    """
+
+    metric: str
+    judged: Interval | None
+    corrected: Interval | None
+    band: tuple[float, float] | None
+
+
 class ArmContent(Struct, frozen=True, kw_only=True):
     """One arm of a group.
 
@@ -139,6 +155,7 @@ class ArmContent(Struct, frozen=True, kw_only=True):
         noise: what varies when texts are read again and actions drawn again; empty where nothing was done twice.
         contrasts: what each pressure does to retention, over all values first, then those values that one suppresses;
             empty where the run holds no minimal pairs.
+        judged: metrics as judged, beside what gold or a calibration makes of them; empty without either.
         diagnostics: about the arm and its group.
     """
 
@@ -166,7 +183,13 @@ class ArmContent(Struct, frozen=True, kw_only=True):
     missing: MissingContent
     noise: tuple[NoiseRow, ...]
     contrasts: tuple[ContrastRow, ...]
+    judged: tuple[JudgedRow, ...] = ()
     diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def corrected(self) -> bool:
+        """Gold corrects at least one metric."""
+        return any(row.corrected is not None for row in self.judged)
 
 
 class Tag(Struct, frozen=True):

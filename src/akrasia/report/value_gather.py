@@ -18,6 +18,7 @@ from akrasia.report.value_content import (
     ArmContent,
     HeatMap,
     JudgeAgreement,
+    JudgedRow,
     MissingContent,
     PartRow,
     SplitContent,
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from akrasia.gap import Gap, GroupGap, ValueGap
     from akrasia.gap.split import Split
     from akrasia.runs.reader import Run
-    from akrasia.runs.value_estimates import ValueEstimate
+    from akrasia.runs.value_estimates import Evidence, ValueEstimate
     from akrasia.values import Taxonomy
 
 UNCALIBRATED = "uncalibrated"
 """Code of the diagnostic that says so."""
+
+CORRECTABLE = ("macro_f1", "retention", "survival", "suppression", "emergence")
+"""The metrics that gold corrects and a calibration has bands for."""
 
 NEUTRAL = "none"
 """The pressure of a scenario without any; it stands first."""
@@ -53,15 +57,18 @@ def value_cells(run: Run) -> frozenset[str]:
     return frozenset(cell.name for cell in cells if cell is not None)
 
 
-def gather_values(runs: Sequence[tuple[Run, str]], *, level: float) -> tuple[ValueContent, ...]:
+def gather_values(
+    runs: Sequence[tuple[Run, str]], *, level: float, evidence: Evidence | None = None
+) -> tuple[ValueContent, ...]:
     """Measure the value suites of runs.
 
     Args:
         runs: open runs with cells that state values, each with its folder's name.
         level: nominal coverage of the intervals.
+        evidence: what is known of the judge's errors; gold is of a single run.
 
     Raises:
-        InputError: a run states values and does nothing else.
+        InputError: a run states values and does nothing else, or the evidence does not fit.
     """
     from akrasia.runs.value_estimates import estimate_values
     from akrasia.runs.value_labels import arms
@@ -71,7 +78,7 @@ def gather_values(runs: Sequence[tuple[Run, str]], *, level: float) -> tuple[Val
     for run, name in runs:
         only_values = value_cells(run) == {cell.name for cell in run.cells}
         if only_values or any(group.modes for group in arms(run)):
-            found += [_group(run, name, one) for one in estimate_values(run, HowValues(level=level))]
+            found += [_group(run, name, one) for one in estimate_values(run, HowValues(level=level), evidence)]
     return tuple(_labelled(found))
 
 
@@ -138,6 +145,7 @@ def _arm(run: str, found: ValueEstimate, mode: str, taxonomy: Taxonomy) -> ArmCo
         missing=_missing(gap, found.unread.get(mode, {})),
         noise=noise_rows(found.noise.get(mode)),
         contrasts=contrast_rows(found.contrasts.get(mode), taxonomy),
+        judged=_judged(found, mode),
         diagnostics=tuple(dict.fromkeys(Diagnostic(one.code, one.message, one.severity) for one in about)),
     )
 
@@ -157,7 +165,33 @@ def _metrics(gap: Gap) -> dict[str, Interval | None]:
         "betrayed": interval(gap.betrayed),
         "kappa": interval(gap.kappa),
         "manhattan": interval(gap.manhattan),
+        **{
+            f"judged_{name}": interval(raw)
+            for name in CORRECTABLE
+            if gap.uncorrected is not None and (raw := getattr(gap.uncorrected, name)) is not None
+        },
     }
+
+
+def _judged(found: ValueEstimate, mode: str) -> tuple[JudgedRow, ...]:
+    """What gold or a calibration can speak of, as judged and beside it what they say; nothing without either."""
+    gap, band = found.gap.modes[mode], found.bands.get(mode)
+    if gap.uncorrected is None and band is None:
+        return ()
+    rows = []
+    for name in CORRECTABLE:
+        raw = None if gap.uncorrected is None else getattr(gap.uncorrected, name)
+        shown = getattr(gap, name)
+        ends = None if band is None else getattr(band, name)
+        rows.append(
+            JudgedRow(
+                name,
+                interval(shown if raw is None else raw),
+                None if raw is None else interval(shown),
+                None if ends is None else (ends.low, ends.high),
+            )
+        )
+    return tuple(rows)
 
 
 def _rated(found: ValueEstimate, mode: str) -> dict[str, Interval | None]:

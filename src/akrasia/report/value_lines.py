@@ -53,7 +53,8 @@ def slopes(groups: Sequence[ValueContent]) -> Series | None:
             before, after = fast.metrics[metric], slow.metrics[metric]
             if before is None or after is None:
                 continue
-            effect = group.deliberation if metric == "macro_f1" else None
+            raw = not (fast.corrected or slow.corrected)  # else the effect is not that between the ends drawn
+            effect = group.deliberation if metric == "macro_f1" and raw else None
             change = f"{points(after.value - before.value, signed=True)}"
             if effect is not None:
                 change = f"{points(effect.value, signed=True)} {bounds(effect)}"

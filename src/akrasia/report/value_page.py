@@ -26,6 +26,7 @@ from akrasia.report.value_tables import (
     GROUP_METRICS,
     VALUE_METRICS,
     contrasts_table,
+    judged_table,
     metrics_table,
     noise_table,
     parts_table,
@@ -36,6 +37,7 @@ from akrasia.report.value_wording import deliberation_note
 
 SECTIONS = (
     "value_finding.html.j2",
+    "value_judged.html.j2",
     "value_figures.html.j2",
     "value_cards.html.j2",
     "value_variation.html.j2",
@@ -171,6 +173,7 @@ def value_context(groups: Sequence[ValueContent]) -> dict[str, Any]:
         "late": LATE,
         "value_metrics": _across(arms, metrics_table),
         "value_split": _across([arm for arm in arms if arm.split], split_table),
+        "value_judged": judged_table(arms),
         "value_noise": noise_table(arms),
         "value_contrasts": contrasts_table(arms),
         "value_parts": [(arm, _parts(arm)) for arm in arms[:most]],

@@ -8,7 +8,7 @@ from akrasia.report.content import Interval
 from akrasia.report.study_wording import small
 from akrasia.report.tables import Column, Table, ends, three
 from akrasia.report.text import plain
-from akrasia.report.value_content import ArmContent, PartRow
+from akrasia.report.value_content import ArmContent, JudgedRow, PartRow
 from akrasia.report.value_wording import METRICS, UNCALIBRATED
 from akrasia.report.wording import count, points, with_bounds
 
@@ -47,6 +47,7 @@ def value_tables(arms: Sequence[ArmContent]) -> tuple[Table, ...]:
         parts_table("value-by-pressure", "pressure", arms, lambda arm: arm.pressures, GROUP_METRICS),
         noise_table(arms),
         contrasts_table(arms),
+        *([judged_table(arms)] if any(arm.judged for arm in arms) else []),
     )
 
 
@@ -71,8 +72,10 @@ def about(arm: ArmContent) -> tuple[str, ...]:
 
 
 def calibration(arm: ArmContent) -> str:
-    """Whether the judge's errors on these texts are known."""
-    return UNCALIBRATED if arm.uncalibrated else "calibrated"
+    """What is known of the judge's errors: nothing, what gold of this run shows, or what other texts show."""
+    if arm.uncalibrated:
+        return UNCALIBRATED
+    return "gold" if arm.corrected else "calibrated elsewhere"
 
 
 def metrics_table(arms: Sequence[ArmContent]) -> Table:
@@ -106,6 +109,46 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
         for arm in arms
     )
     return Table("value-metrics", f"The value–action gap. {_level(arms)}", columns, rows, fields, records)
+
+
+def judged_table(arms: Sequence[ArmContent]) -> Table:
+    """Metrics as judged, beside what gold of this run or a calibration on other texts makes of them."""
+    known = [arm for arm in arms if arm.judged]
+    banded = any(row.band for arm in known for row in arm.judged)
+    corrected = any(arm.corrected for arm in known)
+    columns = (
+        Column("arm", number=False),
+        Column("metric", number=False),
+        *([Column("corrected by gold")] if corrected else []),
+        Column("as judged"),
+        *([Column("if it errs as elsewhere")] if banded else []),
+    )
+    rows, records = [], []
+    for arm in known:
+        for row in arm.judged:
+            right = "uncorrected" if row.corrected is None else with_bounds(row.corrected)
+            sides = row.band or (None, None)
+            rows.append(
+                (
+                    plain(arm.label),
+                    METRICS[row.metric],
+                    *([right] if corrected else []),
+                    with_bounds(row.judged),
+                    *([_band(row)] if banded else []),
+                )
+            )
+            records.append(
+                (*about(arm), row.metric, *three(row.corrected), *three(row.judged), *sides, calibration(arm))
+            )
+    fields = (
+        *ABOUT, "metric", *ends("corrected"), *ends("judged"), "band_low", "band_high", "calibration",
+    )  # fmt: skip
+    caption = f"Metrics as the judge reads them, beside what is known of its errors. {_level(arms)}"
+    return Table("value-judged", caption, columns, tuple(rows), fields, tuple(records))
+
+
+def _band(row: JudgedRow) -> str:
+    return "undefined" if row.band is None else f"{points(row.band[0])} to {points(row.band[1])}"
 
 
 def turned(table: Table) -> tuple[tuple[Column, ...], tuple[tuple[str, ...], ...]]:

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 METRICS = {
     "macro_f1": "macro-F1",
+    "judged_macro_f1": "macro-F1 as judged",
     "baseline_macro_f1": "macro-F1 by habit alone",
     "macro_f1_gain": "macro-F1 above habit",
     "retention": "retention",
+    "judged_retention": "retention as judged",
     "baseline_retention": "retention by habit alone",
     "retention_gain": "retention above habit",
     "survival": "survival",
+    "judged_survival": "survival as judged",
     "suppression": "suppression",
+    "judged_suppression": "suppression as judged",
     "emergence": "emergence",
+    "judged_emergence": "emergence as judged",
     "betrayed": "betrayed, of stated",
     "kappa": "kappa",
     "manhattan": "Manhattan distance",
@@ -106,6 +111,31 @@ def waterfall_mark(arm: ArmContent, stage: str) -> str:
     return ""
 
 
+def judged_note(arms: Sequence[ArmContent]) -> str:
+    """What the corrected figures and the bands are worth, and what they do not reach."""
+    told = []
+    if any(arm.corrected for arm in arms):
+        told.append(
+            "Corrected figures are right on average whatever the judge’s errors are, and their intervals carry the "
+            "human labels. Gold reaches no other figure: the split and the headline, kappa, habit, the deliberation "
+            "effect, the parts by value, domain and pressure, and all pictures but the ends of “what deliberation "
+            "changes” and of the comparison, are as the judge reads."
+        )
+    bands = sum(row.band is not None for arm in arms for row in arm.judged)
+    if bands:
+        told.append(
+            "“If it errs as elsewhere” is a sensitivity band, not an interval: the figures if the judge errs on these "
+            "texts from not at all up to the upper end of its error rates on the texts that it was calibrated on. "
+            "Error rates do not travel, so nothing is corrected by them; gold of this run would."
+        )
+    elif not told:
+        told.append(
+            "No figure has a band: at the error rates of the calibration the judge would report more values by mistake "
+            "than it reported at all, so it errs less here, or the values are not those that it was calibrated on."
+        )
+    return " ".join(told)
+
+
 def card_summary(card: Card) -> str:
     """What becomes of the stated values: "2 lost, 1 kept"."""
     told = [f"{number} {name}" for name, number in card.counts.items() if number]
@@ -130,7 +160,8 @@ def deliberation_note(group: ValueContent) -> str:
         return ""
     sure = effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
     verdict = "" if sure else ", an interval that holds 0"
-    return f"{group.label}: macro-F1 moves by {with_bounds(effect)} points with deliberation{verdict}."
+    raw = ", as judged: gold does not reach this effect" if any(arm.corrected for arm in group.arms) else ""
+    return f"{group.label}: macro-F1 moves by {with_bounds(effect)} points with deliberation{verdict}{raw}."
 
 
 SIGNS = {"upheld": "●", "absent": "○", "betrayed": "✕", "unread": "?"}

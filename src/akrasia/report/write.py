@@ -64,6 +64,7 @@ def render(
     level: float = 0.95,
     gold: str | Path | None = None,
     gold_cell: str | None = None,
+    calibration: str | Path | None = None,
 ) -> str:
     """The report on one or more runs as one self-contained HTML page of at most 2 MB.
 
@@ -72,12 +73,13 @@ def render(
         level: nominal coverage of every interval, in (0, 1).
         gold: a file of labels that correct the figures of one run.
         gold_cell: the cell whose candidates they label; None: the first of direct draws.
+        calibration: what `akrasia judge calibrate` wrote about the judge of a value run, for sensitivity bands.
 
     Raises:
         InputError: a folder that holds no run or nothing measured yet, or one that is named twice; gold that cannot be
             used, or of several runs.
     """
-    return render_page(_gather(runs, level, gold, gold_cell))
+    return render_page(_gather(runs, level, gold, gold_cell, calibration))
 
 
 def write(
@@ -90,6 +92,7 @@ def write(
     level: float = 0.95,
     gold: str | Path | None = None,
     gold_cell: str | None = None,
+    calibration: str | Path | None = None,
 ) -> Written:
     """Write the report, and where wanted its figures and tables.
 
@@ -102,13 +105,14 @@ def write(
         level: nominal coverage of every interval, in (0, 1).
         gold: a file of labels that correct the figures of one run.
         gold_cell: the cell whose candidates they label; None: the first of direct draws.
+        calibration: what `akrasia judge calibrate` wrote about the judge of a value run, for sensitivity bands.
 
     Raises:
         InputError: as `render`, an unknown format, a file that is no report of ours, or a place that cannot be written.
     """
     wanted = _known_formats(formats)
     _check_place(Path(out))
-    content = _gather(runs, level, gold, gold_cell)
+    content = _gather(runs, level, gold, gold_cell, calibration)
     page = render_page(content).encode()
     written = save(Path(out), page)
     drawn = _write_figures(content, Path(figures), wanted) if figures is not None else []
@@ -135,10 +139,21 @@ def _check_place(out: Path) -> None:
         raise InputError(f"{out} is no report of Akrasia's, and would be replaced: name another file")
 
 
-def _gather(runs: Sequence[str | Path], level: float, gold: str | Path | None, gold_cell: str | None) -> ReportContent:
-    labels = None if gold is None else Path(gold)
-    folders = [Path(run) for run in runs]
-    return gather(folders, item_bytes=ITEM_BYTES, level=level, gold=labels, gold_cell=gold_cell)
+def _gather(
+    runs: Sequence[str | Path],
+    level: float,
+    gold: str | Path | None,
+    gold_cell: str | None,
+    calibration: str | Path | None,
+) -> ReportContent:
+    return gather(
+        [Path(run) for run in runs],
+        item_bytes=ITEM_BYTES,
+        level=level,
+        gold=None if gold is None else Path(gold),
+        gold_cell=gold_cell,
+        calibration=None if calibration is None else Path(calibration),
+    )
 
 
 def _line(cell: CellContent) -> CellLine:

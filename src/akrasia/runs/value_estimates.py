@@ -93,6 +93,11 @@ def estimate_values(run: Run, how: HowValues | None = None, evidence: Evidence |
     groups = [group for group in arms(run) if group.modes]
     if not groups:
         raise InputError(f"{run.folder} states values and never acts: add --strategy fast or slow and run again")
+    if evidence is not None and evidence.gold is not None and len(groups) > 1:
+        raise InputError(
+            f"gold is of one model's texts, and {run.folder} has {len(groups)} groups of them "
+            f"({', '.join(group.name for group in groups)}): run one model and sampling at a time for gold"
+        )
     return [_estimate(run, group, how or HowValues(), evidence or Evidence()) for group in groups]
 
 
@@ -105,7 +110,7 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
     acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items() if mode in table.modes}
     unread = {"state": stated.missing if stated else {}}
     unread.update({mode: reads.missing if reads else {} for mode, reads in acted.items()})
-    notes = _about(run, group, evidence) + _blind_judges({"state": stated, **acted})
+    notes = _about(run, group, evidence) + _not_reached(gap, evidence) + _blind_judges({"state": stated, **acted})
     splits, noises, contrasts = {}, {}, {}
     for mode, reads in acted.items():
         if stated is None or reads is None:
@@ -187,6 +192,21 @@ def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def _not_reached(gap: Modes, evidence: Evidence) -> list[Diagnostic]:
+    """Modes in which gold corrects nothing are as uncalibrated as without it."""
+    if evidence.gold is None or evidence.calibration is not None:
+        return []
+    return [
+        Diagnostic(
+            "uncalibrated",
+            f"{mode}: uncalibrated: gold corrects nothing here; label texts of this mode as well",
+            "warning",
+        )
+        for mode, one in gap.modes.items()
+        if one.uncorrected is None or not any(msgspec.structs.astuple(one.uncorrected))
+    ]
 
 
 def _blind_judges(stages: Mapping[str, StageReads | None]) -> list[Diagnostic]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from akrasia.core import InputError
-from akrasia.interop import read_labels
+from akrasia.runs.value_file import holds_value_labels, read_gold_labels, read_labels
 
 
 def row(scenario: object = "s1", mode: str = "fast", **fields: object) -> dict[str, object]:
@@ -69,7 +69,6 @@ def test_gold_may_say_how_it_was_drawn(tmp_path):
 
 REFUSED = {
     "no JSON": (["{"], "line 1: .*expected an object with scenario"),
-    "blank line": ([row(), ""], "line 2: "),
     "unknown key": ([row(act={})], "line 1: .*unknown field `act`"),
     "no mode": ([{"scenario": "a"}], "line 1: .*missing required field `mode`"),
     "mode of capitals": ([row(mode="Fast")], "line 1: .*mode"),
@@ -91,6 +90,18 @@ REFUSED = {
     "inclusion of 0": ([row(inclusion=0)], "line 1: "),
     "no label": ([row(stated={}, action={"achievement": None})], "holds no label"),
     "empty": ([], "is empty"),
+    "one value twice in JSON": (
+        [row(), '{"scenario": "b", "mode": "fast", "stated": {"tradition": 1, "tradition": 0}, "action": {}}'],
+        "line 2: the key 'tradition' stands twice",
+    ),
+    "one key twice in JSON": (
+        ['{"scenario": "b", "mode": "fast", "stated": {"face": 1}, "stated": {"face": 0}}'],
+        "line 1: the key 'stated' stands twice",
+    ),
+    "upheld and betrayed": (
+        [row(), row("b", action={"achievement": 1}, betrayed={"achievement": 1})],
+        "line 2: achievement is 1 in action and 1 in betrayed; action means present and upheld",
+    ),
 }
 
 
@@ -104,3 +115,49 @@ def test_refused_with_its_line(tmp_path, case):
 def test_no_such_file(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_labels(tmp_path / "none.jsonl")
+
+
+def test_what_editors_add_is_passed_over(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    lines = ["", json.dumps(row("a")), "  ", json.dumps(row("b")), ""]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    assert read_labels(path).scenarios == ("a", "b")
+    assert holds_value_labels(path)
+    path.write_bytes(b"\n\n" + json.dumps(row(action={"achievement": 2})).encode())
+    with pytest.raises(InputError, match="line 3, action"):  # lines are counted as an editor counts them
+        read_labels(path)
+
+
+def test_a_panel_divided_over_a_value_may_have_both(tmp_path):
+    table = read_labels(write(tmp_path, row(action={"achievement": 0.5}, betrayed={"achievement": 0.5})))
+    assert table.modes["fast"].betrayed is not None
+
+
+def test_which_files_hold_value_labels(tmp_path):
+    (tmp_path / "gold.csv").write_text("item,sample,gold\na,0,1\n")
+    (tmp_path / "gold.jsonl").write_text('{"item": "a", "sample": 0, "gold": 1}\n')
+    assert not holds_value_labels(tmp_path / "gold.csv")
+    assert not holds_value_labels(tmp_path / "gold.jsonl")
+    assert not holds_value_labels(tmp_path / "none.jsonl")
+    assert holds_value_labels(write(tmp_path, row()))
+
+
+class TestGold:
+    def test_shades_are_refused(self, tmp_path):
+        path = write(tmp_path, row(), row("b", action={"achievement": 0.5}))
+        with pytest.raises(InputError, match=r"line 2, action: achievement is 0\.5; gold is 1 where"):
+            read_gold_labels(path, of_run=False)
+        assert read_labels(path).scenarios == ("s1", "b")
+
+    @pytest.mark.parametrize("other", [("s#0", "slow"), ("s#1", "fast")], ids=["mode", "draw"])
+    def test_contradictions_about_shared_statements_name_both_lines(self, tmp_path, other):
+        path = write(tmp_path, row("s#0"), row("t#0"), row(*other, stated={"achievement": 0}))
+        with pytest.raises(
+            InputError, match="line 3: achievement is 0 in stated, and 1 on line 1; all modes and draws of s"
+        ):
+            read_gold_labels(path, of_run=True)
+        assert read_gold_labels(path, of_run=False).values == ("achievement",)  # of texts that may differ
+
+    def test_half_filled_rows_are_none(self, tmp_path):
+        path = write(tmp_path, row("s#0"), row("s#0", "slow", stated={"achievement": None}))
+        assert list(read_gold_labels(path, of_run=True).modes) == ["fast", "slow"]

@@ -4,12 +4,14 @@ A row is ``{"scenario", "domain"?, "cluster"?, "pressure"?, "mode", "stated": {v
 "action": {…}, "betrayed"?: {…}, "inclusion"?, "texts"?}``. A value that is absent or null is missing, not 0. What a row
 leaves out of domain, cluster and pressure is read off scenario ids of the form ``DOMAIN-NNN-PRESSURE``. `inclusion` and
 `texts` are for gold: the probability with which the row was drawn, and what people were given to read (not used).
+Blank lines and a byte order mark are passed over.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
+from akrasia.core.judgement import PRESENT
 from akrasia.gap.records import LabelTable, Stages
 from akrasia.suites.valdi_families import NEUTRAL, PRESSURES
 from akrasia.values import OBJECTIVITY, TAXONOMIES, taxonomy, valueeval_value
@@ -65,6 +68,38 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     texts: msgspec.Raw = msgspec.Raw()
 
 
+_Numbered = tuple[int, _Row]
+"""A row and its line, from 1."""
+
+
+def holds_value_labels(path: Path) -> bool:
+    """Whether a file is one of value labels, by its first object; one of other labels, or no file, is not."""
+    try:
+        with path.open("rb") as file:
+            first = next((line for line in file if line.strip(_BLANK)), b"")
+        return "scenario" in msgspec.json.decode(first.removeprefix(_MARK), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def read_gold_labels(path: Path, *, of_run: bool) -> LabelTable:
+    """Read human labels of values: 1 where the text upholds the value, 0 where it does not.
+
+    Args:
+        path: the file.
+        of_run: whether it labels a run, whose modes and draws of one scenario share what is stated.
+
+    Raises:
+        InputError: as `read_labels`, a label that is neither 0 nor 1, or lines of a run that contradict each other
+            about what is stated in one scenario (both lines are named).
+    """
+    rows = _read_rows(path)
+    _refuse_grades(path, rows)
+    if of_run:
+        _refuse_contradictions(path, rows)
+    return _table(path, rows)
+
+
 def read_labels(path: Path) -> LabelTable:
     """Read a file of value labels.
 
@@ -77,16 +112,20 @@ def read_labels(path: Path) -> LabelTable:
         asked. Values without a label in the whole file are no columns of it.
 
     Raises:
-        InputError: the file cannot be read, is empty, or a line is no such row, names an unknown key, a value twice or
-            wrongly, holds a grade outside [0, 1], repeats a scenario and mode (both lines are named), or disagrees with
-            an earlier line about a scenario's domain, cluster or pressure.
+        InputError: the file cannot be read, is empty, or a line is no such row, names an unknown key, a key or a value
+            twice, a value wrongly, holds a grade outside [0, 1], says of a value that the action upholds and betrays
+            it, repeats a scenario and mode (both lines are named), or disagrees with an earlier line about a
+            scenario's domain, cluster or pressure.
     """
-    rows = _read_rows(path)
+    return _table(path, _read_rows(path))
+
+
+def _table(path: Path, rows: Sequence[_Numbered]) -> LabelTable:
     names = _Names(path)
     order: dict[str, int] = {}
     lines: dict[tuple[str, str], int] = {}
     about: dict[str, tuple[str, str, str]] = {}
-    for number, row in enumerate(rows, start=1):
+    for number, row in rows:
         scenario = str(row.scenario)
         order.setdefault(scenario, len(order))
         before = lines.setdefault((scenario, row.mode), number)
@@ -102,33 +141,94 @@ def read_labels(path: Path) -> LabelTable:
             )
         for stage in STAGES:
             names.note(getattr(row, stage), number, stage)
+        _refuse_both(path, number, row)
     names.refuse_slips()
     values = names.ids()
     if not values:
         raise InputError(f'{path} holds no label: write them as "stated": {{"achievement": 1}}')
-    modes = {mode: _stages(rows, mode, order, names) for mode in dict.fromkeys(row.mode for row in rows)}
+    modes = {mode: _stages(rows, mode, order, names) for mode in dict.fromkeys(row.mode for _, row in rows)}
     domains, clusters, pressures = zip(*(about[scenario] for scenario in order), strict=True)
     return LabelTable(tuple(order), values, modes, clusters, domains, pressures if any(pressures) else None)
 
 
-def _read_rows(path: Path) -> list[_Row]:
+_MARK = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n" + _MARK
+
+
+def _read_rows(path: Path) -> list[_Numbered]:
     decode = msgspec.json.Decoder(_Row).decode
     if not path.is_file():
         raise InputError(f"{path} does not exist: name a run folder, or a .jsonl file of value labels")
-    rows: list[_Row] = []
+    rows: list[_Numbered] = []
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    for number, line in enumerate(content.splitlines(), start=1):
-        # A blank line keeps its number, and the numbers in messages stay right, by refusing it.
+    for number, line in enumerate(content.removeprefix(_MARK).splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
-            rows.append(decode(line))
+            rows.append((number, decode(line)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path}, line {number}: {error}; expected an object with {', '.join(KEYS)}") from None
+        twice = _repeated_key(line)
+        if twice is not None:
+            raise InputError(f"{path}, line {number}: the key {twice!r} stands twice in one object: keep one of them")
     if not rows:
         raise InputError(f"{path} is empty; expected one JSON object a line with {', '.join(KEYS)}")
     return rows
+
+
+def _repeated_key(line: bytes) -> str | None:
+    """A key that one of the line's objects has twice, of which a decoder would silently keep the last."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            found.extend([key] if key in seen else [])
+            seen.add(key)
+
+    json.loads(line, object_pairs_hook=look)
+    return found[0] if found else None
+
+
+def _refuse_both(path: Path, line: int, row: _Row) -> None:
+    """A value cannot be upheld and betrayed: an action that does both is for whoever labels it to settle."""
+    for value, grade in (row.betrayed or {}).items():
+        acted = (row.action or {}).get(value)
+        if grade is not None and acted is not None and min(grade, acted) > PRESENT:
+            raise InputError(
+                f"{path}, line {line}: {value} is {acted:g} in action and {grade:g} in betrayed; action means present "
+                "and upheld, so one of them must be 0"
+            )
+
+
+def _refuse_grades(path: Path, rows: Sequence[_Numbered]) -> None:
+    for line, row in rows:
+        for stage in STAGES:
+            for value, grade in (getattr(row, stage) or {}).items():
+                if grade not in (None, 0, 1):
+                    raise InputError(
+                        f"{path}, line {line}, {stage}: {value} is {grade:g}; gold is 1 where the text upholds the "
+                        "value and 0 where it does not: decide, or leave it null"
+                    )
+
+
+def _refuse_contradictions(path: Path, rows: Sequence[_Numbered]) -> None:
+    """One scenario's statements are the same in all modes and draws, so their labels are, too."""
+    said: dict[tuple[str, str], tuple[float, int]] = {}
+    for line, row in rows:
+        scenario = str(row.scenario).rpartition("#")[0] or str(row.scenario)
+        for value, grade in (row.stated or {}).items():
+            if grade is None:
+                continue
+            before, at = said.setdefault((scenario, value), (grade, line))
+            if before != grade:
+                raise InputError(
+                    f"{path}, line {line}: {value} is {grade:g} in stated, and {before:g} on line {at}; all modes and "
+                    f"draws of {scenario} share these statements: label them alike, or once"
+                )
 
 
 def _place(row: _Row, scenario: str) -> tuple[str, str, str]:
@@ -207,13 +307,13 @@ class _Names:
         return (*known, *(value for value in self.lines if value not in known))
 
 
-def _stages(rows: list[_Row], mode: str, order: Mapping[str, int], names: _Names) -> Stages:
+def _stages(rows: Sequence[_Numbered], mode: str, order: Mapping[str, int], names: _Names) -> Stages:
     """The labels of one mode, at the places of their scenarios."""
     columns = {value: column for column, value in enumerate(names.ids())}
     arrays = {stage: np.full((len(order), len(columns)), np.nan) for stage in STAGES}
     asked = np.zeros(len(order), dtype=np.bool_)
     inclusion = np.full(len(order), np.nan)
-    for row in rows:
+    for _, row in rows:
         if row.mode != mode:
             continue
         place = order[str(row.scenario)]
