@@ -1,0 +1,64 @@
+"""The gateway's page says what the gateway does: its examples load, and its tables name every key with its default."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import msgspec
+
+from akrasia.gateway.policy import Deadlines, Limits, Policy
+from akrasia.gateway.policy_file import read_policies
+
+PAGE = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+HOUSE = 'name = "house"\n[[value]]\nid = "humility"\n'
+ROWS = dict(re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", PAGE, re.MULTILINE))
+
+
+def said(key: str) -> str:
+    """The second column of the row of a key."""
+    (found,) = [column for head, column in ROWS.items() if f"`{key}`" in head]
+    return found
+
+
+def test_every_policy_of_the_page_loads(tmp_path: Path) -> None:
+    (tmp_path / "house.toml").write_text(HOUSE, encoding="utf-8")
+    found = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    assert len(found) == 3
+    for text in found:
+        path = tmp_path / "policy.toml"
+        path.write_text(text, encoding="utf-8")
+        policies = read_policies(path)
+    assert policies.policy_for("large", {"x-team": "ward-3"}).mode == "enforce"
+    assert policies.policy_for("small-1", {}).mode == "pass"
+
+
+def test_every_key_of_a_policy_has_its_row_and_its_default() -> None:
+    keys = {field.name: field.default for field in msgspec.structs.fields(Policy)} | {"name": None}
+    del keys["route"]
+    spoken = {"stop_text", "name", "rewriter", "planner", "guard", "deadline_s", "redact"}  # defaults in words
+    for key, default in keys.items():
+        column = said(key)
+        if key in spoken:
+            assert column
+        elif default is None:
+            assert column == "none"
+        else:
+            shown = ast.literal_eval(column.strip("`"))
+            assert (tuple(shown) if isinstance(shown, list) else shown) == default
+
+
+def test_every_limit_has_its_row_and_its_default() -> None:
+    units = {"16 MiB": 16 * 2**20, "16 KiB": 16 * 2**10}
+    for field in msgspec.structs.fields(Limits):
+        head = next(head for head in ROWS if f"`{field.name}`" in head)
+        place = [part.strip(" `") for part in head.split(",")].index(field.name)
+        shown = ROWS[head].split(", ")[place].strip()
+        assert (units[shown] if shown in units else float(shown)) == field.default
+
+
+def test_every_stage_is_named() -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `deadline_s`"))
+    for stage in Deadlines.__struct_fields__:
+        assert f"`{stage}`" in row
