@@ -9,6 +9,8 @@ from __future__ import annotations
 __all__ = ["MODES"]
 
 MODES: dict[str, str] = {
+    "annotate": "akrasia.gateway.annotate:Annotate",
+    "observe": "akrasia.gateway.observe:Observe",
     "pass": "akrasia.gateway.passing:Pass",
 }
 """Every mode that a policy can name, and its class as "module:attribute", loaded when a policy names it."""

@@ -44,6 +44,7 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
             the original went out, or nothing did, as `decision` says.
         delivered_verdict: the auditor on that text; None where it was not read.
         reason: why the decision was taken, in words.
+        others: the auditor on what else the message holds, by name: "refusal", "reasoning", "tool call 1" …
     """
 
     index: int
@@ -56,6 +57,7 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
     delivered: str | None = None
     delivered_verdict: Verdict | None = None
     reason: str | None = None
+    others: dict[str, Verdict] = {}
 
 
 class LogRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -66,6 +66,14 @@ async def _health(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespo
     return await _json(gateway, request, msgspec.json.encode({"status": word}), status)
 
 
+async def _audit(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
+    audit_id = request.raw_path.partition("?")[0].removeprefix("/akrasia/audits/")
+    told = None if gateway.audits is None else gateway.audits.told(audit_id)
+    if told is None:
+        raise refused(404, "no audit of this id is kept here: the audit log has all of them", "audit_not_found")
+    return await _json(gateway, request, msgspec.json.encode(told))
+
+
 async def _metrics(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
     gateway.metrics.under_way.set(to=gateway.under_way)
     headers: CIMultiDict[str] = CIMultiDict({"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
@@ -86,6 +94,7 @@ ROUTES: dict[str, Route] = {
 """Resources by their path."""
 
 UNDER: dict[str, Route] = {
+    "/akrasia/audits/": Route("GET", _audit),
     "/v1/models/": Route("GET", _model),
 }
 """Resources by the beginning of their path."""

@@ -97,9 +97,13 @@ class Gateway:
             InputError: a mode can never work as configured.
         """
         await self.upstream.open()
-        if self.log is not None:
-            await self.log.open()
-        await self.use(self.policies)
+        try:
+            if self.log is not None:
+                await self.log.open()
+            await self.use(self.policies)
+        except BaseException:
+            await self.close()
+            raise
 
     async def use(self, policies: Policies) -> None:
         """Let policies apply from now on; requests under way keep theirs.

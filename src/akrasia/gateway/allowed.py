@@ -1,0 +1,275 @@
+"""What may leave of a reply in mode `enforce`, and the texts in it that an audit has to read. Pure.
+
+A completion is made anew from fields that are named here; whatever else an upstream sends stays. Each text that may
+leave is a `Part`, so nothing leaves that an audit did not see. What an upstream could write freely without it being
+anybody's answer (ids, names, fingerprints, alternative tokens) is made here or left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from akrasia.gateway.wire import Body, ErrorObject, WireError
+
+CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
+"""Names of parts; tool calls are numbered from 1."""
+
+_REASONING = ("reasoning_content", "reasoning")
+_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS = {
+    "prompt_tokens_details": ("cached_tokens", "audio_tokens"),
+    "completion_tokens_details": (
+        "reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+    ),
+}  # fmt: skip
+_ERROR_CODES = frozenset(
+    {"context_length_exceeded", "rate_limit_exceeded", "insufficient_quota", "model_not_found", "invalid_api_key"}
+    | {"content_filter", "content_policy_violation", "unsupported_parameter", "unsupported_value", "server_error"}
+)
+_CALL_ID = 9  # letters and digits, which is all that some upstreams take back
+
+
+class Part(Struct, frozen=True):
+    """One text of a message.
+
+    Attributes:
+        name: `CONTENT`, `REFUSAL`, `REASONING` or ``tool call 1`` …
+        text: all of it, never "".
+        spoken: whether it is said to the person: such a text can uphold values; of the others only betrayal tells.
+    """
+
+    name: str
+    text: str
+    spoken: bool
+
+
+def allowed_message(message: object, seed: str = "") -> Body:
+    """The fields of a message that may leave, each of its own type.
+
+    Args:
+        message: as the upstream sent it, or put together from a stream.
+        seed: what the ids of its tool calls are made from; "" keeps those that it has.
+    """
+    given: Mapping[str, Any] = message if isinstance(message, dict) else {}
+    kept: Body = {"role": "assistant", "content": _text(given.get("content"))}
+    for name in (REFUSAL, *_REASONING):
+        text = _text(given.get(name))
+        if text is not None:
+            kept[name] = text
+    calls = given.get("tool_calls")
+    if isinstance(calls, list) and calls:
+        made = [_call(call, f"{seed} {place}" if seed else "") for place, call in enumerate(calls)]
+        kept["tool_calls"] = [call for call in made if call is not None]
+    function = _function(given.get("function_call"))
+    if function is not None:
+        kept["function_call"] = function
+    return kept
+
+
+def parts_of(message: Mapping[str, Any]) -> list[Part]:
+    """The texts of a message from `allowed_message`; none where it says nothing."""
+    found = []
+    for name, spoken in ((CONTENT, True), (REFUSAL, True)):
+        if message.get(name):
+            found.append(Part(name, message[name], spoken))
+    thoughts = list(dict.fromkeys(message[name] for name in _REASONING if message.get(name)))
+    if thoughts:
+        found.append(Part(REASONING, "\n".join(thoughts), False))
+    for number, text in enumerate(_call_texts(message), start=1):
+        found.append(Part(f"{CALL} {number}", text, False))
+    return found
+
+
+def spoken_text(message: Mapping[str, Any]) -> str:
+    """What a message from `allowed_message` says to the person: its content, else its refusal; "" where neither is."""
+    return message.get(CONTENT) or message.get(REFUSAL) or ""
+
+
+def calls_tools(message: Mapping[str, Any]) -> bool:
+    """Whether a message from `allowed_message` calls a tool."""
+    return bool(message.get("tool_calls") or message.get("function_call"))
+
+
+def unknown_calls(message: object) -> bool:
+    """Whether a message calls tools in a way that is not known here, and so cannot be audited."""
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    if not calls:
+        return False
+    return not isinstance(calls, list) or any(_call(call, "") is None for call in calls)
+
+
+def allowed_choice(choice: Mapping[str, Any], audit_id: str) -> Body:
+    """A choice with what may leave of it.
+
+    Args:
+        choice: as the upstream sent it.
+        audit_id: of the request.
+    """
+    index = choice.get("index")
+    index = index if isinstance(index, int) and not isinstance(index, bool) else 0
+    message = allowed_message(choice.get("message"), f"{audit_id} {index}")
+    finish = choice.get("finish_reason")
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": _logprobs(choice.get("logprobs"), message),
+        "finish_reason": finish if finish in _FINISHES else "stop",
+    }
+
+
+def replaced(choice: Body, text: str, *, stopped: bool) -> Body:
+    """A choice whose content is another text; reasoning and log-probabilities of the original do not go with it.
+
+    Args:
+        choice: from `allowed_choice`.
+        text: what stands in the content's place.
+        stopped: whether it stands in the place of everything, tool calls too.
+    """
+    message: Body = {"role": "assistant", "content": text}
+    if stopped:
+        return {"index": choice["index"], "message": message, "logprobs": None, "finish_reason": "content_filter"}
+    message |= {name: choice["message"][name] for name in ("tool_calls", "function_call") if name in choice["message"]}
+    finish = "stop" if choice["finish_reason"] == "length" else choice["finish_reason"]
+    return {"index": choice["index"], "message": message, "logprobs": None, "finish_reason": finish}
+
+
+def completion_of(audit_id: str, created: int, model: str, choices: Iterable[Body], usage: Body | None) -> Body:
+    """A whole completion of choices that may leave."""
+    made: Body = {
+        "id": f"chatcmpl-{audit_id.removeprefix('audit-')}",
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": list(choices),
+    }
+    if usage is not None:
+        made["usage"] = usage
+    return made
+
+
+def allowed_usage(usage: object) -> Body | None:
+    """The numbers of a usage that are known by name; None where it has none."""
+    if not isinstance(usage, dict):
+        return None
+    kept: Body = {name: usage[name] for name in _USAGE if _is_count(usage.get(name))}
+    for name, fields in _DETAILS.items():
+        details = usage.get(name)
+        if isinstance(details, dict):
+            counts = {field: details[field] for field in fields if _is_count(details.get(field))}
+            kept |= {name: counts} if counts else {}
+    return kept or None
+
+
+def allowed_error(error: WireError) -> WireError:
+    """An upstream's error in the gateway's own words: its status, and its code where that is a known one.
+
+    An error's text is the upstream's to write, and may quote a reply. The audit log has it.
+    """
+    code = error.error.code if error.error.code in _ERROR_CODES else None
+    said = f"the upstream refused or failed (HTTP {error.status}{', ' + code if code else ''}); the audit log says why"
+    kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+    kind = kinds.get(error.status, "upstream_error" if error.status >= 500 else "invalid_request_error")
+    after = error.retry_after if error.retry_after is not None and error.retry_after.strip().isdecimal() else None
+    made = ErrorObject(said, kind, None, code or f"upstream_{error.status}")
+    return WireError(error.status, made, retry_after=after, reason=error.reason)
+
+
+def _text(field: object) -> str | None:
+    """A text, also one that came as typed parts; None where there is none."""
+    if isinstance(field, str):
+        return field
+    if isinstance(field, list):
+        texts = [part.get("text") for part in field if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(text for text in texts if isinstance(text, str))
+    return None
+
+
+def _call(call: object, seed: str) -> Body | None:
+    if not isinstance(call, dict):
+        return None
+    given = call.get("id")
+    own = blake2b(seed.encode(), digest_size=8).hexdigest()[:_CALL_ID] if seed else given
+    function = _function(call.get("function"))
+    if function is not None:
+        return {"id": own, "type": "function", "function": function}
+    custom = call.get("custom")
+    if isinstance(custom, dict) and isinstance(custom.get("name"), str):
+        text = custom.get("input")
+        kept = {"name": custom["name"], "input": text if isinstance(text, str) else ""}
+        return {"id": own, "type": "custom", "custom": kept}
+    return None
+
+
+def _function(function: object) -> Body | None:
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        return None
+    arguments = function.get("arguments")
+    return {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else ""}
+
+
+def _call_texts(message: Mapping[str, Any]) -> list[str]:
+    calls = [call.get("function") or call.get("custom") for call in message.get("tool_calls") or ()]
+    if message.get("function_call"):
+        calls.append(message["function_call"])
+    return [f"{call['name']}\n{_readable(call.get('arguments', call.get('input', '')))}" for call in calls]
+
+
+def _readable(arguments: str) -> str:
+    """Arguments as they stand, and as a tool will read them where that differs: JSON can be written in escapes."""
+    try:
+        plain = msgspec.json.encode(msgspec.json.decode(arguments)).decode()
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return arguments
+    return arguments if "\\u" not in arguments or plain == arguments else f"{arguments}\n{plain}"
+
+
+def _logprobs(logprobs: object, message: Mapping[str, Any]) -> Body | None:
+    """Log-probabilities of the very tokens that the audited text consists of. Alternatives are no audited text."""
+    if not isinstance(logprobs, dict):
+        return None
+    kept: Body = {}
+    for name in (CONTENT, REFUSAL):
+        tokens = _tokens(logprobs.get(name), message.get(name) or "")
+        if tokens:
+            kept[name] = tokens
+    return kept or None
+
+
+def _tokens(tokens: object, text: str) -> list[Body]:
+    if not isinstance(tokens, list):
+        return []
+    pieces: list[tuple[bytes, float]] = []
+    for token in tokens:
+        if not isinstance(token, dict) or not isinstance(token.get("logprob"), int | float):
+            return []
+        piece = _token_bytes(token)
+        if piece is None:
+            return []
+        pieces.append((piece, float(token["logprob"])))
+    if b"".join(piece for piece, _ in pieces) != text.encode(errors="surrogatepass"):
+        return []
+    return [
+        {"token": piece.decode(errors="replace"), "logprob": logprob, "bytes": list(piece), "top_logprobs": []}
+        for piece, logprob in pieces
+    ]
+
+
+def _token_bytes(token: Mapping[str, Any]) -> bytes | None:
+    """A token's bytes: as they are given, since a token may be half a character, else those of its text."""
+    given, text = token.get("bytes"), token.get("token")
+    if isinstance(given, list):
+        try:
+            return bytes(given)
+        except (TypeError, ValueError):
+            return None
+    return text.encode(errors="surrogatepass") if isinstance(text, str) else None
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0

@@ -1,0 +1,163 @@
+"""Mode `annotate`: the reply passes as in mode `pass`, and the verdict on it comes with it.
+
+The client gets the audit's id as a header, and the verdict as a comment of the stream before ``[DONE]`` or as the field
+`akrasia` of the body. Its end waits for the audit; nothing is withheld for good. A client that leaves before gets no
+verdict, and what it had is audited all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from msgspec import Raw
+
+from akrasia.core import StoreFailed
+from akrasia.gateway.audits import ExchangeAudit, audits_of
+from akrasia.gateway.exchange import Clock, Exchange
+from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
+from akrasia.gateway.observe import Observer, Seen, Tapped, is_stream, passed
+from akrasia.gateway.sending import begin, send, send_whole
+from akrasia.gateway.stream import EventSplitter
+from akrasia.gateway.wire import Body, WireError, upstream_failed
+
+if TYPE_CHECKING:
+    from akrasia.gateway.policy import Policies
+    from akrasia.gateway.server import Gateway
+
+_DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
+_MOMENT_S = 0.05
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Annotate:
+    """See `akrasia.gateway.exchange.Mode`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._audits = audits_of(gateway)
+        self._observer = Observer(gateway)
+
+    async def open(self, policies: Policies) -> None:
+        """Open judges.
+
+        Raises:
+            InputError: a judge cannot work.
+        """
+        await self._audits.open(policies)
+        self._observer.start()
+
+    async def close(self) -> None:
+        """Audit what clients did not wait for."""
+        await self._observer.close()
+
+    async def answer(self, exchange: Exchange) -> web.StreamResponse:
+        """Pass the request on, and the answer back with the verdict."""
+        exchange.parsed()  # what cannot be read cannot be audited: the client is told now
+        seen = Seen()
+        told = Telling(exchange, seen)
+        try:
+            return await self._through(exchange, seen, told)
+        except WireError as error:
+            seen.status, seen.error = error.status, error_line(error)
+            raise
+        finally:
+            if not told.kept:  # the client left, or the upstream failed
+                seen.error = seen.error or exchange.failure
+                self._observer.submit(exchange, seen)
+
+    async def _through(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
+        upstream = self._gateway.upstream
+        async with Clock(exchange) as clock:
+            response = await upstream.post(exchange.body, exchange.headers())
+            try:
+                if is_stream(response):
+                    return await Annotated(exchange, response, clock, telling).run()
+                body = await upstream.whole(response)
+            finally:
+                response.release()
+        exchange.usage = upstream.check(response, body)
+        seen.latency_s = since(exchange)
+        seen.add(body)
+        fields = _FIELDS.decode(body)
+        fields["akrasia"] = Raw(msgspec.json.encode(await telling.told()))
+        headers = upstream.returned(response)
+        headers.update(audit_headers(exchange))
+        return await send_whole(exchange.request, msgspec.json.encode(fields), headers, self._gateway.limits.write_s)
+
+
+class Telling:
+    """The audit of a reply whose client waits for the verdict.
+
+    Args:
+        exchange: the request.
+        seen: what passed of the reply.
+
+    Attributes:
+        seen: what passed of the reply.
+        kept: whether the log has it, or nothing can be done about it any more.
+    """
+
+    def __init__(self, exchange: Exchange, seen: Seen) -> None:
+        self._exchange = exchange
+        self.seen = seen
+        self.kept = False
+
+    async def told(self) -> Body:
+        """What the client is told; the log has it before."""
+        exchange, audits = self._exchange, audits_of(self._exchange.gateway)
+        desk = audits.desk(exchange.policy)
+        audit = ExchangeAudit(audits, desk, exchange, self._left)
+        kept, told = await passed(exchange, audit, self.seen, waited=True)
+        self.kept = True  # what is handed to the log is written, whoever is cancelled
+        try:
+            await keep(exchange, desk, kept)
+        except StoreFailed as error:
+            told["logged"] = False
+            audits.dropped.add("not_logged")
+            exchange.gateway.notice(f"an audit could not be logged: {error}")
+        audits.tell(exchange.id, told)
+        return told
+
+    def _left(self, stage: str) -> float | None:
+        """A moment less than there is, so that the client can still be told that time was over."""
+        left = self._exchange.left_s(stage)
+        return None if left is None else max(0.0, left - _MOMENT_S)
+
+
+class Annotated(Tapped):
+    """Relays a stream, and puts the verdict before its end."""
+
+    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock, telling: Telling) -> None:
+        super().__init__(exchange, response, clock, telling.seen)
+        self._telling = telling
+
+    async def _relay(self) -> None:
+        splitter = EventSplitter()
+        held = b""
+        async for chunk in self._response.content.iter_any():
+            events = splitter.feed(chunk)
+            if not events:
+                continue
+            self._check(events)
+            end = None if held else _DONE.search(events)
+            if held or end is not None:
+                at = 0 if end is None else end.start()
+                events, held = (b"", held + events) if held else (events[:at], events[at:])
+            if events:
+                out = self._out or await self._begin()
+                await send(out, self._upstream.clean(events), self._write_s)
+        if splitter.rest.strip() and not self._done:
+            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        out = self._out or await self._begin()
+        await send(out, comment(await self._telling.told()) + self._upstream.clean(held), self._write_s)
+
+    async def _begin(self) -> web.StreamResponse:
+        self._clock.upstream_began()
+        headers = self._upstream.returned(self._response)
+        headers.update(audit_headers(self._exchange))
+        self._out = await begin(self._exchange.request, headers, self._write_s)
+        return self._out

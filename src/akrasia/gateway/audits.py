@@ -1,0 +1,311 @@
+"""Auditing replies in the gateway: the judges and models that policies name, and the audit of one request.
+
+`Audits` is what requests share: open judges and models, room for so many readings at once, the verdicts that clients
+may look up. An `ExchangeAudit` reads the replies of one request, within its time and its tokens. What is done with a
+reply is the modes' business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from akrasia.audit import Auditor, Spent, Target, Trail, Verdict, constitution_target
+from akrasia.audit.spending import ROLES, CountedAsk
+from akrasia.core import (
+    AkrasiaError,
+    Ask,
+    CallRefused,
+    EndpointLost,
+    Fingerprint,
+    InputError,
+    Judgement,
+    Model,
+)
+from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of, unknown_calls
+from akrasia.gateway.asking import TimedAsk, TokenBudget, UpstreamModel
+from akrasia.gateway.metrics import Counter, Histogram
+from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
+from akrasia.gateway.redact import Redactor
+from akrasia.gateway.wire import Body
+from akrasia.judges import Judge, build_judge
+from akrasia.judges.loose_ask import LooseAsk
+from akrasia.models import ModelSettings, build_model
+from akrasia.values import Taxonomy
+
+if TYPE_CHECKING:
+    from akrasia.gateway.exchange import Exchange
+    from akrasia.gateway.policy import Policies, Policy
+    from akrasia.gateway.server import Gateway
+
+MOST_KEPT = 10_000
+"""Verdicts that clients may look up; older ones are in the log alone."""
+
+_SETTINGS = ModelSettings(timeout_s=120.0, max_retries=1, patience_s=5.0)
+"""Of judges and other roles: a client waits for them."""
+
+_WARM_UP = "Good morning."
+
+Left = Callable[[str], float | None]
+"""Stage → seconds that it may take now; None: no limit."""
+
+
+class Desk(Struct, frozen=True):
+    """What the audits of one policy need, open.
+
+    Attributes:
+        policy: the policy.
+        values: its constitution.
+        judge: who reads.
+        target: what texts are held against.
+        doors: the ways to the models that answer, by role; a role that is not here is played by the request's own
+            model.
+        redactor: blots out what the log may not keep; None: nothing.
+    """
+
+    policy: Policy
+    values: Taxonomy
+    judge: Judge
+    target: Target
+    doors: Mapping[str, Ask]
+    redactor: Redactor | None
+
+    @property
+    def judge_fingerprint(self) -> Fingerprint:
+        """What the verdicts depend on besides the model that is asked."""
+        return self.judge.fingerprint
+
+
+class Audits:
+    """What the audits of all requests share.
+
+    Args:
+        gateway: the server's state.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.room = asyncio.Semaphore(gateway.limits.audits)
+        self.choices = gateway.metrics.add(
+            Counter(
+                "akrasia_audited_choices_total", "Choices of replies, by what became of them.", ("mode", "decision")
+            )
+        )
+        self.readings = gateway.metrics.add(
+            Histogram("akrasia_audit_seconds", "One reading by the auditor, waiting for room included.")
+        )
+        self.dropped = gateway.metrics.add(
+            Counter("akrasia_audits_dropped_total", "Replies that were not audited, by the reason.", ("reason",))
+        )
+        self._desks: dict[str, Desk] = {}
+        self._judges: dict[str, Judge] = {}
+        self._doors: dict[str, Ask] = {}
+        self._models: list[Model] = []
+        self._told: OrderedDict[str, Body] = OrderedDict()
+
+    async def open(self, policies: Policies) -> None:
+        """Open the judges and models that policies name. Those of earlier policies stay open until the end.
+
+        Raises:
+            InputError: a policy names one that can never work, or audits against nothing.
+        """
+        for policy in policies.all:
+            if policy.mode != "pass" and policy.fingerprint not in self._desks:
+                self._desks[policy.fingerprint] = await self._desk(policy)
+
+    async def close(self) -> None:
+        """Close the models."""
+        for model in self._models:
+            await model.close()
+        self._models.clear()
+
+    def desk(self, policy: Policy) -> Desk:
+        """What the audits of a policy need that was opened."""
+        return self._desks[policy.fingerprint]
+
+    def tell(self, audit_id: str, told: Body) -> None:
+        """Keep what clients may look up."""
+        self._told[audit_id] = told
+        self._told.move_to_end(audit_id)
+        while len(self._told) > MOST_KEPT:
+            self._told.popitem(last=False)
+
+    def told(self, audit_id: str) -> Body | None:
+        """What was kept under an audit id; None where nothing is, or no longer."""
+        return self._told.get(audit_id)
+
+    async def _desk(self, policy: Policy) -> Desk:
+        if policy.judge is None or policy.constitution is None:
+            raise InputError(f"policy {policy.name!r} audits, and names no judge or no constitution: add both")
+        judge = self._judges.get(policy.judge) or build_judge(policy.judge)
+        judge.check(policy.constitution)
+        named = {
+            "auditor": judge.model,
+            "planner": policy.planner,
+            "rewriter": policy.rewriter,
+            "guard": policy.guard,
+        }
+        doors = {role: await self._door(name) for role, name in named.items() if name is not None}
+        if judge.model is None and policy.judge not in self._judges:
+            await judge.read(_WARM_UP, policy.constitution, None)  # what is heavy loads now, not with a client's reply
+        self._judges[policy.judge] = judge
+        redactor = await asyncio.to_thread(Redactor, policy.redact) if policy.redact else None
+        return Desk(policy, policy.constitution, judge, constitution_target(policy.constitution), doors, redactor)
+
+    async def _door(self, name: str) -> Ask:
+        if name not in self._doors:
+            model = build_model(name, settings=_SETTINGS)
+            await model.open()
+            self._models.append(model)
+            self._doors[name] = LooseAsk(dict.fromkeys(ROLES, model))
+        return self._doors[name]
+
+
+def audits_of(gateway: Gateway) -> Audits:
+    """The audits of a gateway, made with the first mode that needs them."""
+    if gateway.audits is None:
+        gateway.audits = Audits(gateway)
+    return gateway.audits
+
+
+class WatchedJudge:
+    """A judge within the time and the room of one request. See `akrasia.judges.Judge`.
+
+    A text is read once. Whatever breaks becomes a reading that is missing, with its reason: a defect in a judge must
+    not decide what leaves.
+    """
+
+    def __init__(self, judge: Judge, audits: Audits, left: Left) -> None:
+        self.name, self.model, self.prompts = judge.name, judge.model, judge.prompts
+        self.deterministic = judge.deterministic
+        self.calls = 0
+        self.seconds = 0.0
+        self._judge = judge
+        self._audits = audits
+        self._left = left
+        self._read: dict[str, asyncio.Future[Judgement]] = {}
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The judge's own."""
+        return self._judge.fingerprint
+
+    def check(self, taxonomy: Taxonomy) -> None:
+        """The gateway has checked it at the start."""
+
+    async def read(
+        self, text: str, taxonomy: Taxonomy, ask: Ask | None, *, role: str = "auditor", repeat: int = 0
+    ) -> Judgement:
+        """The verdict on one text."""
+        found = self._read.get(text)
+        if found is None:
+            found = self._read[text] = asyncio.ensure_future(self._within(text, taxonomy, ask, (role, repeat)))
+        return await _joined(found)
+
+    async def _within(self, text: str, taxonomy: Taxonomy, ask: Ask | None, how: tuple[str, int]) -> Judgement:
+        role, repeat = how
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(self._left("audit")), self._audits.room:
+                self.calls += 1
+                return await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
+        except TimeoutError:
+            return Judgement(missing="the time for an audit was over")
+        except (CallRefused, EndpointLost) as error:
+            return Judgement(missing=f"the judge gave no answer: {error}")
+        except AkrasiaError as error:
+            return Judgement(missing=f"the judge cannot be used: {error}")
+        except Exception as error:  # noqa: BLE001 - the boundary to judges: recorded as a reading that is missing
+            return Judgement(missing=f"the judge failed: {type(error).__name__}")
+        finally:
+            took = perf_counter() - began
+            self.seconds += took
+            self._audits.readings.observe(took)
+
+
+async def _joined(task: asyncio.Future[Judgement]) -> Judgement:
+    """Await a task that others may wait for, too; whoever is cancelled cancels it: the request is over then."""
+    try:
+        return await task
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+
+
+class ExchangeAudit:
+    """The audit of one request's replies.
+
+    Args:
+        audits: what is shared.
+        desk: of the request's policy.
+        exchange: the request.
+        left: the time that stages have; None: what the exchange says, until its client is answered.
+
+    Attributes:
+        desk: as given.
+        tokens: what all calls of the request took, and may take.
+        judge: the judge, within its time.
+    """
+
+    def __init__(self, audits: Audits, desk: Desk, exchange: Exchange, left: Left | None = None) -> None:
+        self.desk = desk
+        self.tokens = TokenBudget(desk.policy.max_tokens_total)
+        self._left = left or exchange.left_s
+        self.judge = WatchedJudge(desk.judge, audits, self._left)
+        self._context = context_of(exchange.parsed())
+        own = LooseAsk(dict.fromkeys(ROLES, UpstreamModel(exchange)))
+        doors = {role: desk.doors.get(role, own) for role in ROLES}
+        self._ask = CountedAsk(TimedAsk(doors, self.tokens, self._left))
+
+    async def read(self, text: str) -> Verdict:
+        """The auditor on a text."""
+        auditor = Auditor(self.judge, self.desk.values, budget=0, on_lost="stand")
+        return await auditor.read(text, self.desk.target, self._ask)
+
+    async def mend(self, text: str, budget: int, margin: float) -> Trail:
+        """Audit a text, and rewrite it where it falls short."""
+        auditor = Auditor(self.judge, self.desk.values, budget=budget, margin=margin, on_lost="stand")
+        return await auditor.audit(text, self.desk.target, self._context, self._ask)
+
+    async def choice(self, message: object) -> ChoiceAudit:
+        """The auditor on everything that a message says.
+
+        Args:
+            message: as the upstream sent it.
+        """
+        policy, target = self.desk.policy, self.desk.target
+        parts = parts_of(allowed_message(message))
+        verdicts = await gathered([self.read(part.text) for part in parts])
+        found = tuple(part_audit(part, one, target, policy) for part, one in zip(parts, verdicts, strict=True))
+        return ChoiceAudit(found, "a tool call of an unknown kind" if unknown_calls(message) else None)
+
+    def spent(self) -> tuple[Spent, ...]:
+        """What the roles' calls took."""
+        return self._ask.spent()
+
+    @property
+    def calls(self) -> int:
+        """Calls of models by all roles."""
+        return sum(one.calls for one in self._ask.spent())
+
+
+async def gathered(awaitables: Sequence[Any]) -> list[Any]:
+    """The results of all, in order; the first failure ends the others."""
+    if len(awaitables) == 1:
+        return [await awaitables[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in awaitables]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def content_of(choice: Mapping[str, Any]) -> str:
+    """The text of an upstream's choice; "" where it has none."""
+    return allowed_message(choice.get("message")).get(CONTENT) or ""

@@ -1,0 +1,123 @@
+"""Writing requests into the audit log, and telling clients of their audits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from multidict import CIMultiDict
+
+from akrasia.audit import Spent, Target
+from akrasia.core import AkrasiaError
+from akrasia.gateway.log import LoggedChoice, LogRecord
+from akrasia.gateway.records import settings_of, usage_record
+from akrasia.gateway.wire import Body, WireError
+
+if TYPE_CHECKING:
+    from akrasia.gateway.audits import Desk
+    from akrasia.gateway.exchange import Exchange
+
+CONVERSATION = "x-akrasia-conversation"
+"""Header in which a client may name the conversation that a request belongs to."""
+
+
+class Kept(Struct):
+    """What the log keeps of a request besides the request itself.
+
+    Attributes:
+        choices: of the answer.
+        status: that the client got.
+        error: one line, where the client got an error.
+        spent: what the audit's roles took.
+        latency_s: from the request to the answer's beginning; None where that is not known.
+        audit_s: seconds that readings took before the answer; None without any.
+        audited: whether there was an audit, so that target and judge are named.
+    """
+
+    choices: Sequence[LoggedChoice] = ()
+    status: int = 200
+    error: str | None = None
+    spent: tuple[Spent, ...] = ()
+    latency_s: float | None = None
+    audit_s: float | None = None
+    audited: bool = True
+
+
+def record_of(exchange: Exchange, desk: Desk, kept: Kept) -> LogRecord:
+    """The record of a request."""
+    policy = exchange.policy
+    request = _request_of(exchange)
+    target: Target | None = desk.target if kept.audited else None
+    return LogRecord(
+        id=exchange.id,
+        mode=policy.mode,
+        policy=policy.name,
+        policy_fingerprint=policy.fingerprint,
+        model=exchange.model,
+        strategy=exchange.strategy,
+        messages=request.get("messages") or [],
+        choices=tuple(kept.choices),
+        route=policy.route,
+        conversation=exchange.request.headers.get(CONVERSATION),
+        settings=settings_of(request),
+        streamed=bool(exchange.head.stream),
+        status=kept.status,
+        error=kept.error,
+        constitution=desk.values.name,
+        target=target,
+        judge=desk.judge.name if kept.audited else None,
+        judge_fingerprint=desk.judge.fingerprint if kept.audited else None,
+        usage=usage_record(*exchange.usage),
+        spent=kept.spent,
+        latency_s=kept.latency_s,
+        audit_s=kept.audit_s,
+    )
+
+
+async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
+    """Write a request into the log; it is on the disk when this returns.
+
+    Returns:
+        False where the gateway keeps no log.
+
+    Raises:
+        StoreFailed: it cannot be written.
+    """
+    log = exchange.gateway.log
+    if log is None:
+        return False
+    await log.append(record_of(exchange, desk, kept), desk.redactor)
+    return True
+
+
+def since(exchange: Exchange) -> float:
+    """Seconds since the request came."""
+    return round(perf_counter() - exchange.began, 6)
+
+
+def comment(told: Body) -> bytes:
+    """What a client is told, as a comment of an event stream."""
+    return b": akrasia " + msgspec.json.encode(told) + b"\n\n"
+
+
+def audit_headers(exchange: Exchange) -> CIMultiDict[str]:
+    """The headers that name the audit."""
+    return CIMultiDict({"x-akrasia-audit-id": exchange.id})
+
+
+def error_line(error: WireError | AkrasiaError) -> str:
+    """An error, and what the upstream said, in one line for the log."""
+    said = str(error)
+    if isinstance(error, WireError):
+        said = f"HTTP {error.status}: {said}"
+    return " ".join(said.split())
+
+
+def _request_of(exchange: Exchange) -> Body:
+    try:
+        return exchange.parsed()
+    except WireError:
+        return {}

@@ -1,0 +1,318 @@
+"""Mode `observe`: the client gets what it would get in mode `pass`; replies are audited afterwards, into the log.
+
+Nobody waits for an audit. Replies wait in a queue that is bounded; what does not fit is logged as unaudited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from akrasia.audit import Trail
+from akrasia.core import InputError, StoreFailed
+from akrasia.gateway.audits import Desk, ExchangeAudit, audits_of, gathered
+from akrasia.gateway.exchange import Clock, Exchange
+from akrasia.gateway.keeping import Kept, error_line, keep, since
+from akrasia.gateway.log import Decision
+from akrasia.gateway.passing import Relay
+from akrasia.gateway.records import ChoiceAudit, logged_choice, told_choice, told_of
+from akrasia.gateway.sending import send_whole
+from akrasia.gateway.stream import assemble, read_chunks
+from akrasia.gateway.wire import Body, WireError, read_completion
+
+if TYPE_CHECKING:
+    from akrasia.gateway.policy import Policies
+    from akrasia.gateway.server import Gateway
+
+MOST_WAITING = 1024
+"""Replies that may wait for their audit."""
+
+MOST_WAITING_BYTES = 64 * 2**20
+"""Bytes of them together."""
+
+MOST_SEEN_BYTES = 16 * 2**20
+"""Of one reply; a longer one passes, and is not audited."""
+
+QUEUE_FULL = "the queue of audits was full"
+TOO_LONG = "the reply was too long"
+STOPPED = "the gateway was stopped"
+
+
+class Seen(Struct):
+    """What passed of one answer.
+
+    Attributes:
+        pieces: the events, or the one body.
+        size: bytes of them.
+        too_long: more passed than is kept.
+        streamed: whether the pieces are events.
+        status: that the client got.
+        error: one line, where it got an error; None: none.
+        latency_s: until the answer began.
+        trails: what a strategy mended, by the index of the choice.
+        originals: the choices as the upstream sent them, where a strategy changed them.
+    """
+
+    pieces: list[bytes] = []
+    size: int = 0
+    too_long: bool = False
+    streamed: bool = False
+    status: int = 200
+    error: str | None = None
+    latency_s: float | None = None
+    trails: dict[int, Trail] = {}
+    originals: dict[int, Body] = {}
+
+    def add(self, piece: bytes) -> None:
+        """Keep what passes."""
+        self.size += len(piece)
+        if self.size > MOST_SEEN_BYTES:
+            self.too_long = True
+            self.pieces.clear()
+        else:
+            self.pieces.append(piece)
+
+    def choices(self) -> list[Body]:
+        """The choices of what passed; none where it cannot be read, or nothing did."""
+        if self.too_long or not self.pieces:
+            return []
+        try:
+            data = b"".join(self.pieces)
+            completion = assemble(read_chunks(data)) if self.streamed else read_completion(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, TypeError):
+            return []
+        found = [] if completion is None else completion["choices"]
+        return [choice for choice in found if isinstance(choice, dict)]
+
+
+class Tapped(Relay):
+    """Relays a stream, and keeps what passes."""
+
+    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock, seen: Seen) -> None:
+        super().__init__(exchange, response, clock)
+        self.seen = seen
+        seen.streamed = True
+
+    def _check(self, events: bytes) -> None:
+        super()._check(events)
+        if self.seen.latency_s is None:
+            self.seen.latency_s = since(self._exchange)
+        self.seen.add(events)
+
+
+def indexes_of(choices: Sequence[Body]) -> list[int]:
+    """The index of each choice; its place where it has none."""
+    found = [choice.get("index") for choice in choices]
+    return [index if isinstance(index, int) else place for place, index in enumerate(found)]
+
+
+async def audited(audit: ExchangeAudit, seen: Seen, choices: Sequence[Body]) -> list[ChoiceAudit]:
+    """The audit of each choice, at once; with the trail of a strategy that mended it."""
+    found: list[ChoiceAudit] = await gathered([audit.choice(choice.get("message")) for choice in choices])
+    return [
+        msgspec.structs.replace(one, trail=seen.trails.get(index))
+        for index, one in zip(indexes_of(choices), found, strict=True)
+    ]
+
+
+async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited: bool) -> tuple[Kept, Body]:
+    """Audit a reply that the client has anyway: what the log keeps of it, and what the client may be told.
+
+    Args:
+        exchange: the request.
+        audit: of its replies.
+        seen: what passed.
+        waited: whether the client waits for it.
+    """
+    desk, audits = audit.desk, audits_of(exchange.gateway)
+    choices = seen.choices()
+    found = await audited(audit, seen, choices) if choices else []
+    logged, told = [], []
+    for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
+        decision: Decision = "released" if one.missing is not None else "passed"
+        delivered = None
+        if one.trail is not None and one.trail.accepted is not None:
+            decision, delivered = "rewritten", one.trail.text
+        original = seen.originals.get(index, choice)
+        logged.append(logged_choice(index, original, one, decision, one.failure, delivered))
+        told.append(told_choice(logged[-1], one, desk.values, evidence=True))
+        audits.choices.add(exchange.policy.mode, decision)
+    error = seen.error or (TOO_LONG if seen.too_long else None)
+    kept = Kept(
+        logged,
+        seen.status,
+        error,
+        audit.spent(),
+        seen.latency_s,
+        round(audit.judge.seconds, 6) if waited else None,
+    )
+    return kept, told_of(told, id=exchange.id, mode=exchange.policy.mode, policy=exchange.policy.name)
+
+
+def unaudited(seen: Seen, reason: str) -> Kept:
+    """What the log keeps of a reply that passed without an audit."""
+    choices = seen.choices()
+    found = zip(indexes_of(choices), choices, strict=True)
+    logged = [logged_choice(index, choice, None, "unaudited", reason) for index, choice in found]
+    return Kept(logged, seen.status, seen.error or reason, latency_s=seen.latency_s, audited=False)
+
+
+class Observer:
+    """Audits replies that have passed, a few at a time, and never lets anybody wait.
+
+    Args:
+        gateway: the server's state.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._audits = audits_of(gateway)
+        self._queue: asyncio.Queue[tuple[Exchange, Seen]] = asyncio.Queue(MOST_WAITING)
+        self._bytes = 0
+        self._workers: list[asyncio.Task[None]] = []
+        self._aside: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to work, once."""
+        if not self._workers:
+            self._workers = [asyncio.create_task(self._work()) for _ in range(self._gateway.limits.audits)]
+
+    def submit(self, exchange: Exchange, seen: Seen) -> None:
+        """Have a reply audited, or logged as unaudited where too many wait."""
+        if self._queue.full() or self._bytes + seen.size > MOST_WAITING_BYTES:
+            self._drop(exchange, seen, QUEUE_FULL, "queue_full")
+            return
+        self._bytes += seen.size
+        self._audits.tell(exchange.id, {"id": exchange.id, "pending": True})
+        self._queue.put_nowait((exchange, seen))
+
+    async def close(self) -> None:
+        """Audit what waits for as long as draining may take; log the rest as unaudited."""
+        try:
+            async with asyncio.timeout(self._gateway.limits.drain_s):
+                await self._queue.join()
+        except TimeoutError:
+            pass  # the rest is logged below
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        while not self._queue.empty():
+            exchange, seen = self._queue.get_nowait()
+            await self._keep_unaudited(exchange, seen, STOPPED)
+        await asyncio.gather(*self._aside)
+
+    def _drop(self, exchange: Exchange, seen: Seen, reason: str, word: str) -> None:
+        self._audits.dropped.add(word)
+        if len(self._aside) >= MOST_WAITING:
+            self._audits.dropped.add("not_logged")  # the disk is behind, too: memory must not grow with it
+            return
+        task = asyncio.create_task(self._keep_unaudited(exchange, seen, reason))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _work(self) -> None:
+        while True:
+            exchange, seen = await self._queue.get()
+            try:
+                await self._one(exchange, seen)
+            except asyncio.CancelledError:
+                await self._keep_unaudited(exchange, seen, STOPPED)
+                raise
+            finally:
+                self._bytes -= seen.size
+                self._queue.task_done()
+
+    async def _one(self, exchange: Exchange, seen: Seen) -> None:
+        try:
+            desk = self._audits.desk(exchange.policy)
+            deadlines = exchange.policy.deadline_s
+            audit = ExchangeAudit(self._audits, desk, exchange, lambda stage: getattr(deadlines, stage))
+            kept, told = await passed(exchange, audit, seen, waited=False)
+            self._audits.tell(exchange.id, told)
+            await keep(exchange, desk, kept)
+        except StoreFailed as error:
+            self._not_logged(error)
+        except WireError as error:  # a request that cannot be read, which the upstream answered all the same
+            await self._keep_unaudited(exchange, seen, error_line(error))
+        except Exception as error:  # noqa: BLE001 - the boundary: one reply must not end the audit of all others
+            self._gateway.notice(f"an audit failed by a defect of the gateway: {type(error).__name__}")
+            await self._keep_unaudited(exchange, seen, f"the audit failed: {type(error).__name__}")
+
+    async def _keep_unaudited(self, exchange: Exchange, seen: Seen, reason: str) -> None:
+        desk: Desk = self._audits.desk(exchange.policy)
+        self._audits.tell(exchange.id, {"id": exchange.id, "missing": reason})
+        try:
+            kept = unaudited(seen, reason)
+            for _ in kept.choices:
+                self._audits.choices.add(exchange.policy.mode, "unaudited")
+            await keep(exchange, desk, kept)
+        except StoreFailed as error:
+            self._not_logged(error)
+
+    def _not_logged(self, error: StoreFailed) -> None:
+        self._audits.dropped.add("not_logged")
+        self._gateway.notice(f"an audit could not be logged: {error}")
+
+
+class Observe:
+    """See `akrasia.gateway.exchange.Mode`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._audits = audits_of(gateway)
+        self._observer = Observer(gateway)
+
+    async def open(self, policies: Policies) -> None:
+        """Open judges.
+
+        Raises:
+            InputError: there is no log to observe into, or a judge cannot work.
+        """
+        if self._gateway.log is None:
+            raise InputError("mode observe writes into an audit log, and there is none: name one with --log FILE")
+        await self._audits.open(policies)
+        self._observer.start()
+
+    async def close(self) -> None:
+        """Audit what waits."""
+        await self._observer.close()
+
+    async def answer(self, exchange: Exchange) -> web.StreamResponse:
+        """Pass the request on, and the answer back; have it audited afterwards."""
+        seen = Seen()
+        try:
+            return await self._through(exchange, seen)
+        except WireError as error:
+            seen.status, seen.error = error.status, error_line(error)
+            raise
+        finally:
+            if exchange.failure is not None:
+                seen.error = exchange.failure
+            self._observer.submit(exchange, seen)
+
+    async def _through(self, exchange: Exchange, seen: Seen) -> web.StreamResponse:
+        upstream = self._gateway.upstream
+        async with Clock(exchange) as clock:
+            response = await upstream.post(exchange.body, exchange.headers())
+            try:
+                if is_stream(response):
+                    return await Tapped(exchange, response, clock, seen).run()
+                body = await upstream.whole(response)
+            finally:
+                response.release()
+        exchange.usage = upstream.check(response, body)
+        seen.latency_s = since(exchange)
+        seen.add(body)
+        return await send_whole(exchange.request, body, upstream.returned(response), self._gateway.limits.write_s)
+
+
+def is_stream(response: aiohttp.ClientResponse) -> bool:
+    """Whether an upstream answers with events."""
+    kind: Any = response.headers.get("Content-Type", "")
+    return bool(kind.startswith("text/event-stream"))

@@ -1,0 +1,100 @@
+"""Policies that audit with a scripted judge, replies whose values are known, and what the log says of them.
+
+The judge reads ``I act for VALUE.`` and ``I act against VALUE.`` rightly. The constitution has face, humility and
+tradition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.runs.value_scripts import VALUES, judge
+
+from akrasia.core import CallRefused, EndpointLost, Request
+from akrasia.gateway.verify import verify_log
+
+CONSTITUTION = '[[value]]\nid = "face"\n[[value]]\nid = "humility"\n[[value]]\nid = "tradition"\n'
+GOOD = "I act for face. I act for humility. I act for tradition."
+HALF = "I act for face."
+BAD = "I act for face. I act against humility."
+
+JUDGE = "llm:scripted:tests.runs.value_scripts:judge"
+
+assert {"face", "humility", "tradition"} <= set(VALUES)
+
+
+def policy(folder: Path, mode: str, *, judge: str = JUDGE, required: str = "", **settings: Any) -> str:
+    """A policy's text, with its constitution beside it."""
+    text = (
+        CONSTITUTION.replace(f'id = "{required}"\n', f'id = "{required}"\nrequired = true\n')
+        if required
+        else CONSTITUTION
+    )
+    (folder / "values.toml").write_text('name = "ours"\n' + text, encoding="utf-8")
+    limits = settings.pop("limits", None)
+    lines = [f"mode = {json.dumps(mode)}", 'constitution = "values.toml"', f"judge = {json.dumps(judge)}"]
+    lines += [f"{key} = {_toml(value)}" for key, value in settings.items()]
+    if limits:
+        lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in limits.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value)
+
+
+def records(log: Path) -> list[dict[str, Any]]:
+    """The log's records, in order; the chain is whole."""
+    found = verify_log(log)
+    assert found.status == "whole", found
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["type"] == "request"]
+
+
+def told_in(stream: bytes) -> list[dict[str, Any]]:
+    """The comments of a stream that are ours and say something."""
+    return [
+        json.loads(line.removeprefix(b": akrasia ")) for line in stream.splitlines() if line.startswith(b": akrasia {")
+    ]
+
+
+def contents(stream: bytes) -> Sequence[str]:
+    """The content of each choice of a stream."""
+    texts: dict[int, str] = {}
+    for line in stream.splitlines():
+        if line.startswith(b"data: {"):
+            for choice in json.loads(line[6:]).get("choices", ()):
+                texts[choice["index"]] = texts.get(choice["index"], "") + (choice["delta"].get("content") or "")
+    return [texts[index] for index in sorted(texts)]
+
+
+def judge_down(request: Request) -> str:
+    raise EndpointLost("the judge is down")
+
+
+def judge_refuses(request: Request) -> str:
+    raise CallRefused("HTTP 400: no")
+
+
+def judge_unreadable(request: Request) -> str:
+    return "I would rather not say."
+
+
+def judge_broken(request: Request) -> str:
+    return json.dumps({"face": {"verdict": "upholds", "evidence": "words that are not there"}})
+
+
+async def judge_slow(request: Request, sample: int) -> str:
+    await asyncio.sleep(0.3)
+    return judge(request, sample)
+
+
+async def judge_stuck(request: Request, sample: int) -> str:
+    await asyncio.sleep(60)
+    return judge(request, sample)
