@@ -15,7 +15,10 @@ from akrasia.audit import Target, Verdict
 from akrasia.core import Fingerprint, Judgement, Polarity, Reading, Usage
 from akrasia.gateway.log import LoggedChoice, LogRecord
 from akrasia.gateway.logfile import LogFile
+from akrasia.risk import RiskRecord
 from akrasia.runs import load_run
+from akrasia.runs.estimates import estimate_run
+from akrasia.runs.value_estimates import estimate_values
 
 CONSTITUTION = Target({"honesty": 2.0, "care": 1.0}, frozenset({"honesty"}))
 STATED = Target({"benevolence-caring": 1.0, "achievement": 1.0}, exclusive=True)
@@ -97,12 +100,14 @@ def imported(folder: Path, records: list[LogRecord], *arguments: str) -> dict[st
     return record
 
 
-def measured(folder: Path, command: str) -> dict[str, Any]:
-    done = akrasia(command, folder / "run", "--json")
-    assert done.code == 0, done.err
-    record = json.loads(done.out)
-    assert isinstance(record, dict)
-    return record
+def gap_of(folder: Path) -> list[dict[str, Any]]:
+    with load_run(folder / "run") as run:
+        return [one.record() for one in estimate_values(run)]
+
+
+def risk_of(folder: Path) -> dict[str, RiskRecord]:
+    with load_run(folder / "run") as run:
+        return {one.cell.name.rpartition("|")[2]: one.record for one in estimate_run(run)}
 
 
 def test_what_a_run_is_made_of(tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ def test_what_a_run_is_made_of(tmp_path: Path) -> None:
 
 def test_the_gap_of_a_constitution(tmp_path: Path) -> None:
     imported(tmp_path, traffic())
-    found = measured(tmp_path, "gap")
+    (found,) = gap_of(tmp_path)
     modes = found["modes"]
     assert set(modes) == {"direct", "audited"}
     assert any(one["code"] == "same_judge" for one in found["diagnostics"])
@@ -161,12 +166,13 @@ def test_the_gap_of_a_constitution(tmp_path: Path) -> None:
 
 def test_risk_and_report_take_it(tmp_path: Path) -> None:
     imported(tmp_path, traffic())
-    cells = {cell["cell"].rpartition("|")[2]: cell for cell in measured(tmp_path, "risk")["cells"]}
+    cells = risk_of(tmp_path)
     # F1 with the two values: one of them kept is 2·1/(2+1) = 2/3, both 1, none 0; read: 27 and 26 items.
-    assert cells["original"]["deployed"]["value"] == pytest.approx((8 * 2 / 3 + 16 + 0 + 2 * 2 / 3) / 27)
-    assert cells["delivered"]["deployed"]["value"] == pytest.approx((24 + 2 * 2 / 3) / 26)
-    done = akrasia("report", tmp_path / "run", "-o", tmp_path / "report.html")
-    assert done.code == 0, done.err
+    assert cells["original"].deployed.value == pytest.approx((8 * 2 / 3 + 16 + 0 + 2 * 2 / 3) / 27)
+    assert cells["delivered"].deployed.value == pytest.approx((24 + 2 * 2 / 3) / 26)
+    for command in (("gap",), ("risk",), ("report", "-o", tmp_path / "report.html")):
+        done = akrasia(*command, tmp_path / "run", "--json")
+        assert done.code == 0, done.err
 
 
 def test_stated_values_are_exclusive(tmp_path: Path) -> None:
@@ -183,11 +189,11 @@ def test_stated_values_are_exclusive(tmp_path: Path) -> None:
     ]
     found = imported(tmp_path, records)
     assert [cell["cell"].split()[-1] for cell in found["cells"]] == ["state", "direct|delivered"]
-    mode = measured(tmp_path, "gap")["modes"]["direct"]
+    mode = gap_of(tmp_path)[0]["modes"]["direct"]
     assert mode["retention"]["value"] == 0.5
     assert mode["emergence"]["value"] == 0.5, "tradition was acted on and not stated"
     assert not (tmp_path / "run" / "values.toml").exists(), "all of them are of a shipped taxonomy"
-    assert measured(tmp_path, "risk")["deployed"]["value"] == pytest.approx(0.5)  # 2·1 / (2 + 2)
+    assert risk_of(tmp_path)["delivered"].deployed.value == pytest.approx(0.5)  # 2·1 / (2 + 2)
 
 
 def test_groups_and_judges_stay_apart(tmp_path: Path) -> None:
@@ -203,7 +209,7 @@ def test_groups_and_judges_stay_apart(tmp_path: Path) -> None:
     with load_run(tmp_path / "run") as run:
         assert set(run.manifest.judges) == {"encoder rev1", "encoder rev2"}
         assert {one.judge for one in run.judgements(run.cells[1], "action")} == {"encoder rev1", "encoder rev2"}
-    assert len(measured(tmp_path, "gap")["cells"]) == 2
+    assert len(gap_of(tmp_path)) == 2
 
 
 def test_values_of_a_file(tmp_path: Path) -> None:
@@ -211,7 +217,7 @@ def test_values_of_a_file(tmp_path: Path) -> None:
     rows = [f'[[value]]\nid = "{value}"\ndefinition = "What {value} is."\n' for value in ("care", "honesty", "order")]
     file.write_text('name = "clinic"\n' + "".join(rows))
     imported(tmp_path, traffic(), "--values", str(file))
-    assert list(measured(tmp_path, "gap")["modes"]["direct"]["by_value"]) == ["care", "honesty"]
+    assert list(gap_of(tmp_path)[0]["modes"]["direct"]["by_value"]) == ["care", "honesty"]
     again = ("import", "gateway", tmp_path / "audit.jsonl", "-o", tmp_path / "again", "--values")
     assert_refused(akrasia(*again, "schwartz-19"), "schwartz-19 has no value care, honesty")
     assert not (tmp_path / "again").exists()

@@ -18,6 +18,7 @@ import pytest
 
 from akrasia.audit import Target, Verdict
 from akrasia.core import InputError, Judgement, Reading, RunLocked, StoreFailed
+from akrasia.gateway import logfile
 from akrasia.gateway.log import AuditLog, LoggedChoice, LogRecord
 from akrasia.gateway.logfile import last_line, rotated
 from akrasia.gateway.redact import Redactor
@@ -64,8 +65,8 @@ async def test_a_record_is_on_the_disk_when_append_returns(tmp_path: Path) -> No
 
 async def test_those_who_come_together_go_down_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = await opened(tmp_path / "audit.jsonl")
-    syncs, real = [], os.fsync
-    monkeypatch.setattr(os, "fsync", lambda number: (syncs.append(number), real(number))[1])
+    syncs: list[int] = []
+    monkeypatch.setattr(logfile, "_force", lambda number: (syncs.append(number), os.fsync(number))[1])
     digests = await asyncio.gather(*(log.append({"id": str(number)}) for number in range(500)))
     await log.close()
     assert 1 <= len(syncs) <= 3
@@ -235,6 +236,7 @@ FULL = """
 import asyncio, resource, signal, sys
 from pathlib import Path
 from akrasia.core import StoreFailed
+from akrasia.gateway import logfile
 from akrasia.gateway.log import AuditLog
 
 def room(size):
@@ -276,6 +278,7 @@ def test_a_full_disk_fails_the_append_and_leaves_the_log_whole(tmp_path: Path) -
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from akrasia.gateway import logfile
 from akrasia.gateway.log import AuditLog
 
 async def main(path):

@@ -38,6 +38,8 @@ def test_texts_and_keys_at_any_depth() -> None:
     assert record["a"][0] == "write to ann@example.org, or ring 555-1234"  # type: ignore[index]
     assert Redactor(["name"]).redact({"name": "name", "names": 1}, frozenset({"name"})) == {"name": MARK, f"{MARK}s": 1}
     assert Redactor([]).redact({"a": "b"}) == {"a": "b"}
+    with pytest.raises(TypeError, match="not bytes"):
+        redactor.redact({"a": [b"ann@example.org"]})
 
 
 @given(

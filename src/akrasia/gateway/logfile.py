@@ -20,6 +20,9 @@ from akrasia.gateway.chain import FORMAT, GENESIS, Algorithm, algorithm, hash_of
 from akrasia.runs.lock import RunLock
 
 _BLOCK = 1 << 16
+_force: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""Waits until the disk has a file's bytes, and its length."""
+
 _ENVELOPE = 256
 """About how many bytes a line has besides its record."""
 
@@ -154,10 +157,10 @@ class LogFile:
         target = self.path.with_name(f"{self.path.stem}.{number:06}{self.path.suffix}")
         try:
             self._ready()
+            self._let_go()  # Windows renames no open file
             self.path.rename(target)
         except OSError as error:
             raise StoreFailed(f"cannot rotate the audit log {self.path}: {error.strerror or error}") from None
-        self._let_go()
         self._after, self._size = target.name, 0
         return target
 
@@ -211,7 +214,7 @@ class LogFile:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._file, rest) :]
-        os.fsync(self._file)
+        _force(self._file)
         self._dirty = False
 
     def _undo(self) -> None:

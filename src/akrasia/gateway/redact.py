@@ -31,8 +31,9 @@ TRIAL_S = 0.05
 """Seconds that one window may take in the trial."""
 
 _COMMON = "aA0 -_.@/\n\té"
-_GROWTH = 1.25
-"""Small, so that an exponential pattern is met while it still costs a second and not a year."""
+_SHORT = 64
+"""Characters up to which a trial's text grows by two, and then by a quarter: an exponential pattern is met while it still
+costs a second and not a year."""
 
 
 class Redactor:
@@ -56,6 +57,9 @@ class Redactor:
         Args:
             record: not changed.
             keep: keys that stay as they are: names of a format, not anybody's words.
+
+        Raises:
+            TypeError: something else is in it, which could hide a text.
         """
         return self._walk(record, keep, time.monotonic() + RECORD_S)
 
@@ -70,7 +74,9 @@ class Redactor:
             return made
         if isinstance(value, list | tuple | set | frozenset):
             return [self._walk(one, keep, until) for one in value]
-        return value
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        raise TypeError(f"a record that is redacted is of plain dicts, lists and texts, not {type(value).__name__}")
 
     def _blot(self, text: str, until: float) -> str:
         for pattern in self._patterns:
@@ -124,15 +130,15 @@ def _tried(text: str) -> re.Pattern[str]:
     if pattern.search("") is not None:
         raise InputError(f"redact {text!r} matches the empty text: let it match at least one character")
     for unit in _units(text):
-        length = 16.0
+        length = 8
         while length <= WINDOW:
-            probe = (unit * int(length))[: int(length)] + "\0"
+            probe = (unit * length)[:length] + "\0"
             if _seconds(pattern, probe) > TRIAL_S:
                 raise InputError(
-                    f"redact {text!r} takes too long on {int(length)} characters like {probe[:8]!r}: repeat nothing "
+                    f"redact {text!r} takes too long on {length} characters like {probe[:8]!r}: repeat nothing "
                     "that repeats itself, as (a+)+ does, and bound repeats, as in a{1,64}"
                 )
-            length *= _GROWTH
+            length += 2 if length < _SHORT else length // 4
     return pattern
 
 

@@ -91,14 +91,18 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
     """
     if head is not None and (len(head) != 64 or not set(head) <= set("0123456789abcdef")):
         raise InputError(f"--head {head!r} is no hash of a line: it is 64 of the digits 0-9 and a-f")
-    files = [*rotated(path), *([path] if path.exists() else [])]
-    if not files:
-        raise InputError(f"{path} does not exist: name an audit log")
-    check = _Check(key, head)
     began = time.perf_counter()
-    for file in files:
-        check.read(file, last=file == files[-1])
-    check.end(files[0])
+    while True:
+        earlier = rotated(path)
+        files = [*earlier, *([path] if path.exists() else [])]
+        if not files:
+            raise InputError(f"{path} does not exist: name an audit log")
+        check = _Check(key, head)
+        for file in files:
+            check.read(file, last=file == files[-1])
+        check.end(files[0])
+        if rotated(path) == earlier:
+            break  # else the gateway has rotated it meanwhile, and a file was read under another's name
     if files[-1] != path:
         check.absent = True
         check.notes.append(f"{path} is not there: the log ends with {files[-1].name}")
