@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akrasia.core import InputError
@@ -42,6 +43,10 @@ def test_texts_and_keys_at_any_depth() -> None:
         redactor.redact({"a": [b"ann@example.org"]})
 
 
+built = cache(lambda pattern: Redactor([pattern]))
+
+
+@settings(deadline=None)
 @given(
     pattern=st.sampled_from([EMAIL, r"\d{3}-\d{4}", "ab+", r"(?m)^x+$", r"\bword\b"]),
     pieces=st.lists(st.sampled_from(["ann@example.org", "555-1234", " ", "abbb", "x\n", "word", "w" * 700, "\n"])),
@@ -50,7 +55,7 @@ def test_windows_change_nothing_for_short_matches(pattern: str, pieces: list[str
     text = "".join(pieces)
     short = all(len(match[0]) <= OVERLAP for match in re.finditer(pattern, text))
     if short:
-        assert Redactor([pattern]).redact(text) == re.sub(pattern, MARK, text)
+        assert built(pattern).redact(text) == re.sub(pattern, MARK, text)
 
 
 @pytest.mark.parametrize("at", [0, 1, WINDOW - OVERLAP, WINDOW - 300, WINDOW - 1, WINDOW, 3 * WINDOW - 250])

@@ -32,8 +32,8 @@ TRIAL_S = 0.05
 
 _COMMON = "aA0 -_.@/\n\té"
 _SHORT = 64
-"""Characters up to which a trial's text grows by two, and then by a quarter: an exponential pattern is met while it still
-costs a second and not a year."""
+"""Characters up to which a trial's text grows by two, and then by a quarter: an exponential pattern is met while it
+still costs a second and not a year."""
 
 
 class Redactor:
