@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -308,3 +310,12 @@ class TestFile:
         path.write_bytes(msgspec.json.encode({**record, "version": 2}))
         with pytest.raises(InputError, match="no prior of this version"):
             read_prior(path)
+
+
+def test_the_example_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adaptive.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    drawn = names["drawn"]
+    assert (drawn.best, drawn.why, len(drawn.candidates)) == (2, "best_possible", 3)
