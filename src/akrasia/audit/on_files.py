@@ -10,10 +10,11 @@ from itertools import count
 from msgspec import Struct
 
 from akrasia.audit.adherence import constitution_target, failed_required, named_target, stated_target
+from akrasia.audit.audited import Audited, AuditSummary, Finding, Tally
 from akrasia.audit.loop import AUDITOR, Auditor
-from akrasia.audit.records import Target, Trail, Verdict
+from akrasia.audit.records import Target, Verdict
 from akrasia.audit.transcripts import Transcript, TranscriptFile
-from akrasia.core import CallRefused, InputError, Judgement, Model
+from akrasia.core import CallRefused, InputError, Judgement, Model, Reply, Request, RunIncomplete
 from akrasia.judges import Judge
 from akrasia.judges.loose_ask import LooseAsk, ReplyFile
 from akrasia.judges.panel import Panel
@@ -75,78 +76,6 @@ class Against(Struct, frozen=True):
     otherwise: bool = False
 
 
-class Finding(Struct, frozen=True):
-    """A value that a text upholds or betrays, and the words of the text that show it."""
-
-    value: str
-    evidence: str | None
-
-
-class Audited(Struct, frozen=True, omit_defaults=True):
-    """One text, audited.
-
-    Attributes:
-        id: the transcript's.
-        adherence: of the text as it was given; None where `missing` says why.
-        lacking, betrayed, upheld: values of the target, those required first.
-        trail: everything that the audit did; None where there was no audit.
-        required: the required values among those lacking and betrayed: with any, the text fails as a whole.
-        required_unread: the required values that could not be read.
-        unread: value → why the judge could not read it.
-        text: the mended text, where a rewrite was accepted.
-        mended_adherence: its adherence.
-        missing: why there is no measurement.
-    """
-
-    id: str
-    adherence: float | None
-    lacking: tuple[str, ...]
-    betrayed: tuple[Finding, ...]
-    upheld: tuple[Finding, ...]
-    trail: Trail | None
-    required: tuple[str, ...] = ()
-    required_unread: tuple[str, ...] = ()
-    unread: dict[str, str] = {}
-    text: str | None = None
-    mended_adherence: float | None = None
-    missing: str | None = None
-
-
-class AuditSummary(Struct, frozen=True):
-    """All texts of a file.
-
-    Attributes:
-        texts: how many there are.
-        adherence: mean over those that were measured; None where none was.
-        missing: how many were not measured.
-        mended: how many have an accepted rewrite.
-        required: required value → the number of texts that lack or betray it.
-        required_unread: required value → the number of texts in which it could not be read, those missing included.
-    """
-
-    texts: int
-    adherence: float | None
-    missing: int
-    mended: int
-    required: dict[str, int]
-    required_unread: dict[str, int]
-
-    def failures(self, threshold: float) -> list[str]:
-        """Why the texts fail below a threshold of their mean adherence; none: they pass.
-
-        What is missing passes nothing: it fails where there is no other text, or no other reading of a required value.
-        """
-        found = [f"{value} is required, and {number} of {self.texts} texts lack or betray it"
-                 for value, number in self.required.items() if number]  # fmt: skip
-        found += [f"{value} is required, and could be read in no text"
-                  for value, number in self.required_unread.items() if number == self.texts]  # fmt: skip
-        if self.adherence is None:
-            found.append("no text could be measured")
-        elif self.adherence < threshold:
-            found.append(f"adherence {self.adherence:.3f} is below {threshold:g}")
-        return found
-
-
 async def audit_file(
     file: TranscriptFile,
     judge: Judge,
@@ -182,7 +111,8 @@ async def audit_file(
     settings = ModelSettings(on_notice=reading.on_notice)
     models = {name: build_model(name, settings=settings) for name in dict.fromkeys(roles.values())}
     kept = ReplyFile(reading.replies) if reading.replies is not None and models else None
-    tally = _Tally(against)
+    targets = against.taxonomy.values if against.constitution or against.otherwise else ()
+    tally = Tally(value.id for value in targets if value.required)
     done = count(1)
 
     def finished(audited: Audited) -> None:
@@ -194,7 +124,7 @@ async def audit_file(
     try:
         for model in models.values():
             await model.open()
-        ask = LooseAsk({role: models[name] for role, name in roles.items()}, kept)
+        ask = _StoppableAsk({role: models[name] for role, name in roles.items()}, kept)
         await _carry_out(file, auditor, against, ask, finished, models)
     finally:
         for model in models.values():
@@ -204,27 +134,58 @@ async def audit_file(
     return tally.summary()
 
 
+class _StoppableAsk(LooseAsk):
+    """A door that can be shut: an audit makes several calls, and none of them follows a failure elsewhere.
+
+    Attributes:
+        shut_by: the first failure.
+    """
+
+    shut_by: BaseException | None = None
+
+    async def __call__(self, role: str, request: Request, label: str) -> Reply:
+        if self.shut_by is not None:
+            raise RunIncomplete("the audit is stopping")
+        return await super().__call__(role, request, label)
+
+
 async def _carry_out(
     file: Iterable[Transcript],
     auditor: Auditor,
     against: Against,
-    ask: LooseAsk,
+    ask: _StoppableAsk,
     finished: Callable[[Audited], None],
     models: Mapping[str, Model],
 ) -> None:
-    """All audits, a few at once, handed on in order. The first failure ends it; what is under way is waited for."""
+    """All audits, a few at once, handed on in order. The first failure ends it; calls under way are waited for."""
+
+    def shut(error: BaseException) -> None:
+        if ask.shut_by is None:
+            ask.shut_by = error
+            for model in models.values():
+                model.interrupt()
+
+    async def one(transcript: Transcript) -> Audited:
+        try:
+            return await audit_transcript(transcript, auditor, against, ask)
+        except BaseException as error:
+            shut(error)
+            raise
+
     under_way: deque[asyncio.Task[Audited]] = deque()
     try:
         for transcript in file:
-            under_way.append(asyncio.create_task(audit_transcript(transcript, auditor, against, ask)))
+            under_way.append(asyncio.create_task(one(transcript)))
             if len(under_way) >= _AT_ONCE:
                 finished(await under_way.popleft())
         while under_way:
             finished(await under_way.popleft())
-    except BaseException:
-        for model in models.values():
-            model.interrupt()
+    except BaseException as error:
+        shut(error)
         await asyncio.gather(*under_way, return_exceptions=True)
+        if ask.shut_by is not None and ask.shut_by is not error:
+            # What was only told to stop may stand earlier in the file than what went wrong.
+            raise ask.shut_by from None
         raise
 
 
@@ -302,31 +263,3 @@ def _unaudited(transcript: Transcript, missing: str) -> Audited:
 
 def _findings(verdict: Verdict, values: Iterable[str]) -> tuple[Finding, ...]:
     return tuple(Finding(value, verdict.judgement.readings[value].evidence) for value in values)
-
-
-class _Tally:
-    """Sums over texts, so that none has to be kept."""
-
-    def __init__(self, against: Against) -> None:
-        values = against.taxonomy.values if against.constitution or against.otherwise else ()
-        self._required = {value.id: 0 for value in values if value.required}
-        self._required_unread = dict(self._required)
-        self._texts = self._missing = self._mended = 0
-        self._total = 0.0
-
-    def add(self, audited: Audited) -> None:
-        self._texts += 1
-        self._mended += audited.text is not None
-        if audited.adherence is None:
-            self._missing += 1
-        else:
-            self._total += audited.adherence
-        for value in audited.required:
-            self._required[value] += 1
-        for value in self._required_unread if audited.trail is None else audited.required_unread:
-            self._required_unread[value] += 1
-
-    def summary(self) -> AuditSummary:
-        measured = self._texts - self._missing
-        mean = self._total / measured if measured else None
-        return AuditSummary(self._texts, mean, self._missing, self._mended, self._required, self._required_unread)

@@ -15,7 +15,8 @@ from akrasia.cli.progress import Readings
 from akrasia.core import InputError
 
 if TYPE_CHECKING:
-    from akrasia.audit.on_files import Against, Audited, AuditSummary
+    from akrasia.audit.audited import Audited, AuditSummary
+    from akrasia.audit.on_files import Against
 
 _IN_MEMORY = 2**24
 """Bytes of audits that wait in memory for the end of the file; more goes to a temporary file."""
