@@ -72,6 +72,18 @@ def test_refusals():
         paired_difference([0.0], [0.0, 1.0])
     with pytest.raises(Undefined):
         paired_difference([np.nan], [1.0])
+    with pytest.raises(InputError, match="say bounded=False"):
+        paired_difference([0.0], [3.0])
+
+
+@pytest.mark.parametrize("after", [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+def test_no_interval_of_a_few_items_leaves_what_is_possible(after):
+    """Three items: t with 2 degrees of freedom is 4.30, and 4.30 times the standard error exceeds 1 in each case."""
+    before = [0.0, 1.0, 0.0]
+    found = paired_difference(before, after).difference
+    free = paired_difference(before, after, bounded=False).difference
+    assert free.high - free.low > 2
+    assert (found.value, found.low, found.high) == (free.value, -1.0, 1.0)
 
 
 def test_false_alarms_stay_rare():

@@ -41,7 +41,7 @@ def compare(
                 f"{difference.value:+.3f}{interval}",
                 _small(metric.p),
                 _small(metric.p_adjusted),
-                "undefined" if metric.mde is None else f"{metric.mde:.3f}",
+                _detectable(metric.mde),
                 str(metric.items),
             ]
         )
@@ -51,3 +51,8 @@ def compare(
 
 def _small(p: float | None) -> str:
     return "undefined" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _detectable(difference: float | None) -> str:
+    """A difference of 1 or more is none that utilities could have."""
+    return "undefined" if difference is None else f"{difference:.3f}" if difference < 1 else "none"

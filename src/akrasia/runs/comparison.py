@@ -14,7 +14,7 @@ from akrasia.risk import Diagnostic, PerItem, compare, per_item
 from akrasia.risk.compare import MetricComparison
 from akrasia.runs.estimates import reference, without_thin_items
 from akrasia.runs.value_labels import rates, states
-from akrasia.stats.diagnostic import ordered
+from akrasia.stats.diagnostic import few_clusters, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +86,8 @@ def compare_runs(
     order = list(clusters)
     metrics = {name: (_column(order, one), _column(order, other)) for name, (one, other) in columns.items()}
     found = compare(metrics, clusters=[clusters[place] for place in order], level=level)
-    return RunComparison(found.metrics, ordered(dict.fromkeys(notes)))
+    fewest = min((one.difference.n for one in found.metrics if one.difference.n is not None), default=0)
+    return RunComparison(found.metrics, ordered(dict.fromkeys([*notes, few_clusters(fewest)])))
 
 
 def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:

@@ -98,6 +98,7 @@ def paired_difference(
     clusters: ArrayLike | None = None,
     level: float = 0.95,
     power: float = 0.8,
+    bounded: bool = True,
 ) -> PairedDifference:
     """Compare two measurements of the same items.
 
@@ -112,9 +113,11 @@ def paired_difference(
         clusters: (M,) labels.
         level: nominal coverage.
         power: power for the minimum detectable difference.
+        bounded: whether the values lie in a range of length 1, as utilities and shares do; no interval then leaves
+            [−1, 1], however few the items are.
 
     Raises:
-        InputError: shapes differ.
+        InputError: shapes differ, or bounded values that lie further apart than 1.
         Undefined: no complete pair.
     """
     check_level(level)
@@ -127,6 +130,8 @@ def paired_difference(
     labels = None if clusters is None else np.asarray(clusters)[complete]
     a, b = a[complete], b[complete]
     change = b - a
+    if bounded and np.abs(change).max() > 1 + 1e-12:
+        raise InputError("paired values lie further apart than 1: give utilities or shares, or say bounded=False")
     grouping = group(len(change), labels)
     value = float(change.mean())
     binary = labels is None and bool(np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1)))
@@ -138,7 +143,10 @@ def paired_difference(
     error = standard_error(change, grouping.variance_of_mean(change), moved)
     degrees = grouping.units - 1
     critical = t_quantile(level, degrees)
-    figure = Figure(value, value - critical * error, value + critical * error, level, "cluster-t", grouping.units)
+    low, high = value - critical * error, value + critical * error
+    if bounded:
+        low, high = max(-1.0, low), min(1.0, high)
+    figure = Figure(value, low, high, level, "cluster-t", grouping.units)
     # The same difference everywhere has no spread to be tested by, but for the last bits of its sum.
     if p is None and (error > 1e-12 or value == 0):
         p = _t_test(value, error, degrees)

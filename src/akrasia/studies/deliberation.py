@@ -178,20 +178,11 @@ def _compared(
     known = ~(np.isnan(before) | np.isnan(after))
     shares = [words[0].format(100 * after[known].mean()), words[1].format(100 * before[known].mean())]
     p = p_value(found, after - before, clusters)
-    evidence = evidence_of(
-        _within(found.difference), p, direction=claim.direction, margin=claim.margin, degenerate=degenerate
-    )
+    evidence = evidence_of(found.difference, p, direction=claim.direction, margin=claim.margin, degenerate=degenerate)
     return replace(
         draft, evidence=evidence, test=test_name(found), items=found.items, notes=(", ".join(shares),),
         detectable=found.minimum_detectable,
     )  # fmt: skip
-
-
-def _within(figure: Figure) -> Figure:
-    """No difference of two shares lies beyond 1 and −1, whatever a t interval of few families says."""
-    if figure.low is None or figure.high is None:
-        return figure
-    return replace(figure, low=max(-1.0, figure.low), high=min(1.0, figure.high))
 
 
 def moved(cells: Cells) -> Series:
