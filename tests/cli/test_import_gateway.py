@@ -22,6 +22,7 @@ from akrasia.runs.value_estimates import estimate_values
 
 CONSTITUTION = Target({"honesty": 2.0, "care": 1.0}, frozenset({"honesty"}))
 STATED = Target({"benevolence-caring": 1.0, "achievement": 1.0}, exclusive=True)
+EIGHT = tuple(f"{bits:03b}" for bits in range(8))
 KEY = "a key of thirty-two bytes, surely"
 
 
@@ -194,6 +195,19 @@ def test_stated_values_are_exclusive(tmp_path: Path) -> None:
     assert mode["emergence"]["value"] == 0.5, "tradition was acted on and not stated"
     assert not (tmp_path / "run" / "values.toml").exists(), "all of them are of a shipped taxonomy"
     assert risk_of(tmp_path)["delivered"].deployed.value == pytest.approx(0.5)  # 2·1 / (2 + 2)
+
+
+def test_reasoning_that_was_read_is_a_stage(tmp_path: Path) -> None:
+    thought = {"role": "assistant", "content": "reply", "reasoning_content": "I must be honest."}
+    records = []
+    for number in range(20):
+        choice = said("reply", "passed", verdict=verdict("care"), others={"reasoning": verdict("honesty", "care")})
+        records.append(request(number, msgspec.structs.replace(choice, original=thought)))
+    imported(tmp_path, records)
+    (found,) = gap_of(tmp_path)
+    # Both values are stated and thought of; honesty is then not acted on.
+    assert found["modes"]["direct"]["transitions"] == {**dict.fromkeys(EIGHT, 0), "111": 20, "110": 20}
+    assert found["modes"]["direct"]["suppression"]["value"] == 0.5
 
 
 def test_groups_and_judges_stay_apart(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ from akrasia.core.records import Finish
 DECLARED = "declared"
 """Stands for a judge's name where nobody read the stated values: they are the target of the audit."""
 
+REASONING = "reasoning"
+"""Under which name the gateway keeps the verdict on a reply's separate reasoning."""
+
 NO_TEXT = "no text in the answer"
 
 
@@ -46,6 +49,7 @@ class Choice(Struct):
     delivered: str | None = None
     delivered_verdict: Verdict | None = None
     reason: str | None = None
+    others: dict[str, Verdict] = {}
 
 
 class LoggedRequest(Struct):
@@ -169,11 +173,12 @@ def candidates_of(record: LoggedRequest, choice: Choice, judge: str) -> dict[str
     if said is None:
         original = (Candidate(None, missing=NO_TEXT), Score(None, missing=NO_TEXT))
     else:
-        thought = (choice.original or {}).get("reasoning_content")
+        message = choice.original or {}
+        thought = message.get("reasoning_content") or message.get("reasoning")
         reasoning = thought if isinstance(thought, str) and thought else None
         known = choice.finish in ("stop", "length", "content_filter", "tool_calls")
         candidate = Candidate(said, reasoning, cast(Finish, choice.finish if known else "unknown"))
-        original = (candidate, _score(choice.verdict, judge, choice.missing))
+        original = (candidate, _score(choice, choice.verdict, judge))
     delivered = original
     if choice.decision == "withheld":
         why = f"withheld: {choice.reason or choice.missing or 'the audit failed'}"
@@ -182,15 +187,18 @@ def candidates_of(record: LoggedRequest, choice: Choice, judge: str) -> dict[str
         text = Candidate(choice.delivered or "", finish="content_filter")
         delivered = (text, Score(None, missing="stopped: the policy's own text went out"))
     elif choice.decision == "rewritten":
-        delivered = (Candidate(choice.delivered or ""), _score(choice.delivered_verdict, judge, None))
+        rewrite = Candidate(choice.delivered or "", original[0].reasoning)  # the same deliberation came before it
+        delivered = (rewrite, _score(choice, choice.delivered_verdict, judge))
     return {"state": stated_by(record, choice), "original": original, "delivered": delivered}
 
 
-def _score(verdict: Verdict | None, judge: str, missing: str | None) -> Score:
+def _score(choice: Choice, verdict: Verdict | None, judge: str) -> Score:
+    thought = choice.others.get(REASONING)
+    read = () if thought is None else (StageJudgement("reasoning", judge, 0, thought.judgement),)
     if verdict is None:
-        return Score(None, missing=missing or "the audit gave no verdict")
+        return Score(None, missing=choice.missing or "the audit gave no verdict", judgements=read)
     found = StageJudgement("action", judge, 0, verdict.judgement)
-    return Score(None, missing=verdict.judgement.missing, judgements=(found,))
+    return Score(None, missing=verdict.judgement.missing, judgements=(found, *read))
 
 
 def stated_by(record: LoggedRequest, choice: Choice) -> tuple[Candidate, Score]:
