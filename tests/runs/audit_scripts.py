@@ -96,3 +96,50 @@ def guard(request: Request, sample: int) -> str:
 def biased_guard(request: Request, sample: int) -> str:
     """Always finds the first one lacking."""
     return json.dumps({"reason": "the first, always", "loses": "A"})
+
+
+def mender_or_paraphraser(request: Request, sample: int) -> str:
+    """A mender where it is told what to mend."""
+    return mender(request, sample) if len(parts_of(request)) == 3 else paraphraser(request, sample)
+
+
+def destroyer_or_paraphraser(request: Request, sample: int) -> str:
+    """A destroyer where it is told what to mend."""
+    return destroyer(request, sample) if len(parts_of(request)) == 3 else paraphraser(request, sample)
+
+
+def reader(request: Request, sample: int) -> str:
+    """Evaluates: reads values rightly, prefers the text that acts for more of them, misses a task that is gone."""
+    prompt = request.messages[-1].content
+    if prompt.startswith("You compare the task content"):
+        return guard(request, sample)
+    if "<answer_a>" not in prompt:
+        return judge(request, sample)
+    first, second = (
+        len(set(re.findall(r"I act for ([a-z-]+)\.", prompt.split(f"<answer_{name}>")[2].split("</")[0])))
+        for name in "ab"
+    )
+    return "[[tie]]" if first == second else "[[A]]" if first > second else "[[B]]"
+
+
+def careless_guard(request: Request, sample: int) -> str:
+    """Never finds a loss."""
+    return json.dumps({"reason": "all is there", "loses": "neither"})
+
+
+def contrary_auditor(request: Request, sample: int) -> str:
+    """Reads a text that acts for nothing as upholding all, and any other as upholding its first value alone."""
+    verdicts = json.loads(judge(request, sample))
+    upheld = [value for value, verdict in verdicts.items() if verdict["verdict"] == "upholds"]
+    text = parts_of(request)[-1]
+    for value, verdict in verdicts.items():
+        if not upheld:
+            verdict.update(verdict="upholds", evidence=text)
+        elif len(upheld) < 3 and value == upheld[0]:
+            verdict.update(verdict="betrays")
+    return json.dumps(verdicts)
+
+
+def silencer(request: Request, sample: int) -> str:
+    """Leaves nothing but the task."""
+    return TASK

@@ -39,6 +39,7 @@ def study(
         typer.Option(help="Of audit: llm:MODEL that compares rewrites with drafts. [default: the first llm: judge]"),
     ] = None,
     allow_same_judge: Annotated[bool, typer.Option("--allow-same-judge", help="As in `akrasia run`.")] = False,
+    values: Annotated[str | None, typer.Option(help="As in `akrasia run`. [default: the study's]")] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: the study's]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N items of each suite.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight per endpoint.")] = None,
@@ -66,8 +67,8 @@ def study(
         asked = replace(asked, pairwise=pairwise)
     flags: dict[str, Any] = {
         "model": model, "suite": suite, "judge": judge, "auditor": auditor, "planner": planner, "rewriter": rewriter,
-        "guard": guard, "allow_same_judge": allow_same_judge or None, "samples": samples, "limit": limit,
-        "concurrency": concurrency, "max_cost": max_cost, "max_tokens_total": max_tokens_total,
+        "guard": guard, "allow_same_judge": allow_same_judge or None, "values": values, "samples": samples,
+        "limit": limit, "concurrency": concurrency, "max_cost": max_cost, "max_tokens_total": max_tokens_total,
         "prices": str(prices) if prices else None,
         "retry_missing": retry_missing or None,
     }  # fmt: skip
