@@ -87,7 +87,7 @@ def test_an_export_passes_the_lint_and_reads_back(tmp_path: Path) -> None:
     assert run("lint", str(path)) == "0 findings in 50 texts of 5 families\n"
     again = json.loads(run("show", str(path), "--json"))
     # The same items; but the suite's cap on tokens is no part of a row, and so no part of the file.
-    assert made["sampling"] == {"max_tokens": 256}
+    assert made["sampling"] == {"max_tokens": 192}
     assert again["items"] == made["items"]
     assert again["fingerprint"] != made["fingerprint"]
     assert "50 items" in run("export", "valdi?families=5", "-o", str(tmp_path / "valdi.parquet"))

@@ -16,7 +16,7 @@ from akrasia.core import Ask, Candidate, InputError, Item, Message, Request
 from akrasia.prompts.tasks import TASK_PROMPTS, task_prompt
 from akrasia.strategies.base import Live, committed, per_sample, reseeded, then_ask
 
-TASK_TOKENS = 256
+TASK_TOKENS = 192
 """Cap on the stated values and on the reasoning where the run caps nothing; else they have the cap of the action."""
 
 Task = Callable[[Item, Ask, int], Awaitable[Candidate]]

@@ -102,8 +102,8 @@ def all_families() -> tuple[tuple[Head, Family], ...]:
     return tuple(column[row] for row in range(longest) for column in columns if row < len(column))
 
 
-SPOKEN = Sampling(max_tokens=256)
-"""What a scenario needs: room for the 150 words that the tasks ask for, and an end for a model that finds none."""
+SPOKEN = Sampling(max_tokens=192)
+"""What a scenario needs: room for the 120 words that the tasks ask for, and an end for a model that finds none."""
 
 
 def scenario_item(head: Head, family: Family, variant: str, text: str, **more: Any) -> Item:
