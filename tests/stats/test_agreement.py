@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.stats import class_agreement, krippendorff, krippendorff_figure
+from akrasia.stats.agreement import without_interval
 
 NAN = np.nan
 
@@ -74,12 +75,29 @@ class TestKrippendorff:
         assert figure.value == figure.high == 1
         assert 0.7 < figure.low < 0.95
 
+    def test_a_handful_of_texts_has_no_interval(self):
+        """Nine texts of two units each that all agree and differ alike: every resample of them is the same table."""
+        alike = krippendorff_figure([[0, 1] * 9, [0, 0] * 9], rng(), clusters=np.repeat(np.arange(9), 2))
+        assert (alike.low, alike.high, alike.n) == (None, None, 9)
+        note = without_interval(alike, "stated")
+        assert note is not None
+        assert "α is of 9 independent texts or families and has no interval; it takes 10" in note.message
+        enough = krippendorff_figure([[0, 1] * 5, [0, 0, 1, 1, 0] * 2], rng())
+        assert enough.low < enough.value < enough.high
+        assert without_interval(enough, "stated") is None
+        assert without_interval(None, "stated") is None
+
     def test_one_cluster_has_no_interval(self):
         figure = krippendorff_figure([[0, 1, 1], [0, 1, 0]], rng(), clusters=["a"] * 3)
         assert figure.low is None
 
 
 class TestAgreement:
+    def test_few_rows_have_no_interval_of_alpha_and_one_of_f1(self):
+        found = class_agreement([[1], [1], [0], [0]], [[1], [0], [1], [0]], rng())
+        assert (found.alpha.low, found.alpha.high) == (None, None)
+        assert found.macro_f1.low < 0.5 < found.macro_f1.high
+
     def test_by_hand(self):
         # Class 0: tp 1, fp 1, fn 1: F1 = 2/4; precision 1/2, recall 1/2. Class 1: tp 2, fn 1: F1 = 4/5, 1, 2/3.
         labels = [[1, 1], [1, 0], [0, 1], [0, 0]]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from akrasia.core import Judgement, Undefined
 from akrasia.judges.label_rows import GoldTexts
 from akrasia.stats import Agreement, Bounds, Diagnostic, Figure, class_agreement, krippendorff_figure
+from akrasia.stats.agreement import without_interval
 
 FEW_LABELS = 10
 """Fewer true labels than this say little about a value."""
@@ -220,4 +221,5 @@ def _diagnostics(
     if few:
         message = f"fewer than {FEW_LABELS} texts uphold these values, so their figures say little: {', '.join(few)}"
         notes.append(Diagnostic("few-labels", message, "info"))
-    return notes
+    alone = without_interval(found.alpha, "judge with gold")
+    return notes if alone is None else [*notes, alone]

@@ -20,6 +20,7 @@ from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
+from akrasia.stats.agreement import without_interval
 from akrasia.stats.diagnostic import Diagnostic, ordered
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
                 splits[mode] = split_of(group, stated, reads, how)
             except Undefined as error:
                 notes.append(Diagnostic("no_split", f"{mode}: no split of the loss: {error}", "warning"))
+    agreement = agreement_of(group, {"state": stated, **acted}, how)
+    notes += [note for name, alpha in agreement.items() if (note := _few_texts(name, alpha)) is not None]
     return ValueEstimate(
         group=group,
         table=table,
@@ -132,7 +135,7 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
         noise=noises,
         contrasts=contrasts,
         rated=rated_of(run, group, table, how),
-        agreement=agreement_of(group, {"state": stated, **acted}, how),
+        agreement=agreement,
         bands=_bands(table, gap, evidence, how),
         unread=unread,
         diagnostics=tuple(ordered(notes)),
@@ -192,6 +195,10 @@ def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def _few_texts(name: str, alpha: Figure | None) -> Diagnostic | None:
+    return without_interval(alpha, "what is stated, between the judges" if name == "state" else f"{name}: judges")
 
 
 def _not_reached(gap: Modes, evidence: Evidence) -> list[Diagnostic]:

@@ -17,9 +17,14 @@ from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.stats.bootstrap import Resampler
+from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import FEW, check_level, interval_of_mean, wilson
+
+ALPHA_UNITS = 10
+"""With fewer independent units (texts, or clusters of them) α has no interval: resampling two texts that agree alike
+finds no spread at all, and Wilson's interval holds the chance agreement fixed, which so few do not settle."""
 
 _Draw = Callable[[FloatArray], FloatArray]
 """(R,) values → the (resamples,) means of them."""
@@ -173,6 +178,22 @@ def krippendorff_figure(
     return _alpha_figure(value, _alpha_sums(found), resampler, level)
 
 
+def without_interval(alpha: Figure | None, whose: str) -> Diagnostic | None:
+    """Why an α has no interval; None where it has one, or no value.
+
+    Args:
+        alpha: the figure.
+        whose: what it is of, for the message.
+    """
+    if alpha is None or alpha.low is not None:
+        return None
+    return Diagnostic(
+        "few_for_alpha",
+        f"{whose}: α is of {alpha.n} independent texts or families and has no interval; it takes {ALPHA_UNITS}",
+        "warning",
+    )
+
+
 def _binary(matrix: ArrayLike, name: str) -> FloatArray:
     found = np.asarray(matrix, dtype=np.float64)
     if not np.all(np.isnan(found) | (found == 0) | (found == 1)):
@@ -232,9 +253,11 @@ def _mean_figure(
     if resampler is None:
         return Figure(value, None, None, level, "one cluster", 1)
     units = resampler.grouping.units
-    if few:
-        low = float(np.mean([figure.value if figure.low is None else figure.low for figure in there]))
-        high = float(np.mean([figure.value if figure.high is None else figure.high for figure in there]))
+    if few or units < FEW:
+        ends = [(figure.low, figure.high) for figure in there if figure.low is not None and figure.high is not None]
+        if len(ends) < len(there):
+            return Figure(value, None, None, level, "too few units", units)
+        low, high = (float(np.mean(side)) for side in zip(*ends, strict=True))
         return Figure(value, low, high, level, "mean of the classes' intervals", units)
     return _percentiles(value, _mean_of_defined(statistics(resampler.means)), level, units)
 
@@ -276,10 +299,12 @@ def _alpha_of(means: FloatArray, units: int) -> FloatArray:
 
 
 def _alpha_figure(value: float, sums: FloatArray, resampler: Resampler | None, level: float) -> Figure:
-    """Where fewer than 10 units disagree, Wilson's interval of the disagreement, the chance of it held fixed."""
+    """None below `ALPHA_UNITS`; where fewer than 10 units disagree, Wilson's interval of the disagreement, the chance of it held fixed."""
     if resampler is None:
         return Figure(value, None, None, level, "one cluster", 1)
     units = resampler.grouping.units
+    if units < ALPHA_UNITS:
+        return Figure(value, None, None, level, "too few units", units)
     apart = sums[0] > 0
     if int(apart.sum()) >= FEW:
         drawn = _alpha_of(np.stack([resampler.means(row) for row in sums]), sums.shape[1])
