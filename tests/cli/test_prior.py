@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ def test_json_is_the_file_and_the_replay(run: Path, tmp_path: Path) -> None:
     assert shown["draws"]["value"] < 8
 
 
+def drawn(folder: Path, *, forget: bool = False) -> list[tuple[Any, ...]]:
+    """The candidates of the second cell, which the store then forgets."""
+    with sqlite3.connect(folder / "run.sqlite") as store:
+        rows = store.execute("SELECT item, sample, text FROM candidates WHERE cell = 1 ORDER BY 1, 2").fetchall()
+        if forget:
+            for table in ("candidates", "scores"):
+                store.execute(f"DELETE FROM {table} WHERE cell = 1")
+    store.close()
+    return rows
+
+
 def test_the_file_alone_is_enough_for_the_strategy(run: Path, tmp_path: Path) -> None:
     learn(run, tmp_path / "p.json", "--match", "best_of_n:8")
     arguments = ["run", "--model", SPREAD, "--suite", suite(tmp_path), "--samples", "2", "--out", tmp_path / "run"]
@@ -84,8 +96,12 @@ def test_the_file_alone_is_enough_for_the_strategy(run: Path, tmp_path: Path) ->
     assert direct["calls"] == 80
     # From 1 to 8 calls for each of 40 items and 2 samples; far fewer than best-of-8 takes.
     assert 80 < adaptive["calls"] < 8 * 80 * 0.6
+    texts = drawn(tmp_path / "run", forget=True)
+    assert len(texts) == 80
     again = akrasia(*arguments, "--strategy", "direct", "--strategy", f"adaptive:{tmp_path / 'p.json'}", "--json")
+    # What was lost is made again from the calls that were bought.
     assert json.loads(again.out)["cells"][1]["calls"] == adaptive["calls"]
+    assert drawn(tmp_path / "run") == texts
     (tmp_path / "p.json").unlink()  # a stored run is measured without it
     risk = json.loads(akrasia("risk", tmp_path / "run", "--json").out)["cells"]
     assert "oracle_verifier" in {found["code"] for found in risk[1]["diagnostics"]}

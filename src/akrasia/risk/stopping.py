@@ -95,13 +95,14 @@ def reservation_value(levels: ArrayLike, chances: ArrayLike, cost: float) -> flo
     if not cost > 0:
         raise InputError(f"cost is {cost:g}: a reservation value needs a cost above 0")
     values, mass = np.asarray(levels, dtype=np.float64), np.asarray(chances, dtype=np.float64)
-    # Between two levels the expected gain is a straight line in z: take the first level, from above, that gains enough.
-    for start in range(len(values) - 1, -1, -1):
-        above = mass[start:].sum()
-        z = float((mass[start:] @ values[start:] - cost) / above) if above > 0 else math.inf
-        if start == 0 or (above > 0 and z >= values[start - 1]):
-            return z
-    raise InputError("levels are empty: give at least one")
+    if not values.size:
+        raise InputError("levels are empty: give at least one")
+    # Of the levels above z, E[(V − z)⁺] is the mass times (their mean − z), and z lies above the level below them.
+    above, total = (np.cumsum(part[::-1])[::-1] for part in (mass, mass * values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(above > 0, (total - cost) / above, -np.inf)
+    fits = np.append(True, z[1:] >= values[:-1])
+    return float(z[np.flatnonzero(fits)[-1]])
 
 
 class StoppingRule:

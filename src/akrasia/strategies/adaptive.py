@@ -182,6 +182,11 @@ class Adaptive(Live):
         found.pool_on_scenarios = settings.get("inner", "fast")
         return found
 
+    @property
+    def verifier(self) -> Verifier:
+        """Whose values the prior was learnt from."""
+        return self._file.verifier
+
     def with_scorer(self, scorer: Scorer) -> Adaptive:
         """This strategy, steered by a verifier.
 
