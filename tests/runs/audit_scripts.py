@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from tests.runs.value_scripts import VALUES, said, stated, task_of
 from tests.runs.value_scripts import judge as judge
 
-from akrasia.core import CallRefused, Request
+from akrasia.core import CallRefused, Reply, Request, Usage
 
 TASK = "The bus leaves at six."
 _FENCE = re.compile(r"^=== [0-9a-f]{16} ===$", re.MULTILINE)
@@ -143,3 +144,20 @@ def contrary_auditor(request: Request, sample: int) -> str:
 def silencer(request: Request, sample: int) -> str:
     """Leaves nothing but the task."""
     return TASK
+
+
+TOKENS = Usage(prompt_tokens=300, completion_tokens=100)
+
+
+def metered(script: Callable[[Request, int], str]) -> Callable[[Request, int], Reply]:
+    """The same, and says what it took."""
+
+    def told(request: Request, sample: int) -> Reply:
+        return Reply(script(request, sample), usage=TOKENS)
+
+    return told
+
+
+metered_bus, metered_auditor, metered_reader = metered(bus), metered(auditor), metered(reader)
+metered_planner, metered_slow_planner = metered(planner), metered(slow_planner)
+metered_mender, metered_guard = metered(mender_or_paraphraser), metered(guard)

@@ -16,6 +16,7 @@ import akrasia
 from akrasia.core import InputError
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.execute import RunSummary
+from akrasia.runs.prices import Prices, Rates
 from akrasia.runs.reader import StoredTrail
 from akrasia.runs.store import AuditCount
 from akrasia.runs.value_estimates import estimate_values
@@ -285,3 +286,28 @@ def test_the_model_that_wrote_a_text_mends_it_unless_another_is_named(tmp_path: 
     )  # fmt: skip
     assert found.code == 0, found.err
     assert json.loads(found.out)["cells"][1]["audit"]["revised"] == 2
+
+
+METERED = {"model": HERE + "metered_bus", "auditor": f"llm:{HERE}metered_auditor", "planner": HERE + "metered_planner",
+           "rewriter": HERE + "metered_mender", "guard": HERE + "metered_guard",
+           "judge": f"llm:{HERE}metered_reader"}  # fmt: skip
+
+
+def test_each_role_is_paid_by_its_own_price(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    rows = [("*planner", 1.0), ("*bus", 10.0), ("*", 0.0)]
+    prices.write_text("".join(f'[[price]]\nmodel = "{name}"\ninput = {price}\noutput = 0\n' for name, price in rows))
+    done = go(tmp_path / "run", "audited", **METERED, prices=str(prices), max_cost=1.0)
+    spent = sum(cell.cost or 0.0 for cell in done.cells)
+    # Of each draw a statement and an action by the model, and a plan: 300 prompt tokens each.
+    assert spent == pytest.approx(ALL * 300 * (2 * 10 + 1) / 1e6)
+
+
+def test_a_mending_role_without_a_model_of_its_own_costs_what_the_cell_does(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price]]\nmodel = "*all_roles"\ninput = 10\noutput = 0\n[[price]]\nmodel = "*"\ninput = 0\noutput = 0\n'
+    )
+    rates = Rates(Prices.read(prices), {0: "scripted:one:all_roles"}, {"judge": "other", "guard": "other"})
+    found = [rates.of(0, role) for role in ("model", "planner", "rewriter", "guard", "judge")]
+    assert [price.input for price in found if price is not None] == [10, 10, 10, 0, 0]

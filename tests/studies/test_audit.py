@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.cli.test_run import akrasia as command
 
 from akrasia.core import InputError
@@ -123,6 +124,25 @@ async def test_harm_is_the_share_that_fell_under_the_judge_that_evaluates(tmp_pa
     assert value(spoilt.harm) == 1
     assert value(spoilt.f1_gain) == pytest.approx(-0.5)
     assert row(found, "further from", action(1)).verdict == "supported"
+
+
+async def test_macro_f1_and_the_gain_per_1000_tokens(tmp_path: Path) -> None:
+    shipped = load_study("audit")
+    strategies = ["slow", action(1)]
+    claims = [claim for claim in shipped.claim if claim.test == "harms"]
+    study = replace(shipped, claim=claims, run={**shipped.run, "suite": ["valdi"], "strategy": strategies})
+    roles = {"auditor": f"llm:{HERE}metered_auditor", "planner": HERE + "metered_slow_planner",
+             "rewriter": HERE + "metered_mender", "guard": HERE + "metered_guard"}  # fmt: skip
+    found = await carry_out(study, configure(study, keys(limit=80, samples=1, **roles)), tmp_path)
+    mended = arm(found, action(1))
+    # The auditor on draft and rewrite, a plan, a rewrite and the guard twice, at 400 tokens a call.
+    assert mended.tokens == 6 * 400
+    assert value(mended.gain_per_1000_tokens) == pytest.approx(0.3 / 2.4)
+    assert value(mended.macro_f1_gain) == pytest.approx(value(mended.macro_f1) - value(mended.macro_f1_before))
+    assert value(mended.macro_f1_gain) > 0.2
+    assert mended.macro_f1_gain is not None
+    assert mended.macro_f1_gain.low is not None
+    assert mended.macro_f1_gain.low > 0
 
 
 async def test_unreadable_planners_and_auditors_are_counted_and_said(tmp_path: Path) -> None:

@@ -238,7 +238,10 @@ class AuditedItems(Live):
         if read.missing is not None:
             return f"the stated values could not be read: {read.missing}"
         target = stated_target(read)
-        return target if target.weights else "the auditor reads no value in what the model states"
+        if target.weights:
+            return target
+        unread = f" ({len(read.unread)} of {len(self._auditing.taxonomy.ids)} could not be read)" if read.unread else ""
+        return f"the auditor reads no value in what the model states{unread}"
 
     async def _audit(self, item: Item, held: Target | str, ask: Ask, stage: AuditStage, reply: Reply) -> Trail:
         if reply.finish == "content_filter":
