@@ -17,7 +17,7 @@ PLAN_TOKENS = 1024
 """Cap on a plan, thoughts included."""
 
 AGAIN_TEMPERATURE = 0.7
-"""Of revisions after the first: at 0 the same question would get the same answer."""
+"""Of plans after the first: at 0 the same question would get the same answer."""
 
 _SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -45,7 +45,7 @@ def plan_request(
     fields = {"values": described(taxonomy, in_question(verdict)), "findings": _findings(verdict, target)}
     return Request(
         fenced_messages(PLAN, case, material, fields),
-        temperature=temperature_of(number),
+        temperature=0.0 if number == 1 else AGAIN_TEMPERATURE,
         max_tokens=tokens or PLAN_TOKENS,
         seed=seed_of(case, number),
         schema=_SCHEMA,
@@ -77,11 +77,6 @@ def described(taxonomy: Taxonomy, values: Sequence[str]) -> str:
                     ("acts against it", value.betrays)) if ones]  # fmt: skip
         lines.append(f"- {value.id}: {value.definition}" + (f" ({' / '.join(examples)})" if examples else ""))
     return "\n".join(lines)
-
-
-def temperature_of(number: int) -> float:
-    """Of the calls of a revision: see `AGAIN_TEMPERATURE`."""
-    return 0.0 if number == 1 else AGAIN_TEMPERATURE
 
 
 def _findings(verdict: Verdict, target: Target) -> str:

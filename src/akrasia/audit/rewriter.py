@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from akrasia.audit.fenced import Case, fenced_messages, restored, seed_of
-from akrasia.audit.planner import described, temperature_of
+from akrasia.audit.planner import described
 from akrasia.audit.records import Plan, Target
 from akrasia.audit.reply_text import RoleFailed, whole_text
 from akrasia.core import Reply, Request
@@ -11,6 +11,9 @@ from akrasia.judges.llm_prompt import FENCE
 from akrasia.values import Taxonomy
 
 REWRITE, PARAPHRASE = "audit-rewrite.v1", "audit-paraphrase.v1"
+
+REWRITE_TEMPERATURE = 0.7
+"""Of every rewrite: at 0 small models repeat a sentence until they are cut off."""
 
 SPARE_TOKENS = 1024
 """Room for thoughts, and for a rewrite that is longer than its text."""
@@ -66,7 +69,7 @@ def _request(
 ) -> Request:
     return Request(
         fenced_messages(name, case, material, fields),
-        temperature=temperature_of(number),
+        temperature=REWRITE_TEMPERATURE,
         max_tokens=tokens or SPARE_TOKENS + len(case.text),
         seed=seed_of(case, number),
     )
