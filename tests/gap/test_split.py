@@ -13,6 +13,7 @@ from akrasia.gap.donors import Pool, donor_gain
 from akrasia.gap.drawn import Drawn
 from akrasia.gap.overlap import scenario_f1
 from akrasia.gap.split import split
+from akrasia.risk import estimate
 
 VALUES = 19
 
@@ -272,3 +273,18 @@ def test_coverage_of_the_corrected_figure_long(how: str, families: int):
     share = coverage(how, truth, families, 500)
     print(f"corrected split, {how}, {families} families: {share:.3f}")
     assert 0.91 <= share <= 0.99
+
+
+@pytest.mark.parametrize("how", ["saint", "coin", "half-hearted"])
+def test_its_utilities_have_the_intervals_that_risk_gives_them(how):
+    """Eight families of five in one domain: nothing is left out, and many scenarios stand behind few families."""
+    rng = np.random.default_rng(4)
+    stated = (rng.random((40, VALUES)) < 0.3).astype(float)
+    families = np.repeat(np.arange(8), 5)
+    actions = acting(rng, how, stated, 3)
+    found = split(Drawn(stated, actions), clusters=families)
+    assert found.scenarios == 40
+    theirs = estimate(scenario_f1(stated, actions), clusters=families)
+    pairs = [(found.deployed, theirs.deployed), (found.reachable, theirs.reachable), (found.not_taken, theirs.risk)]
+    for mine, other in pairs:
+        assert (mine.value, mine.low, mine.high) == pytest.approx((other.value, other.low, other.high))

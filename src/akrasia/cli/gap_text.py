@@ -152,6 +152,8 @@ def show_parts(found: ValueEstimate) -> None:
         if split.cross_fitted:
             rows.append(["recoverable by judges who value each other's choice", interval(split.recoverable)])
         print(table([f"split of the loss, {mode}", "F1 with the stated set"], rows))
+        for diagnostic in split.diagnostics:
+            print(f"  {diagnostic.severity}: {diagnostic.message}")
     _noise(found)
     if found.agreement:
         print()

@@ -22,8 +22,8 @@ from akrasia.gap.drawn import Drawn, check_pair, choice_size, read_drawn, utilit
 from akrasia.gap.linear import Linear, ratio
 from akrasia.stats.diagnostic import Diagnostic, few_clusters, ordered
 from akrasia.stats.figure import Figure
-from akrasia.stats.grouping import BoolArray, FloatArray, IntArray
-from akrasia.stats.intervals import check_level
+from akrasia.stats.grouping import BoolArray, FloatArray, Grouping, IntArray, group
+from akrasia.stats.intervals import Spread, bounded_interval, check_level, interval_of_mean, near_boundary
 from akrasia.stats.order import best_of
 from akrasia.stats.waterfall import Stage, waterfall
 
@@ -178,6 +178,15 @@ class _Parts(Struct, frozen=True):
             raise Undefined("a mean over no scenario has no value: give at least one")
         return found
 
+    def figure(self, values: list[FloatArray], level: float) -> Figure:
+        """`mean` with the interval that `akrasia.risk` gives the same utilities."""
+        rows = np.clip(np.mean(values, axis=0), 0.0, 1.0)
+        return interval_of_mean(rows, self.grouping, level=level)
+
+    @property
+    def grouping(self) -> Grouping:
+        return group(len(self.frame.codes), self.frame.codes)
+
     def deployed(self) -> list[FloatArray]:
         return self.given or [np.nanmean(u, axis=1) for u in self.utilities]
 
@@ -223,25 +232,28 @@ def _chance(parts: _Parts, pools: list[Pool], donors: int, seed: int) -> DonorGa
 
 def _assemble(parts: _Parts, chance: DonorGain | None, left_out: dict[str, int], level: float) -> Split:
     done, best = parts.deployed(), parts.reachable()
-    deployed, reachable = parts.mean(done).figure(level), parts.mean(best).figure(level)
+    deployed, reachable = parts.figure(done, level), parts.figure(best, level)
     two = len(parts.utilities) == 2
-    recoverable = parts.mean(parts.crossed()).figure(level) if two else reachable
-    taken = parts.mean([b - d for b, d in zip(best, done, strict=True)])
+    recoverable = parts.figure(parts.crossed(), level) if two else reachable
+    gained = [b - d for b, d in zip(best, done, strict=True)]
     by_chance, corrected = None, None
     if chance is not None:
         donated = _linear(parts, chance)
-        gap = np.mean([b - d for b, d in zip(best, done, strict=True)], axis=0) - chance.own
+        gap = np.mean(gained, axis=0) - chance.own
         moved = len(np.unique(parts.frame.codes[np.abs(gap) > 1e-12]))
-        by_chance, corrected = donated.figure(level), taken.minus(donated, moved, level)
+        by_chance, corrected = (
+            _of_donors(parts, chance, donated, level),
+            parts.mean(gained).minus(donated, moved, level),
+        )
     return Split(
         deployed=deployed,
         recoverable=recoverable,
         reachable=reachable,
-        loss=parts.mean([1 - d for d in done]).figure(level),
-        not_taken=taken.figure(level),
+        loss=parts.figure([1 - d for d in done], level),
+        not_taken=parts.figure(gained, level),
         by_chance=by_chance,
         corrected=corrected,
-        unreachable=parts.mean([1 - b for b in best]).figure(level),
+        unreachable=parts.figure([1 - b for b in best], level),
         waterfall=waterfall(deployed, reachable, recoverable=recoverable, cross_fitted=two),
         k=parts.k,
         scenarios=len(done[0]),
@@ -249,6 +261,14 @@ def _assemble(parts: _Parts, chance: DonorGain | None, left_out: dict[str, int],
         diagnostics=_diagnostics(parts, chance is not None, left_out, two),
         **left_out,
     )
+
+
+def _of_donors(parts: _Parts, chance: DonorGain, donated: Linear, level: float) -> Figure:
+    """The mean donor gain, its variance carrying the donors, and its ends treated as those of the other figures."""
+    if donated.units < 2:
+        return donated.figure(level)
+    near, few = near_boundary(chance.own, parts.grouping, donated.value)
+    return bounded_interval(donated.value, Spread(donated.variance, donated.units - 1, donated.units, near, few), level)
 
 
 def _linear(parts: _Parts, chance: DonorGain) -> Linear:

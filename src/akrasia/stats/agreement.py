@@ -299,7 +299,10 @@ def _alpha_of(means: FloatArray, units: int) -> FloatArray:
 
 
 def _alpha_figure(value: float, sums: FloatArray, resampler: Resampler | None, level: float) -> Figure:
-    """None below `ALPHA_UNITS`; where fewer than 10 units disagree, Wilson's interval of the disagreement, the chance of it held fixed."""
+    """The interval: none below `ALPHA_UNITS`, a bootstrap where 10 units disagree or more.
+
+    Between them it is Wilson's interval of the disagreement, with the disagreement of chance held fixed.
+    """
     if resampler is None:
         return Figure(value, None, None, level, "one cluster", 1)
     units = resampler.grouping.units
