@@ -10,6 +10,7 @@ __all__ = ["MODES"]
 
 MODES: dict[str, str] = {
     "annotate": "akrasia.gateway.annotate:Annotate",
+    "enforce": "akrasia.gateway.enforce:Enforce",
     "observe": "akrasia.gateway.observe:Observe",
     "pass": "akrasia.gateway.passing:Pass",
 }

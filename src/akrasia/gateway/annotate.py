@@ -10,21 +10,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 from aiohttp import web
 from msgspec import Raw
 
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of
+from akrasia.gateway.deliberate import total_headers
 from akrasia.gateway.exchange import Clock, Exchange
+from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
-from akrasia.gateway.observe import Observer, Seen, Tapped, is_stream, passed
+from akrasia.gateway.observe import Observer, Seen, Tapped, deliberated, is_stream, passed
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import EventSplitter
 from akrasia.gateway.wire import Body, WireError, upstream_failed
 
 if TYPE_CHECKING:
+    from akrasia.gateway.connections import Answer
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
 
@@ -70,6 +72,10 @@ class Annotate:
                 self._observer.submit(exchange, seen)
 
     async def _through(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
+        if exchange.strategy != "direct":
+            completion, totals = await deliberated(exchange, seen)
+            told = {**await telling.told(), **totals}
+            return await give(exchange, completion, {**audit_headers(exchange), **total_headers(totals)}, told=told)
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
@@ -131,7 +137,7 @@ class Telling:
 class Annotated(Tapped):
     """Relays a stream, and puts the verdict before its end."""
 
-    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock, telling: Telling) -> None:
+    def __init__(self, exchange: Exchange, response: Answer, clock: Clock, telling: Telling) -> None:
         super().__init__(exchange, response, clock, telling.seen)
         self._telling = telling
 

@@ -29,6 +29,7 @@ from akrasia.core import (
 )
 from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of, unknown_calls
 from akrasia.gateway.asking import TimedAsk, TokenBudget, UpstreamModel
+from akrasia.gateway.deliberate import Deliberation, build_deliberation
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
 from akrasia.gateway.redact import Redactor
@@ -66,6 +67,7 @@ class Desk(Struct, frozen=True):
         doors: the ways to the models that answer, by role; a role that is not here is played by the request's own
             model.
         redactor: blots out what the log may not keep; None: nothing.
+        strategies: the strategies that clients may name, by their text.
     """
 
     policy: Policy
@@ -74,6 +76,7 @@ class Desk(Struct, frozen=True):
     target: Target
     doors: Mapping[str, Ask]
     redactor: Redactor | None
+    strategies: dict[str, Deliberation] = {}
 
     @property
     def judge_fingerprint(self) -> Fingerprint:
@@ -155,7 +158,9 @@ class Audits:
             await judge.read(_WARM_UP, policy.constitution, None)  # what is heavy loads now, not with a client's reply
         self._judges[policy.judge] = judge
         redactor = await asyncio.to_thread(Redactor, policy.redact) if policy.redact else None
-        return Desk(policy, policy.constitution, judge, constitution_target(policy.constitution), doors, redactor)
+        desk = Desk(policy, policy.constitution, judge, constitution_target(policy.constitution), doors, redactor)
+        desk.strategies.update({text: build_deliberation(text, desk) for text in policy.strategies})
+        return desk
 
     async def _door(self, name: str) -> Ask:
         if name not in self._doors:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
-from multidict import CIMultiDict
 
 from akrasia.audit import Spent, Target
 from akrasia.core import AkrasiaError
@@ -103,9 +102,9 @@ def comment(told: Body) -> bytes:
     return b": akrasia " + msgspec.json.encode(told) + b"\n\n"
 
 
-def audit_headers(exchange: Exchange) -> CIMultiDict[str]:
+def audit_headers(exchange: Exchange) -> dict[str, str]:
     """The headers that name the audit."""
-    return CIMultiDict({"x-akrasia-audit-id": exchange.id})
+    return {"x-akrasia-audit-id": exchange.id}
 
 
 def error_line(error: WireError | AkrasiaError) -> str:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 from aiohttp import web
 from msgspec import Struct
@@ -17,7 +16,9 @@ from msgspec import Struct
 from akrasia.audit import Trail
 from akrasia.core import InputError, StoreFailed
 from akrasia.gateway.audits import Desk, ExchangeAudit, audits_of, gathered
+from akrasia.gateway.deliberate import deliberate, total_headers
 from akrasia.gateway.exchange import Clock, Exchange
+from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
 from akrasia.gateway.log import Decision
 from akrasia.gateway.passing import Relay
@@ -27,6 +28,7 @@ from akrasia.gateway.stream import assemble, read_chunks
 from akrasia.gateway.wire import Body, WireError, read_completion
 
 if TYPE_CHECKING:
+    from akrasia.gateway.connections import Answer
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
 
@@ -94,7 +96,7 @@ class Seen(Struct):
 class Tapped(Relay):
     """Relays a stream, and keeps what passes."""
 
-    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock, seen: Seen) -> None:
+    def __init__(self, exchange: Exchange, response: Answer, clock: Clock, seen: Seen) -> None:
         super().__init__(exchange, response, clock)
         self.seen = seen
         seen.streamed = True
@@ -297,6 +299,9 @@ class Observe:
             self._observer.submit(exchange, seen)
 
     async def _through(self, exchange: Exchange, seen: Seen) -> web.StreamResponse:
+        if exchange.strategy != "direct":
+            completion, totals = await deliberated(exchange, seen)
+            return await give(exchange, completion, total_headers(totals))
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
@@ -312,7 +317,21 @@ class Observe:
         return await send_whole(exchange.request, body, upstream.returned(response), self._gateway.limits.write_s)
 
 
-def is_stream(response: aiohttp.ClientResponse) -> bool:
+async def deliberated(exchange: Exchange, seen: Seen) -> tuple[Body, Body]:
+    """The answer by a strategy that is not `direct`, as far as it is seen, and what it took.
+
+    Raises:
+        WireError: there is none.
+    """
+    audits = audits_of(exchange.gateway)
+    audit = ExchangeAudit(audits, audits.desk(exchange.policy), exchange)
+    deployed = await deliberate(exchange, audit)
+    seen.trails, seen.originals = deployed.trails, deployed.originals
+    seen.latency_s = since(exchange)
+    seen.add(msgspec.json.encode(deployed.completion))
+    return deployed.completion, deployed.totals(exchange, audit)
+
+
+def is_stream(response: Answer) -> bool:
     """Whether an upstream answers with events."""
-    kind: Any = response.headers.get("Content-Type", "")
-    return bool(kind.startswith("text/event-stream"))
+    return response.headers.get("Content-Type", "").startswith("text/event-stream")

@@ -139,7 +139,7 @@ def logged_choice(
         original,
         decision,
         finish,
-        verdict=audit.verdict,
+        verdict=audit.verdict if trail is None else trail.verdict,
         missing=audit.missing,
         revisions=() if trail is None else trail.revisions,
         delivered=delivered,

@@ -1,0 +1,76 @@
+"""Answers that are made here: a whole completion, or a stream made from one, and what is told with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+
+from akrasia.gateway.keeping import comment
+from akrasia.gateway.sending import JSON, begin, send, send_whole
+from akrasia.gateway.stream import DONE, emit, encode_event, error_event
+from akrasia.gateway.wire import Body, WireError
+
+if TYPE_CHECKING:
+    from akrasia.gateway.exchange import Exchange
+
+_EVENTS = "text/event-stream; charset=utf-8"
+
+
+async def begin_events(exchange: Exchange, headers: Mapping[str, str]) -> web.StreamResponse:
+    """The head of a stream that is made here.
+
+    Raises:
+        ClientGone: it cannot be sent.
+    """
+    given: CIMultiDict[str] = CIMultiDict(headers)
+    given.update({"Content-Type": _EVENTS, "Cache-Control": "no-cache"})
+    return await begin(exchange.request, given, exchange.gateway.limits.write_s)
+
+
+async def give(
+    exchange: Exchange,
+    completion: Body,
+    headers: Mapping[str, str],
+    *,
+    told: Body | None = None,
+    out: web.StreamResponse | None = None,
+) -> web.StreamResponse:
+    """Answer with a completion, in the form that the client asked for.
+
+    Args:
+        exchange: the request.
+        completion: whole.
+        headers: those that are ours; they stay behind where the stream has begun.
+        told: what the client is told of the audit; None: nothing.
+        out: the stream, where it has begun.
+
+    Raises:
+        ClientGone: it was not accepted.
+    """
+    write_s = exchange.gateway.limits.write_s
+    if not exchange.head.stream:
+        whole = completion if told is None else {**completion, "akrasia": told}
+        given: CIMultiDict[str] = CIMultiDict({**headers, "Content-Type": JSON})
+        return await send_whole(exchange.request, msgspec.json.encode(whole), given, write_s)
+    out = out or await begin_events(exchange, headers)
+    chunks = map(encode_event, emit(completion, usage=wants_usage(exchange)))
+    await send(out, b"".join((*chunks, b"" if told is None else comment(told), DONE)), write_s, last=True)
+    return out
+
+
+async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:
+    """End a stream that has begun with an error."""
+    exchange.failure = error.reason
+    out.force_close()
+    await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
+    return out
+
+
+def wants_usage(exchange: Exchange) -> bool:
+    """Whether the client asked for the usage in its stream."""
+    options = exchange.parsed().get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
