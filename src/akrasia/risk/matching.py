@@ -22,7 +22,7 @@ _COSTS = (1e-6, 1.0)
 _HALVINGS = 16
 """Of the ratio between them, so that the cost is found to a thousandth of itself."""
 
-_ITEMS = 4000
+_ITEMS = 2000
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ from akrasia.stats.mixing import fit_mixture, mixture_data, probability_grid
 MOST_LEVELS = 28
 """Levels of graded values. Fewer would allow an exact solution, and cost more than it gains (`docs/adaptive.md`)."""
 
-MOST_TYPES = 10
+MOST_TYPES = 16
 """Item types that are tried with graded values."""
 
 _CUTS = (*(twentieth / 20 for twentieth in range(1, 19)), 0.92, 0.94, 0.955, 0.97, 0.98, 0.985, 0.99, 0.995)
