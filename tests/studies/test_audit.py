@@ -151,6 +151,13 @@ async def test_unreadable_planners_and_auditors_are_counted_and_said(tmp_path: P
     found = await done(tmp_path / "b", limit=FEW, auditor="llm:scripted:tests.runs.value_scripts:silent_judge")
     assert arm(found, action(1)).unmeasured == FEW * K
     assert arm(found, action(1)).outcomes == {}
+    # What stood unaudited is committed to, and gains nothing; it is not counted as left alone.
+    assert value(arm(found, action(1)).f1_gain) == 0
+    assert arm(found, action(1)).rewritten is arm(found, action(1)).harm is None
+    assert (
+        f"{FEW * K} of {FEW * K} draws of {action(1)} could not be audited"
+        in row(found, "closer to what", action(1)).note
+    )
     write_study(tmp_path / "b")
     with (tmp_path / "b" / "arms.csv").open() as table:
         rows = list(csv.DictReader(table))

@@ -81,7 +81,7 @@ def _tested(
     clusters = [] if arrays is None else families(arrays.group)
     figure = None if draws is None else share(draws, clusters, cells.level)
     if draws is None or figure is None:
-        return replace(draft, notes=(*notes, "nothing to measure: no draw has a trail and a measurement"))
+        return replace(draft, notes=(*notes, "nothing to measure: no draw was audited and measured"))
     means = per_scenario(draws)
     level = np.full_like(means, claim.threshold)
     try:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from akrasia.audit import Revision
+    from akrasia.core.cell import Cell
     from akrasia.runs.reader import StoredTrail
     from akrasia.runs.value_labels import Arms
 
@@ -45,7 +46,7 @@ class ArmArrays(Struct, frozen=True):
         group: the cells that belong together.
         before, after: (S, K) F1 with the stated values, of the draft and of what stands; NaN where missing.
         away_before, away: (S, K) mean distance from the stated grades.
-        rewritten: (S, K) whether a rewrite stands; NaN without a trail.
+        rewritten: (S, K) whether a rewrite stands; NaN where nothing was audited.
         tried: (S, K) revisions tried. tokens: (S, K) what the audit took; NaN where not known.
         trails: as stored.
     """
@@ -95,7 +96,8 @@ def arm_arrays(cells: Cells, place: Place, strategy: str) -> ArmArrays | None:
     rewritten, tried, tokens = (np.full(shape, np.nan) for _ in range(3))
     for one in kept:
         at = (row_of[one.position], one.sample)
-        rewritten[at] = any(trail.accepted is not None for trail in one.trails)
+        if not unmeasured(one):
+            rewritten[at] = any(trail.accepted is not None for trail in one.trails)
         tried[at] = sum(len(trail.revisions) for trail in one.trails)
         tokens[at] = _tokens(one)
     return ArmArrays(
@@ -148,7 +150,7 @@ def arm_found(cells: Cells, place: Place, strategy: str) -> ArmFound | None:
         candidates=len(arrays.trails),
         revisions=len(revisions),
         accepted=sum(one.accepted for one in revisions),
-        unmeasured=sum(any(trail.missing for trail in stored.trails) for stored in arrays.trails),
+        unmeasured=sum(map(unmeasured, arrays.trails)),
         outcomes=dict(Counter(map(outcome_of, revisions)).most_common()),
         macro_f1_before=macro[0],
         macro_f1=macro[1],
@@ -178,6 +180,17 @@ def arm_found(cells: Cells, place: Place, strategy: str) -> ArmFound | None:
     )
 
 
+def unmeasured(stored: StoredTrail) -> bool:
+    """Whether the auditor could measure none of a draw's texts, so that it stood unaudited."""
+    return all(trail.missing is not None for trail in stored.trails)
+
+
+def unaudited_note(cells: Cells, cell: Cell) -> tuple[str, ...]:
+    """What a reader must know of a cell that audits: how many of its draws stood unaudited; empty where none did."""
+    found = [unmeasured(stored) for stored in cells.run.trails(cell)]
+    return (f"{sum(found)} of {len(found)} draws of {cell.strategy} could not be audited",) if any(found) else ()
+
+
 def outcome_of(revision: Revision) -> str:
     """What became of a revision, in two or three words."""
     if revision.accepted:
@@ -191,8 +204,11 @@ def outcome_of(revision: Revision) -> str:
 
 
 def harmed(arrays: ArmArrays) -> Floats:
-    """(S, K) whether the action is further from the stated values than its draft; NaN where either is missing."""
-    known = ~(np.isnan(arrays.before) | np.isnan(arrays.after))
+    """(S, K) whether the action is further from the stated values than its draft.
+
+    NaN where either is missing, and where nothing was audited: that could do no harm.
+    """
+    known = ~(np.isnan(arrays.before) | np.isnan(arrays.after) | np.isnan(arrays.rewritten))
     return np.where(known, arrays.after < arrays.before - _SAME, np.nan)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from akrasia.core import Undefined
 from akrasia.risk.lengths import length_sweep
 from akrasia.stats import Figure, PairedDifference, paired_difference, sign_flip
+from akrasia.studies.audit_arms import unaudited_note
 from akrasia.studies.cells import Cells, Paired, Place, column, depth, label, short_model
 from akrasia.studies.definition import Claim
 from akrasia.studies.findings import Unit
@@ -86,6 +87,7 @@ def change(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
             )  # fmt: skip
             continue
         notes = (*_still(paired), *_nothing_right(first), *_nothing_right(second))
+        notes += (*unaudited_note(cells, first.cell), *unaudited_note(cells, second.cell))
         yield Draft(
             claim=claim.text, where=where, metric=claim.metric, evidence=_paired_evidence(claim, paired, found),
             test=test_name(found), items=found.items, k=_k(claim, paired.k), notes=notes,

@@ -130,7 +130,8 @@ class ArmFound(Struct, frozen=True, kw_only=True):
         strategy, inner: the audited strategy and the one inside it, whose drafts these are.
         items, candidates: scenarios, and draws with a trail.
         revisions, accepted: attempts to mend a text, and those that took its place.
-        unmeasured: draws of which a text could not be measured by the auditor, so that it stood unaudited.
+        unmeasured: draws of which the auditor could measure no text, so that they stood unaudited. They count for the
+            gains, since the strategy commits to them, and not for `rewritten` and `harm`.
         outcomes: what became of the revisions, by kind.
         macro_f1_before, macro_f1, macro_f1_gain: of the action with the stated values: drafts, what stands, and the
             paired difference.
