@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from akrasia.gateway.connections import Answer
 from akrasia.gateway.exchange import Clock, Exchange, too_late
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
@@ -64,7 +65,7 @@ class Relay:
         clock: runs already; with the first event the upstream's stage is over, and the request's own time counts.
     """
 
-    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, clock: Clock) -> None:
+    def __init__(self, exchange: Exchange, response: Answer, clock: Clock) -> None:
         self._exchange = exchange
         self._upstream = exchange.gateway.upstream
         self._response = response

@@ -21,6 +21,7 @@ from akrasia.gateway.door import Door, read_body
 from akrasia.gateway.exchange import Exchange, Mode
 from akrasia.gateway.metrics import Metrics
 from akrasia.gateway.policy import Limits, Policies, split_strategy
+from akrasia.gateway.routes import find_route
 from akrasia.gateway.sending import ClientGone, cut, error_response
 from akrasia.gateway.upstream import Upstream
 from akrasia.gateway.wire import (
@@ -202,8 +203,6 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request; every error leaves as an error object."""
-        from akrasia.gateway.routes import find_route
-
         try:
             route = find_route(request)
             self.door.check(request, free=route.free)

@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from akrasia.core import InputError
+from akrasia.gateway.connections import Answer, Connections, Unreachable
 from akrasia.gateway.policy import Limits
 from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
 from akrasia.models.chat_faults import SHORTEST_SECRET, looks_like_html
@@ -65,7 +66,9 @@ class Upstream:
         self._secret = key.encode() if key and len(key) >= SHORTEST_SECRET else b""
         self._base = base
         self._chat = self._at("chat/completions")
+        self._limits = limits
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s, sock_read=limits.stall_s)
+        self._connections: Connections | None = None
         self._session: aiohttp.ClientSession | None = None
         self._names: dict[str, bool] = {}
         self._returned: dict[str, bool] = {}
@@ -79,26 +82,31 @@ class Upstream:
         """Prepare the connections; nothing is sent yet."""
         headers = {
             "Content-Type": "application/json",
+            "Accept": "*/*",
             "Accept-Encoding": "identity",  # what is passed on as it comes must be readable here
-            "User-Agent": "akrasia",
         }
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
+        proxy = proxy_for(self._base)
+        if proxy is None:
+            self._connections = Connections(self._chat, headers, self._limits.connect_s, self._limits.stall_s)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
-            proxy=proxy_for(self._base),
+            proxy=proxy,
             timeout=self._timeout,
         )
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._connections is not None:
+            await self._connections.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a chat request; the answer's body is still to be read.
 
         Args:
@@ -108,17 +116,25 @@ class Upstream:
         Raises:
             WireError: the upstream cannot be reached, or refuses; its error object is passed on.
         """
-        data = body if len(body) <= _LARGE else io.BytesIO(body)
         try:
-            response = await self._opened().post(self._chat, data=data, headers=headers, allow_redirects=False)
+            response = await self._posted(body, headers)
             if response.status == 200:
                 return response
-            refusal = await response.read()
+            try:
+                refusal = await response.read()
+            finally:
+                response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise transport_error(error) from None
         raise self._refused(response, refusal)
 
-    async def whole(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _posted(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        if self._connections is not None:
+            return await self._connections.post(body, headers)
+        data = body if len(body) <= _LARGE else io.BytesIO(body)
+        return await self._opened().post(self._chat, data=data, headers=headers, allow_redirects=False)
+
+    async def whole(self, response: Answer) -> bytes:
         """The rest of an answer.
 
         Raises:
@@ -137,11 +153,14 @@ class Upstream:
             WireError: it failed in any way.
         """
         response = await self.post(body, headers)
-        completion = await self.whole(response)
+        try:
+            completion = await self.whole(response)
+        finally:
+            response.release()
         self.check(response, completion)
         return completion
 
-    def check(self, response: aiohttp.ClientResponse, body: bytes) -> tuple[int | None, int | None]:
+    def check(self, response: Answer, body: bytes) -> tuple[int | None, int | None]:
         """Make sure that a body is a completion that clients can read; the tokens that it says it took.
 
         Raises:
@@ -186,6 +205,8 @@ class Upstream:
             own_key: whether clients show a key of the gateway's: it stays here.
         """
         sent: CIMultiDict[str] = CIMultiDict()
+        if "User-Agent" not in request.headers:
+            sent["User-Agent"] = "akrasia"
         for name, value in request.headers.items():
             wanted = self._names.get(name)
             if wanted is None:
@@ -196,7 +217,7 @@ class Upstream:
             sent["Authorization"] = request.headers["Authorization"]
         return sent
 
-    def returned(self, response: aiohttp.ClientResponse) -> CIMultiDict[str]:
+    def returned(self, response: Answer) -> CIMultiDict[str]:
         """The upstream's headers that the client gets."""
         sent: CIMultiDict[str] = CIMultiDict()
         for name, value in response.headers.items():
@@ -207,7 +228,7 @@ class Upstream:
                 sent[name] = value
         return sent
 
-    def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> WireError:
+    def _refused(self, response: Answer, body: bytes) -> WireError:
         if response.status < 400:
             what = f"the upstream answered HTTP {response.status} in place of a completion: does its URL include /v1?"
             return upstream_failed(502, what, "upstream_invalid")
@@ -235,7 +256,7 @@ def _kept(known: dict[str, bool], name: str, wanted: bool) -> bool:
 
 def transport_error(error: Exception) -> WireError:
     """What a client is told of a connection that failed. The upstream's address stays here."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | Unreachable):
         return upstream_failed(502, "the upstream cannot be reached", "upstream_unreachable")
     if isinstance(error, TimeoutError):
         return upstream_failed(504, "the upstream stayed silent for too long", "upstream_timeout")
