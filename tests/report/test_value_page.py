@@ -61,6 +61,9 @@ def test_the_content_holds_what_was_measured(half_hearted: Path, content: Report
         parts = [arm.split.corrected, arm.split.by_chance, arm.split.unreachable]
         assert arm.split.loss.value == pytest.approx(sum(part.value for part in parts if part is not None))
         assert arm.transitions == gap.transitions
+        assert (arm.scenarios, arm.draws, arm.clusters) == (40, 120, 40)
+        assert sum(row.scenarios for row in arm.domains) == 40
+        assert sum(part.draws for part in gap.by_domain.values()) == 120
         assert sum(row.stated for row in arm.values) == 40 * 3 * 3  # scenarios × draws × stated values
         assert arm.by_domain is not None
         assert sum(map(sum, arm.by_domain.stated)) == 360

@@ -22,7 +22,8 @@ def show_gap(found: Modes, name: str) -> None:
     print(f"{name}: {counted(len(found.values), 'value')}")
     for mode, one in gaps.items():
         families = f" in {counted(one.clusters, 'family', 'families')}" if one.clusters < one.scenarios else ""
-        print(f"  {mode}: {counted(one.scenarios, 'scenario')}{families}")
+        draws = f", {counted(one.draws, 'draw')}" if one.draws > one.scenarios else ""
+        print(f"  {mode}: {counted(one.scenarios, 'scenario')}{families}{draws}")
         for diagnostic in one.diagnostics:
             print(f"    {diagnostic.severity}: {diagnostic.message}")
     for diagnostic in found.diagnostics:

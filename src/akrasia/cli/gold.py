@@ -32,7 +32,7 @@ def sample(
     """Draw whole items for labelling, with known probabilities, and write the file to be labelled.
 
     Fill in the column gold in the given order; an item may stop as soon as one of its candidates is right. Then:
-    `akrasia risk RUN --gold FILE`. Of a value run, random scenarios with all their texts are drawn (.jsonl): fill in 1
+    `akrasia risk RUN --gold FILE`. Of a value run, random draws with all their texts are taken (.jsonl): fill in 1
     or 0 for every value, then `akrasia gap RUN --gold FILE`.
     """
     from akrasia.runs import load_run
@@ -68,16 +68,27 @@ def sample(
 
 
 def _sample_values(run: Run, labels: int, out: Path, seed: int, json: bool) -> None:
-    from akrasia.runs.value_gold import value_gold_rows, write_value_gold
+    from akrasia.runs.value_gold import texts_of, value_gold_rows, write_value_gold
 
     rows = value_gold_rows(run, labels, seed)
     write_value_gold(rows, out)
-    scenarios = len({row.scenario for row in rows})
-    modes = len({row.mode for row in rows})
+    scenarios = len({row.scenario.rpartition("#")[0] for row in rows})
+    modes, texts = len({row.mode for row in rows}), texts_of(rows)
     if json:
-        print_json({"scenarios": scenarios, "modes": modes, "rows": len(rows), "labels": labels, "out": str(out)})
+        print_json(
+            {
+                "scenarios": scenarios,
+                "draws": len({row.scenario for row in rows}),
+                "modes": modes,
+                "rows": len(rows),
+                "texts": texts,
+                "labels": labels,
+                "out": str(out),
+            }
+        )
         return
     print(
-        f"{out}: {counted(scenarios, 'scenario')} with all texts of {counted(modes, 'mode')}; fill in 1 or 0 for every "
-        f"value (stated: 1 where at least half of the statements uphold it), then akrasia gap {run.folder} --gold {out}"
+        f"{out}: {counted(texts, 'text')} to read: {counted(len(rows), 'row')}, each a draw in one of "
+        f"{counted(modes, 'mode')}, of {counted(scenarios, 'scenario')}; fill in 1 or 0 for every value (stated: 1 "
+        f"where at least half of the statements uphold it), then akrasia gap {run.folder} --gold {out}"
     )

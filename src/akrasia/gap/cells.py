@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError
@@ -27,6 +27,7 @@ class Frame(Struct, frozen=True):
         units: the number of clusters.
         domains: S labels, or None where none was given: all scenarios are then one domain.
         pressures: S labels, or None.
+        items: S labels of scenarios, of which the rows are draws; None: every row is a scenario of its own.
     """
 
     values: tuple[str, ...]
@@ -34,10 +35,22 @@ class Frame(Struct, frozen=True):
     units: int
     domains: tuple[str, ...] | None
     pressures: tuple[str, ...] | None
+    items: tuple[str, ...] | None = None
 
     def rows(self, keep: BoolArray) -> Frame:
         """The frame of some scenarios; clusters keep their codes."""
-        return Frame(self.values, self.codes[keep], self.units, _kept(self.domains, keep), _kept(self.pressures, keep))
+        return structs.replace(
+            self,
+            codes=self.codes[keep],
+            domains=_kept(self.domains, keep),
+            pressures=_kept(self.pressures, keep),
+            items=_kept(self.items, keep),
+        )
+
+    @property
+    def scenarios(self) -> int:
+        """How many scenarios the rows are of; several draws of one count once."""
+        return len(self.codes) if self.items is None else len(set(self.items))
 
 
 def _kept(labels: tuple[str, ...] | None, keep: BoolArray) -> tuple[str, ...] | None:

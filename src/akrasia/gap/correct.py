@@ -263,6 +263,6 @@ def _rests_on(pair: Means | None) -> Diagnostic | None:
     if pair is None:
         return None
     few = pair.scenarios < ENOUGH
-    text = f"corrected by {pair.scenarios} scenarios with gold (difference estimator, λ = {pair.tuning['ad']:.2f})"
+    text = f"corrected by {pair.scenarios} actions with gold (difference estimator, λ = {pair.tuning['ad']:.2f})"
     more = f": few; label at least {ENOUGH}, which is {2 * ENOUGH} texts" if few else ""
     return Diagnostic("gold_few" if few else "gold", text + more, "warning" if few else "info")

@@ -162,7 +162,8 @@ def _group(arm: Arm) -> GroupGap:
     paths = path_counts(arm.stages, arm.frame, arm.threshold)
     found = rates(pair, paths, arm)
     return GroupGap(
-        scenarios=len(arm.present),
+        scenarios=arm.frame.scenarios,
+        draws=len(arm.present),
         macro_f1=figure_of(macro_f1(pair, arm.supported), arm.level),
         manhattan=figure_of(ratio(pair.apart, pair.known), arm.level),
         retention=found.retention,

@@ -141,6 +141,7 @@ def measure_modes(
         if stages.asked is not None and not stages.asked.any():
             raise InputError(f"the arm {name!r} was asked about no scenario: leave it out")
     frame = make_frame((shape[0], shape[1]), values, clusters, domains, pressures)
+    frame = replace(frame, items=None if items is None else tuple(items))
     present = np.any([union_present(stages, threshold) for stages in read.values()], axis=0)
     if items is not None:
         present = once_each(present, items)
@@ -183,7 +184,8 @@ def _measure_arm(arm: Arm, mode: str, note: Diagnostic | None) -> Gap:
     notes = [*arm_diagnostics(arm, missing, units), baseline_diagnostic(blind), note]
     return Gap(
         mode=mode,
-        scenarios=int(asked.sum()),
+        scenarios=frame.rows(asked).scenarios,
+        draws=int(asked.sum()),
         macro_f1=figure_of(macro_f1(pair, arm.supported), level),
         manhattan=figure_of(ratio(pair.apart, pair.known), level),
         manhattan_floor=manhattan_floor(stages),
@@ -236,7 +238,7 @@ def _deliberation(arms: Mapping[str, Arm]) -> tuple[Figure | None, Diagnostic | 
     differs = np.any([(shared[k] >= fast.threshold) != (shared[k + 2] >= fast.threshold) for k in (0, 1)], axis=0)
     moved = len(np.unique(fast.frame.codes[differs.any(axis=1)]))
     both = _asked(fast) & _asked(slow)
-    alone = int((_asked(fast) | _asked(slow)).sum() - both.sum())
+    alone = fast.frame.rows(_asked(fast) | _asked(slow)).scenarios - fast.frame.rows(both).scenarios
     note = None
     if alone:
         note = Diagnostic(

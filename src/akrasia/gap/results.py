@@ -77,12 +77,14 @@ class GroupGap(Struct, frozen=True):
 
     Attributes:
         scenarios: scenarios of the group that the arm was asked about.
+        draws: actions in them; as many where each scenario has one.
         macro_f1: over the values with support within the group.
         transitions: cells by pattern, as in `Gap`.
         transitions_by_value: the same for each value.
     """
 
     scenarios: int
+    draws: int
     macro_f1: Figure | None
     manhattan: Figure | None
     retention: Figure | None
@@ -131,7 +133,7 @@ class Missing(Struct, frozen=True):
     """What is not known of what was asked.
 
     Attributes:
-        cells: scenarios times values.
+        cells: draws times values.
         stated: cells without a stated label.
         reasoning: cells without a label of the reasoning; None in an arm without reasoning.
         action: cells without a label of the action.
@@ -162,7 +164,8 @@ class Gap(Struct, frozen=True):
 
     Attributes:
         mode: the arm's name.
-        scenarios: scenarios that the arm was asked about.
+        scenarios: scenarios that the arm was asked about; several draws of one count once.
+        draws: actions; as many where each scenario has one.
         macro_f1: F1 of the action against what is stated, per value over scenarios, mean over `supported`.
         manhattan: mean |stated − action| of the grades.
         manhattan_floor: the least that any action could reach on these scales: above 0 where stated values are graded
@@ -188,6 +191,7 @@ class Gap(Struct, frozen=True):
 
     mode: str
     scenarios: int
+    draws: int
     macro_f1: Figure | None
     manhattan: Figure | None
     manhattan_floor: float | None

@@ -75,7 +75,7 @@ class MissingContent(Struct, frozen=True):
     """What is not known of an arm.
 
     Attributes:
-        cells: scenarios (every draw is one) times values.
+        cells: draws times values.
         stated, reasoning, action: cells without a label; reasoning is None for an arm that has none.
         share: of all labels.
         retention: (worst, best) retention over all labels that the missing could have; None where undefined.
@@ -142,7 +142,7 @@ class ArmContent(Struct, frozen=True, kw_only=True):
         digest: SHA-256 of the arm's labels.
         uncalibrated: how often the judge errs on these texts is not known.
         level: nominal coverage of every interval.
-        draws: scenarios times actions drawn; clusters: independent families.
+        scenarios: that it was asked about; draws: actions in them; clusters: independent families.
         reasons: the arm has reasoning.
         metrics: metric → figure, as in `value_wording.METRICS`; None where undefined.
         floor: least Manhattan distance that any action could reach; None where undefined.
@@ -167,6 +167,7 @@ class ArmContent(Struct, frozen=True, kw_only=True):
     digest: str
     uncalibrated: bool
     level: float
+    scenarios: int
     draws: int
     clusters: int
     reasons: bool

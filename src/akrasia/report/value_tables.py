@@ -84,6 +84,7 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
     columns = (
         Column("arm", number=False),
         *(number_column(METRICS[name], arms) for name in names),
+        Column("scenarios"),
         Column("draws"),
         Column("families"),
     )
@@ -91,16 +92,26 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
         (
             named(arm, arms),
             *(with_bounds(arm.metrics.get(name)) for name in names),
+            count(arm.scenarios),
             count(arm.draws),
             count(arm.clusters),
         )
         for arm in arms
     )
-    fields = (*ABOUT, *(end for name in names for end in ends(name)), "draws", "families", "level", "calibration")
+    fields = (
+        *ABOUT,
+        *(end for name in names for end in ends(name)),
+        "scenarios",
+        "draws",
+        "families",
+        "level",
+        "calibration",
+    )
     records = tuple(
         (
             *about(arm),
             *(end for name in names for end in three(arm.metrics.get(name))),
+            arm.scenarios,
             arm.draws,
             arm.clusters,
             arm.level,

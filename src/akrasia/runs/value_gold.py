@@ -60,7 +60,7 @@ def is_value_run(run: Run) -> bool:
 
 
 def value_gold_rows(run: Run, labels: int, seed: int) -> list[ValueGoldRow]:
-    """Draw scenarios at random until about so many texts are to be read.
+    """Draw actions at random, each with all texts of its scenario's draw, until about so many texts are to be read.
 
     Args:
         run: a value run of one group of cells.
@@ -69,7 +69,7 @@ def value_gold_rows(run: Run, labels: int, seed: int) -> list[ValueGoldRow]:
 
     Raises:
         InputError: nothing acted yet, several groups (whose texts one file could not tell apart), or too few labels
-            for one scenario.
+            for one draw.
     """
     groups = [group for group in arms(run) if group.modes]
     if len(groups) != 1:
@@ -82,11 +82,18 @@ def value_gold_rows(run: Run, labels: int, seed: int) -> list[ValueGoldRow]:
         raise InputError(f"{run.folder} holds no actions yet: go on with its `akrasia run`")
     number = min(labels // each, len(drawn))
     if number < 1:
-        raise InputError(f"one scenario of this run has {each} texts: ask for at least that many labels")
+        raise InputError(f"one draw of this run has {each} texts: ask for at least that many labels")
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(drawn), number, replace=False))
     share = number / len(drawn)
     return [row for index in chosen for row in _rows(run, group, drawn[index], share)]
+
+
+def texts_of(rows: list[ValueGoldRow]) -> int:
+    """How many texts a person reads in these rows; statements, which all rows of a scenario share, count once."""
+    stated = {row.scenario.rpartition("#")[0]: len(row.texts.get("stated", ())) for row in rows}
+    own = sum(len(found) for row in rows for stage, found in row.texts.items() if stage != "stated")
+    return own + sum(stated.values())
 
 
 def write_value_gold(rows: list[ValueGoldRow], path: Path) -> None:
