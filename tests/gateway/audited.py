@@ -98,3 +98,16 @@ async def judge_slow(request: Request, sample: int) -> str:
 async def judge_stuck(request: Request, sample: int) -> str:
     await asyncio.sleep(60)
     return judge(request, sample)
+
+
+SPANS: list[str] = []
+"""Texts that `judge_spans` takes for a betrayal of face."""
+
+
+def judge_spans(request: Request, sample: int) -> str:
+    """Reads as the judge does, and takes any of `SPANS` for a betrayal."""
+    verdicts = json.loads(judge(request, sample))
+    found = next((span for span in SPANS if span in request.messages[-1].content), None)
+    if found is not None:
+        verdicts["face"] = {"verdict": "betrays", "evidence": found}
+    return json.dumps(verdicts)

@@ -118,7 +118,7 @@ class Enforce:
         if exchange.policy.release == "sentences" and exchange.strategy == "direct":
             from akrasia.gateway.release import Release
 
-            return await Release(exchange, audit).run()
+            return await Release(exchange, audit, KEEP_ALIVE_S).run()
         return await self._streamed(exchange, audit)
 
     async def _streamed(self, exchange: Exchange, audit: ExchangeAudit) -> web.StreamResponse:

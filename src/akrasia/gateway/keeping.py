@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.audit import Spent, Target
 from akrasia.core import AkrasiaError
@@ -89,6 +90,25 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
     if log is None:
         return False
     await log.append(record_of(exchange, desk, kept), desk.redactor)
+    return True
+
+
+async def keep_window(exchange: Exchange, desk: Desk, choice: LoggedChoice, number: int) -> bool:
+    """Write down a part of a reply that is about to leave.
+
+    It names no target, so that only the whole, which is written at the end, counts as the request's audit.
+
+    Returns:
+        False where the gateway keeps no log.
+
+    Raises:
+        StoreFailed: it cannot be written.
+    """
+    log = exchange.gateway.log
+    if log is None:
+        return False
+    record = record_of(exchange, desk, Kept([choice], audited=False))
+    await log.append(replace(record, messages=[], settings={"window": number}), desk.redactor)
     return True
 
 

@@ -1,0 +1,380 @@
+"""Release by sentence windows: a reply leaves while it is written, each part of it after its own audit.
+
+It is for policies that stop on betrayal, since what has left can neither be mended nor show what the whole lacks. A
+window is what has come up to the end of a sentence; it is read by itself and together with the text before it, and its
+verdict is on the disk before it leaves. Only content leaves so. Refusals and tool calls wait for the end and their own
+audit; reasoning is audited then and, like log-probabilities, stays here: its place was before the words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from akrasia.core import StoreFailed
+from akrasia.gateway.allowed import CONTENT, Part, allowed_choice, allowed_error, allowed_usage
+from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
+from akrasia.gateway.exchange import Exchange, too_late
+from akrasia.gateway.giving import begin_events, break_off, wants_usage
+from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, keep, keep_window, since
+from akrasia.gateway.log import Decision, LoggedChoice
+from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
+from akrasia.gateway.sending import send
+from akrasia.gateway.stream import DONE, EventSplitter, assemble, encode_event, read_chunks
+from akrasia.gateway.upstream import transport_error
+from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
+
+if TYPE_CHECKING:
+    from akrasia.gateway.connections import Answer
+
+CONTEXT = 1000
+"""Letters before a window that it is read with."""
+
+LONGEST = 2000
+"""Letters after which a window ends without the end of a sentence."""
+
+MOST_BYTES = 16 * 2**20
+"""Of one reply."""
+
+_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
+
+_OWN_REASONS = frozenset(
+    {"deadline_exceeded", "upstream_unreachable", "upstream_timeout", "upstream_reset", "upstream_invalid"}
+    | {"audit_unavailable"}
+)
+
+
+class _Choice(Struct):
+    """A choice while it comes.
+
+    Attributes:
+        waiting: text that has come and not left.
+        left: text that has left.
+        windows: that have left.
+        stopped: why no more of it leaves; None: it goes on.
+        decision: what became of it, once that is known.
+        unread: why a part of it left without an audit.
+    """
+
+    waiting: str = ""
+    left: str = ""
+    windows: int = 0
+    stopped: str | None = None
+    unread: str | None = None
+
+
+class Release:
+    """Answers one request.
+
+    Args:
+        exchange: the request, whose client wants a stream.
+        audit: of its replies.
+        keep_alive_s: seconds after which a comment keeps a silent stream open.
+    """
+
+    def __init__(self, exchange: Exchange, audit: ExchangeAudit, keep_alive_s: float) -> None:
+        self._exchange = exchange
+        self._audit = audit
+        self._policy = audit.desk.policy
+        self._keep_alive_s = keep_alive_s
+        self._audits = audits_of(exchange.gateway)
+        self._choices: dict[int, _Choice] = {}
+        self._chunks: list[Body] = []
+        self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._base: Body = {
+            "id": f"chatcmpl-{exchange.id.removeprefix('audit-')}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": exchange.model,
+        }
+
+    async def run(self) -> web.StreamResponse:
+        """Answer to the end.
+
+        Raises:
+            WireError: nothing has left yet.
+            ClientGone: the client left, or accepts nothing.
+        """
+        exchange, write_s = self._exchange, self._exchange.gateway.limits.write_s
+        work = asyncio.create_task(self._work())
+        out: web.StreamResponse | None = None
+        try:
+            while (piece := await self._next()) is not None:
+                out = out or await begin_events(exchange, audit_headers(exchange))
+                await send(out, piece, write_s)
+            await work
+        except WireError as error:
+            if out is None:
+                raise
+            return await break_off(exchange, out, error)
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                gone = upstream_failed(499, "the client left", "client_gone")
+                await self._keep(self._broken_off(gone), gone.status, str(gone))
+        out = out or await begin_events(exchange, audit_headers(exchange))
+        await send(out, DONE, write_s, last=True)
+        return out
+
+    async def _next(self) -> bytes | None:
+        """What is to be sent next: an audited piece, or a comment; None at the end."""
+        try:
+            async with asyncio.timeout(self._keep_alive_s):
+                return await self._ready.get()
+        except TimeoutError:
+            return b": akrasia is auditing\n\n"
+
+    async def _work(self) -> None:
+        """Read, audit, and hand over what may leave.
+
+        Raises:
+            WireError: in words that are not the upstream's.
+        """
+        try:
+            async with aclosing(self._received()) as chunks:
+                async for chunk in chunks:
+                    await self._take(chunk)
+                    if self._choices and all(one.stopped is not None for one in self._choices.values()):
+                        break  # nothing more of it can leave
+            await self._end()
+        except WireError as error:
+            shown = error if error.reason in _OWN_REASONS else allowed_error(error)
+            await self._keep(self._broken_off(error), shown.status, error_line(error))
+            raise shown from None
+        finally:
+            self._ready.put_nowait(None)
+
+    async def _received(self) -> AsyncGenerator[Body, None]:
+        """The upstream's chunks."""
+        exchange, upstream = self._exchange, self._exchange.gateway.upstream
+        try:
+            async with asyncio.timeout(exchange.left_s("upstream")):
+                response = await upstream.post(self._body(), exchange.headers())
+        except TimeoutError:
+            raise too_late(exchange) from None
+        try:
+            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                raise upstream_failed(502, "the upstream answered with no stream", "upstream_invalid")
+            async for data in self._timed(response):
+                for chunk in _chunks_of(data):
+                    if chunk.get("error"):
+                        raise upstream_error(502, response.headers, data, upstream.key)
+                    self._chunks.append(chunk)
+                    yield chunk
+        finally:
+            response.release()
+
+    async def _timed(self, response: Answer) -> AsyncGenerator[bytes, None]:
+        splitter, size = EventSplitter(), 0
+        pieces = response.content.iter_any()
+        while True:
+            try:
+                async with asyncio.timeout(self._exchange.left_s()):
+                    piece = await anext(pieces, b"")
+            except TimeoutError as error:
+                left = self._exchange.left_s()
+                raise (too_late(self._exchange) if left is not None and left <= 0 else transport_error(error)) from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise transport_error(error) from None
+            if not piece:
+                break
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise upstream_failed(502, "the upstream's reply is too long to be audited", "upstream_invalid")
+            try:
+                events = splitter.feed(piece)
+            except ValueError as error:
+                raise upstream_failed(502, f"the upstream sent {error}", "upstream_invalid") from None
+            if events:
+                yield events
+        if splitter.rest.strip():
+            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+
+    def _body(self) -> bytes:
+        request = dict(self._exchange.parsed())
+        request["stream"] = True
+        return msgspec.json.encode(request)
+
+    async def _take(self, chunk: Body) -> None:
+        """Add a chunk, and release the windows that it ends."""
+        for part in chunk.get("choices") or ():
+            index, delta = part.get("index", 0), part.get("delta")
+            text = delta.get("content") if isinstance(delta, dict) else None
+            choice = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
+            if not isinstance(text, str) or choice.stopped is not None:
+                continue
+            choice.waiting += text
+            end = max((match.end() for match in _END.finditer(choice.waiting)), default=0)
+            if not end and len(choice.waiting) > LONGEST:
+                end = choice.waiting.rfind(" ") + 1 or len(choice.waiting)
+            if end and choice.waiting[:end].strip():
+                window, choice.waiting = choice.waiting[:end], choice.waiting[end:]
+                await self._release(int(index), choice, window)
+
+    async def _release(self, index: int, choice: _Choice, window: str) -> None:
+        """Audit a window, and let it leave or stop the choice.
+
+        Raises:
+            WireError: it cannot be audited, and nothing unaudited may leave.
+        """
+        texts = dict.fromkeys((window, choice.left[-CONTEXT:] + window))
+        found = await gathered([self._read(text) for text in texts])
+        failed = next((one for one in found if one.failure is not None), None)
+        missing = next((one.missing for one in found if one.missing is not None), None)
+        if failed is not None:
+            self._stop(index, choice, failed.failure)
+            return
+        if missing is not None and self._policy.on_audit_error == "closed":
+            raise _unavailable()
+        choice.unread = choice.unread or missing
+        decision: Decision = "passed" if missing is None else "released"
+        audit = ChoiceAudit((found[0],))
+        logged = logged_choice(index, {"message": {"content": window}}, audit, decision, missing)
+        await self._on_disk(keep_window(self._exchange, self._audit.desk, logged, choice.windows))
+        choice.left += window
+        choice.windows += 1
+        self._hand_over(index, {"content": window, **({"role": "assistant"} if choice.windows == 1 else {})})
+
+    async def _read(self, text: str) -> PartAudit:
+        part = Part(CONTENT, text, spoken=False)  # a part can only betray
+        return part_audit(part, await self._audit.read(text), self._audit.desk.target, self._policy)
+
+    def _stop(self, index: int, choice: _Choice, why: str | None) -> None:
+        choice.stopped = why or "it failed"
+        text = f"\n\n{self._policy.stop_text}" if choice.left else self._policy.stop_text
+        self._hand_over(index, {"content": text, **({} if choice.left else {"role": "assistant"})})
+        self._hand_over(index, {}, "content_filter")
+
+    async def _end(self) -> None:
+        """Audit each choice as a whole, and let the rest of it leave."""
+        whole = assemble(self._chunks)
+        self._count(whole)
+        decided: list[tuple[LoggedChoice, ChoiceAudit]] = []
+        rests: list[tuple[int, _Choice, Body]] = []
+        for raw in whole["choices"]:
+            index = raw["index"] if isinstance(raw.get("index"), int) else 0
+            choice = self._choices.setdefault(index, _Choice())
+            found = await self._audit.choice(raw.get("message"))
+            decided.append((self._decided(index, choice, raw, found), found))
+            if choice.stopped is None:
+                rests.append((index, choice, allowed_choice(raw, self._exchange.id)))
+        if any(one.decision == "withheld" for one, _ in decided):
+            raise _unavailable()
+        await self._keep([one for one, _ in decided], 200, None, closed=True)
+        for index, choice, allowed in rests:
+            self._rest(index, choice, allowed)
+        values = self._policy.constitution
+        for one, _ in decided:
+            self._audits.choices.add("enforce", one.decision)
+        told = told_of(
+            [told_choice(one, found, values, evidence=False) for one, found in decided],
+            id=self._exchange.id,
+            mode="enforce",
+            policy=self._policy.name,
+            strategy=self._exchange.strategy,
+            calls=1 + self._audit.calls,
+            tokens=self._audit.tokens.taken,
+            candidates=len(decided),
+        )
+        self._audits.tell(self._exchange.id, told)
+        usage = allowed_usage(whole.get("usage"))
+        if usage is not None and wants_usage(self._exchange):
+            self._ready.put_nowait(encode_event({**self._base, "choices": [], "usage": usage}))
+        self._ready.put_nowait(comment(told))
+
+    def _decided(self, index: int, choice: _Choice, raw: Body, found: ChoiceAudit) -> LoggedChoice:
+        if choice.stopped is None and found.failure is not None:
+            self._stop(index, choice, found.failure)
+        if choice.stopped is not None:
+            delivered = choice.left + ("\n\n" if choice.left else "") + self._policy.stop_text
+            return logged_choice(index, raw, found, "stopped", choice.stopped, delivered)
+        missing = found.missing or choice.unread
+        decision: Decision = "passed" if missing is None else "released"
+        if missing is not None and self._policy.on_audit_error == "closed":
+            decision = "withheld"
+        return logged_choice(index, raw, found, decision, missing)
+
+    def _rest(self, index: int, choice: _Choice, allowed: Body) -> None:
+        """Hand over what waited for the end: the last words, a refusal, tool calls."""
+        message = allowed["message"]
+        delta: Body = {} if choice.windows else {"role": "assistant"}
+        text = message.get(CONTENT) or ""
+        if text[len(choice.left) :]:
+            delta["content"] = text[len(choice.left) :]
+        delta |= {name: message[name] for name in ("refusal", "function_call") if message.get(name)}
+        if message.get("tool_calls"):
+            delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(message["tool_calls"])]
+        if delta:
+            self._hand_over(index, delta)
+        self._hand_over(index, {}, allowed["finish_reason"])
+
+    def _hand_over(self, index: int, delta: Body, finish: str | None = None) -> None:
+        chunk = {**self._base, "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
+        self._ready.put_nowait(encode_event(chunk))
+
+    def _count(self, whole: Body) -> None:
+        tail = read_tail(msgspec.json.encode(whole))
+        usage = None if tail is None else tail.usage
+        tokens = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
+        letters = sum(len(str(message.get("content"))) for message in self._exchange.parsed()["messages"])
+        self._audit.tokens.take(
+            tokens, letters + sum(len(one.left) + len(one.waiting) for one in self._choices.values())
+        )
+        self._exchange.usage = tokens
+
+    def _broken_off(self, error: WireError) -> list[LoggedChoice]:
+        """The choices of a reply that did not come to its end: what has left was audited."""
+        logged = []
+        for raw in assemble(self._chunks)["choices"]:
+            index = raw["index"] if isinstance(raw.get("index"), int) else 0
+            left = self._choices.get(index, _Choice()).left
+            why = f"broken off ({error.reason}); {len(left)} letters had left"
+            logged.append(logged_choice(index, raw, None, "withheld", why, left or None))
+        return logged
+
+    async def _keep(self, choices: list[LoggedChoice], status: int, error: str | None, *, closed: bool = False) -> None:
+        audit = self._audit
+        seconds = round(audit.judge.seconds, 6)
+        kept = Kept(choices, status, error, audit.spent(), since(self._exchange), seconds)
+        try:
+            await self._on_disk(keep(self._exchange, audit.desk, kept))
+        except WireError:
+            if closed:
+                raise
+
+    async def _on_disk(self, writing: Any) -> None:
+        """Wait until a record is on the disk.
+
+        Raises:
+            WireError: it cannot be written, and nothing unaudited may leave.
+        """
+        try:
+            await writing
+        except StoreFailed as error:
+            self._audits.dropped.add("not_logged")
+            self._exchange.gateway.notice(f"an audit could not be logged: {error}")
+            if self._policy.on_audit_error == "closed":
+                raise _unavailable() from None
+
+
+def _chunks_of(events: bytes) -> list[Body]:
+    try:
+        return list(read_chunks(events))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise upstream_failed(502, "the upstream sent an event that is not JSON", "upstream_invalid") from None
+
+
+def _unavailable() -> WireError:
+    from akrasia.gateway.enforce import audit_unavailable
+
+    return audit_unavailable()
