@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from multidict import CIMultiDict
 from tests.gateway.conftest import KEY, Serve
 from tests.gateway.upstreams import broken, chat, events
 from tests.upstream import Upstream, raw
+
+from akrasia.gateway.exchange import Exchange
+from akrasia.gateway.policy import Policies
+from akrasia.gateway.sending import begin, send
 
 pytestmark = pytest.mark.asyncio
 
@@ -123,6 +131,49 @@ async def test_a_strategy_that_is_not_allowed_is_refused(upstream: Upstream, ser
     assert upstream.calls == 0
 
 
+async def test_mode_pass_answers_directly(upstream: Upstream, serve: Serve) -> None:
+    served = await serve('strategies = ["direct", "best_of_n:4"]')
+    response = await served.ask(model="tiny@best_of_n:4")
+    assert (response.status, (await response.json())["error"]["code"]) == (400, "strategy_not_available")
+    async with served.client.get(f"{served.url}/models") as listed:
+        assert [model["id"] for model in (await listed.json())["data"]] == ["tiny"]
+    assert upstream.calls == 0
+
+
+class Defective:
+    """A mode with a defect, before its answer or inside it."""
+
+    def __init__(self, begun: bool) -> None:
+        self.begun = begun
+
+    async def open(self, policies: Policies) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def answer(self, exchange: Exchange) -> web.StreamResponse:
+        if self.begun:
+            out = await begin(exchange.request, CIMultiDict(), 1.0)
+            await send(out, b"half of it", 1.0)
+        raise RuntimeError(f"could not make sense of {exchange.body!r}")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_defect_is_told_without_the_conversation(serve: Serve, begun: bool) -> None:
+    served = await serve()
+    served.gateway._modes["pass"] = Defective(begun)
+    if begun:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await served.ask()
+    else:
+        response = await served.ask()
+        assert response.status == 500
+        assert (await response.json())["error"]["code"] == "defect"
+    assert 'akrasia_failures_total{reason="defect"} 1' in await served.metrics()
+    assert len(served.notices) == 1
+    assert "RuntimeError at " in served.notices[0]
+    assert "Hello" not in served.notices[0]
+
+
 async def test_a_model_named_twice_takes_one_route_and_reaches_one_model(upstream: Upstream, serve: Serve) -> None:
     served = await serve()
     body = b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "mod\\u0065l": "b"}'
@@ -139,11 +190,14 @@ async def test_a_model_named_twice_takes_one_route_and_reaches_one_model(upstrea
     assert sent == [b'{"model":"b","messages":[{"role": "user", "content": "x"}]}']
 
 
-async def test_models_are_listed_with_the_strategies_that_may_be_named(upstream: Upstream, serve: Serve) -> None:
+async def test_models_are_listed_with_the_strategies_that_may_be_named(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
     served = await serve()
     async with served.client.get(f"{served.url}/models") as response:
         assert await response.json() == {"object": "list", "data": [{"id": "tiny"}]}
-    chosen = await serve('strategies = ["direct", "best_of_n:4"]')
+    audited = 'mode = "observe"\njudge = "encoder"\nconstitution = "schwartz-19"\n'
+    chosen = await serve(audited + 'strategies = ["direct", "best_of_n:4"]', log=tmp_path / "audit.jsonl")
     async with chosen.client.get(f"{chosen.url}/models?limit=3") as response:
         assert [model["id"] for model in (await response.json())["data"]] == ["tiny", "tiny@best_of_n:4"]
 

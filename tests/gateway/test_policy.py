@@ -124,6 +124,10 @@ MISTAKES = {
         '\ndefault_strategy = "adaptive"',
         ":2: 'adaptive' is not among the strategies allowed (direct)",
     ),
+    "a default that mode pass does not have": (
+        'strategies = ["best_of_n:4"]\ndefault_strategy = "best_of_n:4"',
+        ":2: mode 'pass' answers directly",
+    ),
     "a stage beyond the total": ("deadline_s = { total = 3, audit = 4 }", "audit (4) is longer than total (3)"),
     "no time at all": ("deadline_s = 0", ":1: deadline_s total is 0"),
     "no regular expression": ("redact = ['(']", ":1: redact '(' is not a regular expression"),

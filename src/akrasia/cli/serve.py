@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +32,9 @@ def serve(
     The upstream's key is read from AKRASIA_API_KEY or OPENAI_API_KEY. Ctrl-C or SIGTERM lets requests under way end;
     SIGHUP, or a change of the file, reloads the policy.
     """
+    import asyncio
+    import gc
+
     from akrasia.core import InputError
 
     if new_key:

@@ -271,6 +271,9 @@ def _check_strategies(policy: Policy) -> Complaints:
     if policy.default_strategy not in policy.strategies:
         allowed = ", ".join(policy.strategies) or "none"
         return [("default_strategy", f"{policy.default_strategy!r} is not among the strategies allowed ({allowed})")]
+    if policy.mode == "pass" and policy.default_strategy != "direct":
+        said = f"mode 'pass' answers directly, and default_strategy is {policy.default_strategy!r}: use another mode"
+        return [("default_strategy", said)]
     return []
 
 

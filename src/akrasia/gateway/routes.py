@@ -42,13 +42,14 @@ async def _chat(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespons
 async def _models(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
     body = await gateway.upstream.get("models", gateway.forwarded(request))
     policy = gateway.policies.default
-    others = [text for text in policy.strategies if text != policy.default_strategy]
+    named = policy.strategies if policy.mode != "pass" else ()  # which answers directly, whatever its routes may do
+    others = [text for text in named if text != policy.default_strategy]
     if others:
         listing = msgspec.json.decode(body)
         models = listing.get("data") if isinstance(listing, dict) else None
         if isinstance(models, list):
-            named = [model for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
-            listing["data"] = [*models, *({**m, "id": f"{m['id']}@{text}"} for m in named for text in others)]
+            known = [model for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
+            listing["data"] = [*models, *({**m, "id": f"{m['id']}@{text}"} for m in known for text in others)]
             body = msgspec.json.encode(listing)
     return await _json(gateway, request, body)
 

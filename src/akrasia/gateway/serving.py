@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -108,8 +109,8 @@ def _on_signals(reloader: Reloader) -> asyncio.Event:
             serving.cancel()
         stop.set()
 
-    for name in ("SIGINT", "SIGTERM"):
-        loop.add_signal_handler(getattr(signal, name), told)
-    if hasattr(signal, "SIGHUP"):
+    with suppress(NotImplementedError):  # Windows: there Ctrl-C cancels the task, and requests end as well
+        loop.add_signal_handler(signal.SIGINT, told)
+        loop.add_signal_handler(signal.SIGTERM, told)
         loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     return stop
