@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 from akrasia.cli.study import study as command
 from akrasia.core import InputError
 from akrasia.report.study import read_study, write_study
-from akrasia.studies.carry_out import carry_out
+from akrasia.runs.execute import execute
+from akrasia.runs.reader import Run
+from akrasia.studies.carry_out import FINDINGS, RUN, carry_out, save
+from akrasia.studies.conclude import conclude
 from akrasia.studies.definition import configure, load_study
 from akrasia.studies.findings import Findings
 from akrasia.suites.valdi_families import PRESSURES
@@ -83,14 +86,21 @@ async def test_who_never_gives_way_shows_nothing(tmp_path: Path) -> None:
 
 
 async def test_without_pairs_there_is_no_contrast(tmp_path: Path) -> None:
-    found = await done(tmp_path / "out", "tests.studies.value_actors:yielding", limit=12)
+    """Such a run is refused beforehand, but a run may lack the pairs for other reasons: here it is cut by hand."""
+    study, out = load_study("pressure"), tmp_path / "out"
+    actor = "scripted:tests.studies.value_actors:yielding"
+    config = configure(study, {"model": [actor], "judge": [JUDGE], "suite": [SUITE], "samples": 2, "limit": 12})
+    await execute(config, out / RUN)
+    with Run(out / RUN) as run:
+        found = conclude(study, config, run, out)
     (row,) = found.verdicts  # the first 12 are the neutral twins of 12 families
     assert (row.verdict, row.estimate) == ("undecided", None)
     assert "take whole families" in row.note
     assert found.pressures == ()
     assert found.figures == ()
-    write_study(tmp_path / "out")
-    assert "undecided" in (tmp_path / "out" / "verdict.md").read_text()
+    save(found, out / FINDINGS)
+    write_study(out)
+    assert "undecided" in (out / "verdict.md").read_text()
 
 
 async def test_problems_are_refused_before_anything_is_bought(tmp_path: Path) -> None:
@@ -109,3 +119,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert "· fast · time − none" in shown.stdout
     found = json.loads((tmp_path / "out" / "study.json").read_text())
     assert found["pressures"][0]["found"]["overall"][0]["outcome"] == "retention"
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"suite": ["valdi?pressure=none&families=4"]},
+        {"suite": ["valdi?families=12"], "limit": 12},
+        {"suite": ["valdi-benign"]},
+    ],
+)
+async def test_nothing_to_contrast_is_refused_before_anything_is_bought(tmp_path: Path, cut: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"no family of valdi.* has both here"):
+        await done(tmp_path / "out", "tests.studies.value_actors:yielding", **cut)
+    assert not (tmp_path / "out").exists()

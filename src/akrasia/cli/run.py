@@ -35,7 +35,8 @@ def run(
         list[str] | None,
         typer.Option(
             help="direct, greedy, fast, slow, stated_first, state, rate, budget_forced:L, few_shot:N, best_of_n:N, "
-            "self_consistency:N, 'audited:slow?stage=both&budget=2'. Repeatable. [default: direct]"
+            "self_consistency:N, 'audited:slow?stage=both&budget=2'. Repeatable. [default: direct; "
+            "of scenarios fast and slow]"
         ),
     ] = None,
     judge: Annotated[

@@ -26,7 +26,8 @@ def study(
     ] = None,
     suite: Annotated[list[str] | None, typer.Option(help="As in `akrasia run`. Repeatable.")] = None,
     judge: Annotated[
-        list[str] | None, typer.Option(help="Who reads value suites: encoder, or llm:MODEL. Repeatable: a panel.")
+        list[str] | None,
+        typer.Option(help="Who reads value suites: encoder or llm:MODEL. Repeatable. [default: the study's]"),
     ] = None,
     auditor: Annotated[
         str | None, typer.Option(help="Of audit: who steers, another one than --judge: encoder or llm:MODEL.")
@@ -75,6 +76,8 @@ def study(
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the study is kept in")
+    if judge is None and run.judge:
+        notice(f"read by {', '.join(run.judge)}, the judge of the study's file; --judge names another")
 
     from akrasia.cli.progress import Progress
     from akrasia.report.study import estimate_text, read_study, write_study

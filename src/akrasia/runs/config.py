@@ -17,7 +17,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The configuration of a run. The lists name things: the run is their product.
 
     Attributes:
-        model, suite, strategy: who answers what, and how it deliberates.
+        model, suite, strategy: who answers what, and how it deliberates; no strategy: what the suites ask for (see
+            `akrasia.runs.plan.with_strategies`).
         temperature, seed: one cell each.
         judge: who judges: ``encoder`` or ``llm:MODEL``, MODEL as in ``model``. Several read value suites as a panel; a
             utility that asks a judge itself (preference) takes one, an ``llm:``.
@@ -45,7 +46,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     model: list[str] = []
     suite: list[str] = []
-    strategy: list[str] = msgspec.field(default_factory=lambda: ["direct"])
+    strategy: list[str] = []
     temperature: list[float] = msgspec.field(default_factory=lambda: [1.0])
     seed: list[int] = msgspec.field(default_factory=lambda: [0])
     judge: list[str] = []
@@ -156,7 +157,7 @@ def _check(config: RunConfig, where: str) -> None:
 
     for key in LISTS:
         things = getattr(config, key)
-        if not things:
+        if not things and key != "strategy":
             raise refuse(f"no {key} is given: name at least one with --{key}")
         if len(set(things)) != len(things):
             raise refuse(f"{key} names the same thing twice: {', '.join(map(str, things))}")

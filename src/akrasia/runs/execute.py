@@ -22,7 +22,7 @@ from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
-from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites
+from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites, to_the_writer
 from akrasia.runs.prices import Prices, Rates, check_prices, cost
 from akrasia.runs.store import AuditCount, CellTotals, Store
 from akrasia.strategies import Live
@@ -75,11 +75,13 @@ def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunS
     from akrasia.runs.forecast import forecast, with_left
 
     plan = Plan(config, load_suites(config))
+    config = plan.config
     bench = Bench(config, options.on_notice, plan.auditing)
     utilities = build_utilities(plan, bench.adherence)
     prices = _prices(config, bench)
     _tell_unused_judges(config, utilities, options.on_notice)
     check_audit_keys(config, options.on_notice)
+    _tell_misfits(plan, options.on_notice)
     _models(config, options)
     previous = _previous(out, config)
     for folder in options.reuse:
@@ -106,11 +108,13 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
         RunIncomplete: it stopped and can be resumed; all that was bought is stored.
     """
     plan = Plan(config, load_suites(config))
+    config = plan.config
     bench = Bench(config, options.on_notice, plan.auditing)
     utilities = build_utilities(plan, bench.adherence)
     prices = _prices(config, bench)
     _tell_unused_judges(config, utilities, options.on_notice)
     check_audit_keys(config, options.on_notice)
+    _tell_misfits(plan, options.on_notice)
     models = _models(config, options)
     roles = {**bench.roles, **bench.auditors.roles(models)}
     previous = _previous(out, config)
@@ -183,6 +187,18 @@ def _models(config: RunConfig, options: Options) -> dict[str, Model]:
 def _tell_unused_judges(config: RunConfig, utilities: Mapping[str, Utility], on_notice: Callable[[str], None]) -> None:
     if config.judge and not any(isinstance(utility, JudgedUtility) for utility in utilities.values()):
         on_notice(f"--judge {', '.join(config.judge)} has nothing to judge: no item of the suites asks a judge")
+
+
+def _tell_misfits(plan: Plan, on_notice: Callable[[str], None]) -> None:
+    """Say what of a configuration does something else than its user may think, or nothing."""
+    writers = to_the_writer(plan)
+    if writers:
+        on_notice(
+            f"{', '.join(writers)} on scenarios: the answer goes to the scenario's writer and is measured as a mode of "
+            "its own; fast and slow ask for the words to the person in it"
+        )
+    if plan.config.values != RunConfig().values and not any(is_judged(suite) for suite in plan.suites.values()):
+        on_notice(f"--values {plan.config.values} has no effect: no suite here is read for values")
 
 
 def _previous(out: Path, config: RunConfig) -> manifest.Manifest | None:

@@ -88,11 +88,12 @@ class Plan:
         suites: the suites by name, whole; the limit is applied here.
 
     Attributes:
+        config: the same with its strategies named.
         auditing: who audits; None where no strategy does.
     """
 
     def __init__(self, config: RunConfig, suites: dict[str, Suite]) -> None:
-        self.config = config
+        self.config = config = with_strategies(config, suites)
         self.suites = suites
         self.auditing = auditing_of(config)
         self.cells = tuple(_cells(config, suites, self.auditing))
@@ -122,6 +123,37 @@ class Plan:
 def load_suites(config: RunConfig) -> dict[str, Suite]:
     """Every suite of a configuration, by the name that the user gave."""
     return {name: load_suite(name) for name in config.suite}
+
+
+ON_PROBLEMS, ON_SCENARIOS = ("direct",), ("fast", "slow")
+"""What is deployed where no strategy is named."""
+
+TO_THE_WRITER = frozenset({"direct", "greedy", "budget_forced", "few_shot"})
+"""Strategies that put the item as it stands: of a scenario they answer who wrote it, not the person in it."""
+
+
+def with_strategies(config: RunConfig, suites: Mapping[str, Suite]) -> RunConfig:
+    """The configuration with the strategies that its suites ask for, where it names none.
+
+    Raises:
+        InputError: none is named, and there are problems as well as scenarios.
+    """
+    if config.strategy:
+        return config
+    judged = {is_judged(suite) for suite in suites.values()}
+    if len(judged) > 1:
+        raise InputError(
+            "there are scenarios as well as problems, which want other strategies: name them with --strategy, or run "
+            "the suites apart"
+        )
+    return replace(config, strategy=list(ON_SCENARIOS if True in judged else ON_PROBLEMS))
+
+
+def to_the_writer(plan: Plan) -> list[str]:
+    """The strategies of a plan that answer the writer of a scenario, in the plan's order."""
+    judged = {name for name, suite in plan.suites.items() if is_judged(suite)}
+    cells = [one.cell for one in plan.cells if one.cell.suite in judged]
+    return list(dict.fromkeys(cell.strategy for cell in cells if cell.strategy.partition(":")[0] in TO_THE_WRITER))
 
 
 def _cells(config: RunConfig, suites: dict[str, Suite], auditing: Auditing | None) -> Iterator[PlannedCell]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from akrasia.core import InputError
+from akrasia.core import InputError, Item
 from akrasia.runs.config import RunConfig
 from akrasia.runs.execute import Options, execute
 from akrasia.runs.plan import is_judged, load_suites
@@ -15,6 +16,7 @@ from akrasia.studies.audit_votes import cast_votes, pairwise_of
 from akrasia.studies.conclude import conclude
 from akrasia.studies.definition import VALUE_TESTS, Study
 from akrasia.studies.findings import Findings
+from akrasia.suites.valdi_families import NEUTRAL
 
 RUN = "run"
 FINDINGS = "study.json"
@@ -57,6 +59,20 @@ def _refuse_problems(study: Study, config: RunConfig) -> None:
             raise InputError(
                 f"study {study.name} is about values, and suite {name} holds problems: name one such as valdi"
             )
+        if any(claim.test == "presses" for claim in study.claim):
+            _refuse_uncontrasted(study, name, suite.items[: config.limit])
+
+
+def _refuse_uncontrasted(study: Study, suite: str, items: Sequence[Item]) -> None:
+    """A pressure is measured against the same family without it: better known to be there before anything is bought."""
+    pressures: dict[str, set[str]] = {}
+    for item in items:
+        pressures.setdefault(item.cluster or item.id, set()).add(str(item.metadata.get("pressure", "")))
+    if not any(NEUTRAL in found and len(found) > 1 for found in pressures.values()):
+        raise InputError(
+            f"study {study.name} holds scenarios under pressure against their families without, and no family of "
+            f"{suite} has both here: name whole families, such as valdi?families=10, and no --limit that cuts them"
+        )
 
 
 def save(findings: Findings, path: Path) -> None:
