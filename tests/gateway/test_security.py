@@ -333,6 +333,17 @@ async def test_bad_options_are_one_line_and_exit_2(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+async def test_a_port_that_is_taken_is_one_line_and_exit_2(serve: Serve, tmp_path: Path) -> None:
+    served = await serve()
+    policy = str(tmp_path / "policy.toml")
+    arguments = ["--upstream", "http://127.0.0.1:9/v1", "--policy", policy, "--port", str(served.port)]
+    done = await asyncio.to_thread(akrasia, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"akrasia: cannot listen on 127.0.0.1 port {served.port} (address already in use): choose another"
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+
+
 async def test_a_new_key_is_printed_and_its_hash_kept(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text('keys = "k.txt"', encoding="utf-8")
     done = await asyncio.to_thread(akrasia, "--new-key", "--policy", str(tmp_path / "policy.toml"))

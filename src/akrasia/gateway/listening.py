@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -110,8 +111,9 @@ class Listening:
             await web.TCPSite(self._runner, self._host, self.port, backlog=_BACKLOG).start()
         except OSError as error:
             await self._gateway.close()
+            said = os.strerror(error.errno).lower() if error.errno else str(error)
             raise InputError(
-                f"cannot listen on {self._host} port {self.port} ({error.strerror}): choose another with --port"
+                f"cannot listen on {self._host} port {self.port} ({said}): choose another with --host or --port"
             ) from None
         self.port = self._runner.addresses[0][1]
         return self
