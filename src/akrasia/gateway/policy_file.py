@@ -264,7 +264,7 @@ def _check_strategies(policy: Policy) -> Complaints:
     for text in policy.strategies:
         if not is_strategy(text):
             return [("strategies", f"unknown strategy {text!r}{near_names(text, list(LIVE_STRATEGIES))}")]
-        if text.partition(":")[0] not in LIVE_STRATEGIES:
+        if text.partition("?")[0].partition(":")[0] not in LIVE_STRATEGIES:
             return [("strategies", f"strategy {text!r} answers no live traffic; known: {', '.join(LIVE_STRATEGIES)}")]
     if len(set(policy.strategies)) != len(policy.strategies):
         return [("strategies", "strategies names one of them twice")]
