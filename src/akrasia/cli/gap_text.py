@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from akrasia.cli.output import counted, interval, table
 
 if TYPE_CHECKING:
     from akrasia.gap import Gap, GroupGap, Modes
+    from akrasia.gap.results import ValueGap
     from akrasia.runs.value_estimates import ValueEstimate
     from akrasia.stats import Figure
 
@@ -109,9 +111,20 @@ def _by_value(gaps: dict[str, Gap]) -> None:
     rows = []
     for name in names:
         parts = [one.by_value[name] for one in gaps.values()]
-        mark = "" if parts[0].supported else " (few)"
+        mark = _undefined_why(parts) or ("" if parts[0].supported else " (few)")
         rows.append([name + mark, f"{parts[0].support:,}", *(_value(x) for p in parts for x in (p.f1, p.retention))])
     print(table(head, rows))
+
+
+def _undefined_why(parts: Sequence[ValueGap]) -> str:
+    """Why a value has no retention, or nothing at all, in any arm; "" where it has."""
+    paths = [path for part in parts for path, number in part.transitions.items() if number]
+    if not paths:
+        return " (no label known)"
+    stated, acted = (any(path[place] == "1" for path in paths) for place in (0, 2))
+    if stated:
+        return ""
+    return " (never stated)" if acted else " (never stated nor acted on)"
 
 
 def _by_group(kind: str, groups: dict[str, dict[str, GroupGap]]) -> None:
@@ -176,7 +189,8 @@ def show_parts(found: ValueEstimate) -> None:
             for name, one in (("macro_F1", band.macro_f1), ("retention", band.retention))
             if one is not None
         )
-        print(f"\n{mode}, if the judge erred here as in its calibration or less: {shown} ({band.kind})")
+        told = f"{shown} ({band.kind})" if shown else "no figure has a band, since none has a value"
+        print(f"\n{mode}, if the judge erred here as in its calibration or less: {told}")
 
 
 def _noise(found: ValueEstimate) -> None:

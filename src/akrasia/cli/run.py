@@ -189,8 +189,17 @@ def _show(summary: RunSummary) -> None:
         for cell in summary.cells
     ]
     print(table(["cell", "items", "candidates", "failures", "missing", "tokens", "cost"], rows))
+    print(f"\nStored in {summary.out}. {_next_step(summary)}")
+
+
+def _next_step(summary: RunSummary) -> str:
+    if not any(cell.acts for cell in summary.cells):
+        return (
+            "It holds what actions are measured against, and no action. Next: the same command with --strategy fast "
+            "--strategy slow added, which keeps what is stored"
+        )
     look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
-    print(f"\nStored in {summary.out}. Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html")
+    return f"Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
 
 
 def show_plan(summary: RunSummary) -> None:

@@ -254,7 +254,7 @@ def parts_table(
     for arm in arms:
         for row in parts(arm):
             figures = [row.figures.get(metric) for metric in metrics]
-            few = "" if row.supported else " (few)"
+            few = " (never stated)" if not row.stated else "" if row.supported else " (few)"
             rows.append(
                 (
                     named(arm, arms),

@@ -129,10 +129,7 @@ def judged_note(arms: Sequence[ArmContent]) -> str:
             "Error rates do not travel, so nothing is corrected by them; gold of this run would."
         )
     elif not told:
-        told.append(
-            "No figure has a band: at the error rates of the calibration the judge would report more values by mistake "
-            "than it reported at all, so it errs less here, or the values are not those that it was calibrated on."
-        )
+        told.append("No figure has a band, since none has a value: nothing is stated here, or nothing could be read.")
     return " ".join(told)
 
 

@@ -22,7 +22,7 @@ from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
-from akrasia.runs.plan import CellCount, Plan, is_judged, load_suites, to_the_writer
+from akrasia.runs.plan import NOT_DEPLOYED, CellCount, Plan, is_judged, load_suites, to_the_writer
 from akrasia.runs.prices import Prices, Rates, check_prices, cost
 from akrasia.runs.store import AuditCount, CellTotals, Store
 from akrasia.strategies import Live
@@ -340,6 +340,7 @@ def _counts(
                 prompt_tokens=found.prompt_tokens if found.calls else 0,
                 completion_tokens=found.completion_tokens if found.calls else 0,
                 judged=is_judged(plan.suites[planned.cell.suite]),
+                acts=planned.cell.strategy.partition(":")[0] not in NOT_DEPLOYED,
                 audit=audits.get(number),
             )
         )

@@ -61,6 +61,7 @@ class CellCount(Struct, frozen=True):
         cost: money by the user's price file; None: unknown.
         calls: model calls.
         judged: whether judges read its candidates for values.
+        acts: whether they are deployed; False of statements and ratings, which actions are measured against.
         audit: what the audits of its candidates came to; None for a cell that audits nothing.
         left: of a plan, what no stored run holds yet; None where nothing is stored.
     """
@@ -76,6 +77,7 @@ class CellCount(Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     judged: bool = False
+    acts: bool = True
     audit: AuditCount | None = None
     left: Left | None = None
 
@@ -127,6 +129,9 @@ def load_suites(config: RunConfig) -> dict[str, Suite]:
 
 ON_PROBLEMS, ON_SCENARIOS = ("direct",), ("fast", "slow")
 """What is deployed where no strategy is named."""
+
+NOT_DEPLOYED = frozenset({"state", "rate"})
+"""Strategies whose candidates actions are measured against, and are none themselves."""
 
 TO_THE_WRITER = frozenset({"direct", "greedy", "budget_forced", "few_shot"})
 """Strategies that put the item as it stands: of a scenario they answer who wrote it, not the person in it."""

@@ -163,14 +163,15 @@ def _bands(table: LabelTable, gap: Modes, evidence: Evidence, how: HowValues) ->
 
 def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
     found = []
-    judges = " and ".join(name for name in run.manifest.judges if not name.endswith(" model"))
+    names = [name for name in run.manifest.judges if not name.endswith(" model")]
+    judges = f"{' and '.join(names)} {'errs' if len(names) == 1 else 'err'}"
     if evidence.calibration is not None:
         found.append(_calibrated(run, evidence.calibration))
     elif evidence.gold is None:
         found.append(
             Diagnostic(
                 "uncalibrated",
-                f"uncalibrated: how often {judges} err on texts of this run is not known; draw gold labels with "
+                f"uncalibrated: how often {judges} on texts of this run is not known; draw gold labels with "
                 f"akrasia gold sample {run.folder} --labels 300 -o gold.jsonl",
                 "warning",
             )
