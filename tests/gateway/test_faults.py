@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 BODY = {"model": "tiny"}
 GOOD = chunk(BODY, [{"index": 0, "delta": {"content": "Grüße"}}])
-LIMITS = "[limits]\nstall_s = 0.3\nconnect_s = 1\n"
+LIMITS = "[limits]\nstall_s = 0.5\nconnect_s = 1\n"
 
 WHOLE: dict[str, tuple[Fault, int, dict[str, Any], str | None]] = {
     "429 with Retry-After": (
@@ -250,6 +250,22 @@ async def test_told_to_stop_it_lets_requests_end(upstream: Upstream, tmp_path: P
     assert code == 0
     assert "every request was answered" in told
     assert "Traceback" not in told
+
+
+async def test_told_to_hang_up_it_reads_its_policy_again(upstream: Upstream, tmp_path: Path) -> None:
+    served = Process(upstream, tmp_path, "")
+    root = (await served.url()).removesuffix("/v1")
+    async with aiohttp.ClientSession() as client, asyncio.timeout(20):
+        os.kill(served.process.pid, signal.SIGHUP)
+        text = ""
+        while 'akrasia_policy_reloads_total{result="applied"} 1' not in text:
+            await asyncio.sleep(0.05)
+            async with client.get(f"{root}/metrics") as response:
+                text = await response.text()
+    os.kill(served.process.pid, signal.SIGTERM)
+    code, told = await served.ended()
+    assert code == 0
+    assert "policy policy reloaded" in told
 
 
 async def test_what_does_not_end_in_time_is_cut_and_told(upstream: Upstream, tmp_path: Path) -> None:
