@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from tests.cli.test_run import akrasia
 
+from akrasia.core import Reply
 from akrasia.gap import Drawn, split
 from akrasia.gap.results import Gap
 from akrasia.gap.unlabelled import LIMIT, MATTERS, SURE
+from akrasia.judges.llm_reply import read_reply
+from akrasia.judges.ratings import read_ratings
+from akrasia.values import taxonomy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "value-gap.md").read_text(encoding="utf-8")
 PROSE = " ".join(PAGE.split())
@@ -62,6 +66,28 @@ def test_the_table_of_the_donor_correction() -> None:
         assert found.corrected is not None
         assert found.loss.value == pytest.approx(said[1], abs=0.03)
         assert found.corrected.value / found.loss.value == pytest.approx(said[3], abs=0.05)
+
+
+def test_the_forms_of_scripted_answers_are_read() -> None:
+    rated, verdicts = re.findall(r"^```json\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    ids = list(json.loads(rated))
+    ratings = read_ratings(rated, taxonomy(), ids)
+    assert ratings.missing is None
+    assert set(ratings.readings) == set(ids)
+    judged = read_reply(Reply(text=verdicts), "Well, I may be wrong there.", taxonomy(), list(json.loads(verdicts)))
+    assert {value: reading.polarity for value, reading in judged.readings.items()} == {
+        "humility": "upholds",
+        "face": None,
+    }
+    assert not judged.unread
+
+
+def test_what_the_page_says_of_the_encoder_is_in_its_card() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "encoder-judge.md").read_text(encoding="utf-8")
+    assert "read as upheld · as betrayed | 0.53 · 0.06 |" in table
+    assert "read as betrayed · as upheld | 0.33 · 0.22 |" in table
+    for share in ("reads 33 % of what betrays", "22 % of it as *upholding*", "it reads 6 % as betrayal"):
+        assert share in PROSE
 
 
 def test_the_page_names_every_figure_and_the_limits_of_the_correction() -> None:
