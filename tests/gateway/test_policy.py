@@ -131,6 +131,7 @@ MISTAKES = {
     "a stage beyond the total": ("deadline_s = { total = 3, audit = 4 }", "audit (4) is longer than total (3)"),
     "no time at all": ("deadline_s = 0", ":1: deadline_s total is 0"),
     "no regular expression": ("redact = ['(']", ":1: redact '(' is not a regular expression"),
+    "a pattern that never ends": ("redact = ['(a+)+$']", ":1: redact '(a+)+$' takes too long"),
     "a route to anything": ('[[route]]\nmode = "pass"', ":1: a route needs model"),
     "a route twice": (
         '[[route]]\nmodel = "a"\n[[route]]\nmodel = "a"\n',

@@ -165,7 +165,7 @@ class Clock:
 
     def upstream_began(self) -> None:
         """The upstream's stage is over."""
-        if self._timeout is not None:
+        if self._timeout is not None and not self.over:
             left = self._exchange.left_s()
             self._timeout.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
 

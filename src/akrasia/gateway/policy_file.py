@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from akrasia.gateway.policy import (
     is_strategy,
 )
 from akrasia.gateway.policy_lines import Lines
+from akrasia.gateway.redact import Redactor
 from akrasia.values import find_values, parse_constitution
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -288,12 +290,16 @@ def _check_deadlines(policy: Policy) -> Complaints:
 
 
 def _check_redact(policy: Policy) -> Complaints:
-    for pattern in policy.redact:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            return [("redact", f"redact {pattern!r} is not a regular expression: {error}")]
-    return []
+    return [("redact", said) for said in map(_refused_pattern, policy.redact) if said is not None]
+
+
+@lru_cache(maxsize=256)  # a pattern is tried for a while, and every route inherits it
+def _refused_pattern(pattern: str) -> str | None:
+    try:
+        Redactor((pattern,))
+    except InputError as error:
+        return str(error)
+    return None
 
 
 _CHECKS = (_check_strategies, _check_deadlines, _check_redact, _check_audit, _check_judge)
