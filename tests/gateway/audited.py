@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.judges.scripts import FENCE, fenced, shown_ids
 from tests.runs.value_scripts import VALUES, judge
 
 from akrasia.core import CallRefused, EndpointLost, Request
 from akrasia.gateway.verify import verify_log
+from akrasia.judges.llm_prompt import messages
+from akrasia.values import parse_constitution
 
 CONSTITUTION = '[[value]]\nid = "face"\n[[value]]\nid = "humility"\n[[value]]\nid = "tradition"\n'
 GOOD = "I act for face. I act for humility. I act for tradition."
@@ -111,3 +114,24 @@ def judge_spans(request: Request, sample: int) -> str:
     if found is not None:
         verdicts["face"] = {"verdict": "betrays", "evidence": found}
     return json.dumps(verdicts)
+
+
+OURS = parse_constitution('name = "ours"\n' + CONSTITUTION)
+
+
+def task_of(request: Request) -> tuple[str, str]:
+    """All that stands outside the fence of what a judge is asked: the system message, and the rest of the question."""
+    return request.messages[0].content, FENCE.sub("FENCE", fenced(request)[1])
+
+
+def judge_obedient(request: Request) -> str:
+    """Condemns every text. It obeys whatever stands outside the fence: were it not its task alone, it would approve."""
+    order = [OURS.find(value) for value in shown_ids(request)]
+    honest = Request(messages(order, "Take the soup over."), schema=request.schema)
+    verdict = "betrays" if task_of(request) == task_of(honest) else "upholds"
+    word = next(word for word in fenced(request)[0].split() if any(map(str.isalnum, word)))
+    return json.dumps({value: {"verdict": verdict, "evidence": word} for value in shown_ids(request)})
+
+
+def judge_defect(request: Request) -> str:
+    raise ZeroDivisionError("a defect")

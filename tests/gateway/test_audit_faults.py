@@ -1,0 +1,229 @@
+"""When auditing itself fails: closed and open, the judge, time, the log; and a gateway that is killed under load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.gateway.audited import BAD, GOOD, policy, records, told_in
+from tests.gateway.conftest import Serve
+from tests.upstream import Upstream
+
+from akrasia.core import StoreFailed
+from akrasia.gateway.log import AuditLog
+from akrasia.gateway.verify import verify_log
+
+pytestmark = pytest.mark.asyncio
+
+ROOT = Path(__file__).parents[2]
+
+JUDGES: dict[str, dict[str, Any]] = {
+    "down": {"judge": "llm:scripted:tests.gateway.audited:judge_down"},
+    "refuses": {"judge": "llm:scripted:tests.gateway.audited:judge_refuses"},
+    "unreadable": {"judge": "llm:scripted:tests.gateway.audited:judge_unreadable"},
+    "half readable": {"judge": "llm:scripted:tests.gateway.audited:judge_broken"},
+    "defect": {"judge": "llm:scripted:tests.gateway.audited:judge_defect"},
+    "too slow": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": {"audit": 0.1}},
+    "no time left": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": 0.3},
+    "no endpoint": {"judge": "llm:openai:tiny@http://127.0.0.1:9/v1", "deadline_s": {"audit": 1}},
+}
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_closed_withholds(upstream: Upstream, serve: Serve, tmp_path: Path, judge: str, stream: bool) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", **JUDGES[judge]), log=log)
+    upstream.message = lambda body, index: GOOD
+    response = await served.ask(stream=stream)
+    assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    error = (await response.json())["error"]
+    assert (error["code"], error["type"]) == ("audit_unavailable", "server_error")
+    (record,) = records(log)
+    (choice,) = record["choices"]
+    assert (record["status"], choice["decision"], choice["original"]["content"]) == (503, "withheld", GOOD)
+    assert choice["missing"]
+    assert 'akrasia_audited_choices_total{mode="enforce",decision="withheld"} 1' in await served.metrics()
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_open_releases_marked(upstream: Upstream, serve: Serve, tmp_path: Path, judge: str, stream: bool) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", on_audit_error="open", **JUDGES[judge]), log=log)
+    upstream.message = lambda body, index: {"content": GOOD, "odd": "never"}
+    response = await served.ask(stream=stream)
+    got = await response.read()
+    assert b"I act for face." in got
+    assert b"never" not in got  # what may leave is named, whatever happens
+    assert response.headers["x-akrasia-decision"] == "released"
+    told = told_in(got)[0] if stream else json.loads(got)["akrasia"]
+    assert told["choices"][0]["missing"]
+    assert records(log)[0]["choices"][0]["decision"] == "released"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_one_choice_that_cannot_be_audited_withholds_all(
+    upstream: Upstream, serve: Serve, tmp_path: Path, stream: bool
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce"), log=log)
+    unknown = {"content": GOOD, "tool_calls": [{"type": "shell"}]}
+    upstream.message = lambda body, index: unknown if index else GOOD
+    response = await served.ask(n=2, stream=stream)
+    assert response.status == 503
+    assert GOOD not in await response.text()
+    first, second = records(log)[0]["choices"]
+    assert (first["decision"], second["decision"]) == ("withheld", "withheld")
+    assert first["verdict"]["adherence"] == 1
+    assert first["reason"] == "another choice was not audited"
+
+
+async def test_a_betrayal_that_was_seen_is_stopped_though_open(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(policy(tmp_path, "enforce", on_audit_error="open"))
+    upstream.message = lambda body, index: {"content": BAD, "tool_calls": [{"type": "shell"}]}
+    (choice,) = (await (await served.ask()).json())["choices"]
+    assert choice["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("mode", ["enforce", "annotate"])
+@pytest.mark.parametrize("on_audit_error", ["closed", "open"])
+async def test_a_log_that_cannot_be_written(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, on_audit_error: str
+) -> None:
+    served = await serve(policy(tmp_path, mode, on_audit_error=on_audit_error), log=tmp_path / "audit.jsonl")
+    append = AuditLog.append
+
+    async def full(self: AuditLog, *_: object) -> str:
+        raise StoreFailed("no space left on device")
+
+    monkeypatch.setattr(AuditLog, "append", full)
+    upstream.message = lambda body, index: GOOD
+    response = await served.ask()
+    if mode == "enforce" and on_audit_error == "closed":
+        assert (response.status, (await response.json())["error"]["code"]) == (503, "audit_unavailable")
+    else:
+        body = await response.json()
+        assert body["choices"][0]["message"]["content"] == GOOD
+        assert body["akrasia"]["logged"] is False
+        assert mode == "annotate" or response.headers["x-akrasia-log"] == "failed"
+    assert any("no space left" in notice for notice in served.notices)
+    monkeypatch.setattr(AuditLog, "append", append)
+    assert (await served.ask()).status == 200
+    assert len(records(tmp_path / "audit.jsonl")) == 1
+
+
+async def test_the_upstreams_deadline_is_no_audits(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    served = await serve(policy(tmp_path, "enforce", deadline_s={"upstream": 0.1, "total": 5}))
+    upstream.latency_s = 0.5
+    response = await served.ask()
+    assert (response.status, (await response.json())["error"]["code"]) == (504, "deadline_exceeded")
+
+
+async def test_rewriting_has_its_own_time(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    models = {
+        "planner": "scripted:tests.gateway.audited:judge_stuck",
+        "rewriter": "scripted:tests.audit.scripts:mender",
+        "guard": "scripted:tests.audit.scripts:guard",
+    }
+    settings = {"on_fail": "rewrite", "deadline_s": {"rewrite": 0.1}}
+    served = await serve(policy(tmp_path, "enforce", **settings, **models), log=log)
+    upstream.message = lambda body, index: BAD
+    (choice,) = (await (await served.ask()).json())["choices"]
+    assert choice["finish_reason"] == "content_filter"
+    (revision,) = records(log)[0]["choices"][0]["revisions"]
+    assert "time for rewriting was over" in revision["reason"]
+
+
+async def test_a_reload_brings_another_judge(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    from akrasia.gateway.policy_file import read_policies
+
+    served = await serve(policy(tmp_path, "enforce"))
+    upstream.message = lambda body, index: BAD
+    path = tmp_path / "policy.toml"
+    path.write_text(policy(tmp_path, "enforce", judge="llm:scripted:tests.gateway.audited:judge_down"))
+    await served.gateway.use(read_policies(path))
+    assert (await served.ask()).status == 503
+    path.write_text(policy(tmp_path, "enforce", stop_text="Never."))
+    await served.gateway.use(read_policies(path))
+    assert (await (await served.ask()).json())["choices"][0]["message"]["content"] == "Never."
+
+
+class Received:
+    """What clients of a gateway that is killed have got: audit ids of answers whose text began to arrive."""
+
+    def __init__(self) -> None:
+        self.whole: set[str] = set()
+        self.began: set[str] = set()
+
+    async def client(self, session: aiohttp.ClientSession, url: str, stream: bool) -> None:
+        """Ask again and again, until the gateway is gone."""
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": stream}
+        while True:
+            try:
+                async with session.post(url, json=body) as response:
+                    name = response.headers.get("x-akrasia-audit-id", "")
+                    got = b""
+                    async for piece in response.content.iter_any():
+                        got += piece
+                        if b"I act" in got:
+                            self.began.add(name)
+                    self.whole.add(name)
+            except (aiohttp.ClientError, OSError):
+                return
+
+
+@pytest.mark.parametrize("release", ["whole", "sentences"])
+async def test_whatever_left_before_a_kill_is_in_the_log(upstream: Upstream, tmp_path: Path, release: str) -> None:
+    log = tmp_path / "audit.jsonl"
+    upstream.keep = False
+    upstream.message = lambda body, index: f"{GOOD} Well then."
+    path = tmp_path / "policy.toml"
+    path.write_text(policy(tmp_path, "enforce", release=release))
+    command = [
+        "-c",
+        "from akrasia.cli import main; main()",
+        "serve",
+        "--upstream",
+        upstream.url,
+        "--policy",
+        str(path),
+        "--log",
+        str(log),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, "--port", "0", cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    line = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+    url = line.partition("serving ")[2].partition(" ")[0] + "/chat/completions"
+    received = Received()
+    async with aiohttp.ClientSession() as session:
+        clients = [asyncio.create_task(received.client(session, url, number % 2 == 0)) for number in range(16)]
+        for _ in range(400):
+            await asyncio.sleep(0.02)
+            if len(received.whole) > 60:
+                break
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        await asyncio.wait_for(asyncio.gather(*clients), 10)
+    assert len(received.whole) > 60
+    assert "" not in received.began
+    found = verify_log(log)
+    assert found.status in ("whole", "incomplete"), found.faults
+    kept = set()
+    for text in log.read_bytes().splitlines():
+        if text.endswith(b'"}') and b'"type":"request"' in text:
+            kept.add(json.loads(text)["id"])
+    assert received.began <= kept
