@@ -145,12 +145,29 @@ async def test_a_stream_that_breaks_before_its_first_event_is_a_plain_error(
     assert response.status == {"reset": 502, "stall": 504}[end]
 
 
-async def test_what_breaks_after_the_end_is_nothing_to_the_client(upstream: Upstream, serve: Serve) -> None:
-    served = await serve(LIMITS)
+@pytest.mark.parametrize("end", ["stall", "reset"])
+async def test_what_happens_after_the_end_is_nothing_to_the_client(upstream: Upstream, serve: Serve, end: str) -> None:
+    served = await serve("[limits]\nstall_s = 30")
     pieces = [GOOD, b"data: [DONE]\n\n"]
-    upstream.faults.append(broken(pieces, "stall"))
-    response = await served.ask(stream=True)
+    upstream.faults.append(broken(pieces, end))
+    async with asyncio.timeout(5):
+        response = await served.ask(stream=True)
     assert await response.read() == b"".join(pieces)
+    assert 'status="200"} 1' in await served.metrics()
+
+
+async def test_a_client_that_leaves_with_its_whole_answer_was_served(upstream: Upstream, serve: Serve) -> None:
+    served = await serve()
+    upstream.faults.append(broken([GOOD, b"data: [DONE]\n\n"], "stall"))
+    async with served.client.post(f"{served.url}/chat/completions", json={**asked(), "stream": True}) as response:
+        async for line in response.content:
+            if line == b"data: [DONE]\n":
+                break
+        response.close()
+    async with asyncio.timeout(5):
+        while served.gateway.under_way:
+            await asyncio.sleep(0.01)
+    assert 'akrasia_requests_total{route="default",mode="pass",status="200"} 1' in await served.metrics()
 
 
 async def test_an_error_event_of_the_upstreams_passes(upstream: Upstream, serve: Serve) -> None:

@@ -95,6 +95,21 @@ async def test_events_come_as_they_are_sent(upstream: Upstream, serve: Serve) ->
     assert times[-1] - times[0] > 0.3
 
 
+async def test_a_connection_that_streamed_is_kept(upstream: Upstream, serve: Serve) -> None:
+    served = await serve()
+    ports = set()
+
+    async def noting(upstream: Upstream, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return await chat()(upstream, request)
+
+    upstream.always = noting
+    for streamed in (True, False, True, True):
+        assert (await served.ask(stream=streamed)).status == 200
+    assert len(ports) == 1
+
+
 async def test_a_stream_without_done_ends_as_the_upstream_ended_it(upstream: Upstream, serve: Serve) -> None:
     served = await serve()
     upstream.faults.append(broken([b'data: {"choices": []}\n\n'], "whole"))

@@ -6,6 +6,7 @@ Bytes are checked, not changed: a client never gets half a character, half an ev
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,6 +22,9 @@ from akrasia.gateway.wire import WireError, read_tail, refused, upstream_failed
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
+
+_LAST_S = 0.2
+"""How long an upstream may take from its last event to its response's end, for its connection to be kept."""
 
 
 class Pass:
@@ -95,7 +99,17 @@ class Relay:
             return await self._broken(too_late(self._exchange))
         out = self._out or await self._begin()
         await send(out, b"", self._write_s, last=True)
+        await self._read_out()
         return out
+
+    async def _read_out(self) -> None:
+        """Let the upstream end its response, so that its connection can be kept: the client has all of it already."""
+        content = self._response.content
+        # Cancelled: the client left, or a deadline passed. Its answer is whole all the same.
+        with suppress(aiohttp.ClientError, TimeoutError, OSError, asyncio.CancelledError):
+            async with asyncio.timeout(_LAST_S):
+                while not content.is_eof():
+                    await content.readany()
 
     async def _relay(self) -> None:
         splitter = EventSplitter()
@@ -103,6 +117,8 @@ class Relay:
             events = splitter.feed(chunk)
             if events:
                 await self._pass_on(events)
+            if self._done:
+                return  # an upstream that keeps its response open keeps nobody waiting
         if splitter.rest.strip() and not self._done:
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
 
