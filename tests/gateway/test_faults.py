@@ -159,11 +159,12 @@ async def test_what_happens_after_the_end_is_nothing_to_the_client(upstream: Ups
 async def test_a_client_that_leaves_with_its_whole_answer_was_served(upstream: Upstream, serve: Serve) -> None:
     served = await serve()
     upstream.faults.append(broken([GOOD, b"data: [DONE]\n\n"], "stall"))
-    async with served.client.post(f"{served.url}/chat/completions", json={**asked(), "stream": True}) as response:
-        async for line in response.content:
-            if line == b"data: [DONE]\n":
-                break
-        response.close()
+    body = json.dumps({**asked(), "stream": True}).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    await reader.readuntil(b"\r\n0\r\n\r\n")
+    writer.transport.abort()
     async with asyncio.timeout(5):
         while served.gateway.under_way:
             await asyncio.sleep(0.01)
