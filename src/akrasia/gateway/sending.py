@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -47,8 +48,9 @@ async def send(out: web.StreamResponse, data: bytes, write_s: float, *, last: bo
         ClientGone: it was not accepted.
     """
     request = out._req  # the response keeps it, and has no public name for it
+    waits = len(data) >= _NEVER_WAITS or request is None or request.protocol.writing_paused
     try:
-        async with asyncio.timeout(write_s):
+        async with asyncio.timeout(write_s) if waits else nullcontext():
             if data:
                 await out.write(data)
             if last:
