@@ -1,10 +1,10 @@
-"""The upstream of the engine benchmark: chat completions with canned replies, one choice a request, in its own process.
+"""The upstream of the benchmarks: chat completions with canned replies, one choice a request, in its own process.
 
 A raw `asyncio.Protocol`, so that it costs a small share of what any client costs. It reads every request's JSON and
 refuses what is not a chat completion; `n` is ignored, as many servers do. Each reply carries a tag that depends on the
 messages, and a request that contains a tag served before is counted as dependent: this is how a second call is known
-to have carried the first one's reply. `GET /count` tells the counts and the processor time used, `POST /reset` zeroes
-them.
+to have carried the first one's reply. A reply that is asked for as a stream comes in one event a word, each in a piece
+of its own. `GET /count` tells the counts and the processor time used, `POST /reset` zeroes them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import time
 import zlib
 from collections import deque
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -31,6 +32,7 @@ _UNSUPPORTED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
 _TAG = re.compile(r"\[r:([0-9a-f]{8})\]")
 _HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _MODELS = b'{"object":"list","data":[{"id":"bench","object":"model","owned_by":"bench"}]}'
 _REASONING = (
     "Let me add the two numbers one column at a time. First the ones, then the tens with what was carried, then the "
@@ -57,12 +59,19 @@ class ChatMessage(msgspec.Struct):
         return "".join(part.text for part in self.content or ())
 
 
+class StreamOptions(msgspec.Struct):
+    """What a client says about its stream."""
+
+    include_usage: bool = False
+
+
 class ChatRequest(msgspec.Struct):
     """The fields of a request that the upstream looks at."""
 
     model: str
     messages: list[ChatMessage]
-    stream: bool = False
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
 
 
 class Tally:
@@ -93,30 +102,27 @@ class Upstream:
         self.tally = Tally()
         self._decode = msgspec.json.Decoder(ChatRequest).decode
 
-    def respond(self, target: bytes, body: bytes) -> bytes:
-        """The whole response to one request; `target` is its method and path."""
+    def respond(self, target: bytes, body: bytes) -> list[bytes]:
+        """The whole response to one request, in the pieces that are sent; `target` is its method and path."""
         if target == b"POST /v1/chat/completions":
             return self._complete(body)
         if target == b"GET /v1/models":
-            return _response(b"200 OK", _MODELS)
+            return [_response(b"200 OK", _MODELS)]
         if target == b"GET /count":
-            return _response(b"200 OK", self.tally.as_json())
+            return [_response(b"200 OK", self.tally.as_json())]
         if target == b"POST /reset":
             self.tally.reset()
-            return _response(b"200 OK", b"{}")
+            return [_response(b"200 OK", b"{}")]
         self.tally.refused += 1
-        return _refusal(b"404 Not Found", f"nothing at {target.decode('latin-1')}")
+        return [_refusal(b"404 Not Found", f"nothing at {target.decode('latin-1')}")]
 
-    def _complete(self, body: bytes) -> bytes:
+    def _complete(self, body: bytes) -> list[bytes]:
         tally = self.tally
         try:
             request = self._decode(body)
         except msgspec.DecodeError as error:
             tally.refused += 1
-            return _refusal(b"400 Bad Request", str(error))
-        if request.stream:
-            tally.refused += 1
-            return _refusal(b"400 Bad Request", "this upstream does not stream")
+            return [_refusal(b"400 Bad Request", str(error))]
         text = "\n".join([message.text() for message in request.messages])
         tally.requests += 1
         earlier = _TAG.search(text)
@@ -124,7 +130,32 @@ class Upstream:
             tally.dependent += 1
         tag = f"{zlib.crc32(text.encode()):08x}"
         tally.tags.add(tag)
-        return _response(b"200 OK", _completion(tally.requests, text, tag))
+        if request.stream:
+            usage = request.stream_options is not None and request.stream_options.include_usage
+            return _events(tally.requests, text, tag, usage)
+        return [_response(b"200 OK", _completion(tally.requests, text, tag))]
+
+
+def _events(number: int, text: str, tag: str, usage: bool) -> list[bytes]:
+    """The pieces of a streamed response: its head with the first event, then one event a word, and the end."""
+    operands = last_sum(text)
+    answer = served_answer(*operands) if operands else 0
+    start = (
+        f'data: {{"id":"chatcmpl-{number}","object":"chat.completion.chunk","created":1700000000,"model":"bench",'
+        '"choices":['
+    )
+    words = [*(f"{word} " for word in _REASONING.split()), f"[r:{tag}]", f"\\n#### {answer}"]
+    deltas = ['{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}']
+    deltas += [f'{{"index":0,"delta":{{"content":"{word}"}},"finish_reason":null}}' for word in words]
+    deltas.append('{"index":0,"delta":{},"finish_reason":"stop"}')
+    events = [f"{start}{delta}]}}\n\n".encode() for delta in deltas]
+    if usage:
+        prompt = len(text) // 4
+        counts = f'"prompt_tokens":{prompt},"completion_tokens":60,"total_tokens":{prompt + 60}'
+        events.append(f'{start}],"usage":{{{counts}}}}}\n\n'.encode())
+    events.append(b"data: [DONE]\n\n")
+    pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+    return [_STREAM_HEAD + pieces[0], *pieces[1:-1], pieces[-1] + b"0\r\n\r\n"]
 
 
 def _completion(number: int, text: str, tag: str) -> bytes:
@@ -150,13 +181,17 @@ def _refusal(status: bytes, message: str) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection: partial reads, several requests in one read, replies in the order of the requests."""
+    """One keep-alive connection: partial reads, several requests in one read, replies in the order of the requests.
+
+    The pieces of a streamed reply leave in turns of the event loop of their own, as a model's words would; a client
+    that sends its next request before the stream's end gets both mixed up.
+    """
 
     def __init__(self, upstream: Upstream, latency_s: float) -> None:
         self._upstream = upstream
         self._latency_s = latency_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._waiting: deque[tuple[list[bytes], bool]] = deque()
         self._unread = b""
         self._transport: asyncio.Transport
 
@@ -172,7 +207,7 @@ class Connection(asyncio.Protocol):
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
             head = data[start:end]
             if _UNSUPPORTED.search(head):
-                self._send(_refusal(b"411 Length Required", "send Content-Length"), close=True)
+                self._send([_refusal(b"411 Length Required", "send Content-Length")], close=True)
                 return
             length = _CONTENT_LENGTH.search(head)
             stop = end + 4 + (int(length[1]) if length else 0)
@@ -197,11 +232,13 @@ class Connection(asyncio.Protocol):
         response, close = self._waiting.popleft()
         self._send(response, close=close)
 
-    def _send(self, response: bytes, *, close: bool) -> None:
+    def _send(self, pieces: list[bytes], *, close: bool, sent: int = 0) -> None:
         if self._transport.is_closing():
             return
-        self._transport.write(response)
-        if close:
+        self._transport.write(pieces[sent])
+        if sent + 1 < len(pieces):
+            self._loop.call_soon(partial(self._send, pieces, close=close, sent=sent + 1))
+        elif close:
             self._transport.close()
 
 
