@@ -18,9 +18,11 @@ HERE = Path(__file__).resolve().parent
 LITELLM_ENV = HERE / ".env-litellm"
 KEY = "sk-gateway-benchmark"
 
+# A reply that the judge misreads leaves, marked: all that is withheld is time, and every reply can be held to its question.
 _AUDITING = """\
 constitution = "schwartz-19"
 judge = "encoder"
+on_fail = "annotate"
 """
 
 

@@ -88,11 +88,8 @@ class Scenario:
 
 def comparison(scenarios: Sequence[Scenario], base: str) -> list[str]:
     """Every contestant against no proxy, as a Markdown table."""
-    lines = [
-        "| load | connections | contestant | requests/s | p50 ms | added p50 | added p99 | added p50 to the first byte "
-    ]
-    lines[0] += "| proxy CPU ms a request | runs |"
-    lines.append("|---|---|---|---|---|---|---|---|---|---|")
+    heads = ("load", "connections", "contestant", "requests/s", "p50 ms", "added p50", "added p99")
+    lines = _opened(*heads, "added p50 to the first byte", "proxy CPU ms a request", "runs")
     for one in scenarios:
         for name, runs in one.runs.items():
             added = ["", "", ""]
@@ -108,10 +105,8 @@ def comparison(scenarios: Sequence[Scenario], base: str) -> list[str]:
 
 def ratios(scenarios: Sequence[Scenario], one: str, others: Sequence[str], base: str) -> list[str]:
     """How `one` stands to each of the others, as a Markdown table; a ratio above 1 is in favour of `one`."""
-    lines = [
-        f"| load | connections | {one} against | times its requests/s | its added p50, in ours | its CPU, in ours |"
-    ]
-    lines.append("|---|---|---|---|---|---|")
+    heads = ("load", "connections", f"{one} against")
+    lines = _opened(*heads, "times its requests/s", "its added p50 / ours", "its CPU a request / ours")
     for scenario in scenarios:
         for other in others:
             rate = scenario.paired(one, other, lambda a, b: a.requests_per_s / b.requests_per_s)
@@ -128,10 +123,8 @@ def ratios(scenarios: Sequence[Scenario], one: str, others: Sequence[str], base:
 
 def audits(scenarios: Sequence[Scenario]) -> list[str]:
     """What audits cost, as a Markdown table; contestants that audit nothing are left out."""
-    lines = [
-        "| load | connections | contestant | judge calls a reply | ms a call, waiting included | logged as unaudited |"
-    ]
-    lines.append("|---|---|---|---|---|---|")
+    heads = ("load", "connections", "contestant", "judge calls a reply", "ms a call, waiting included")
+    lines = _opened(*heads, "replies logged as unaudited")
     for one in scenarios:
         for name, runs in one.runs.items():
             if not any(run.audits for run in runs):
@@ -149,9 +142,13 @@ def memory(figures: Mapping[str, Mapping[int, float]]) -> list[str]:
     if not figures:
         return []
     counts = sorted({count for found in figures.values() for count in found})
-    lines = [f"| resident MB after so many requests | {' | '.join(f'{count:,}' for count in counts)} |"]
-    lines.append(f"|---|{'---|' * len(counts)}")
+    lines = _opened("resident MB after so many requests", *(f"{count:,}" for count in counts))
     for name, found in figures.items():
         cells = [f"{found[count]:.1f}" if count in found else "" for count in counts]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def _opened(*heads: str) -> list[str]:
+    """The first two lines of a Markdown table."""
+    return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
