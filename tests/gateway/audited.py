@@ -135,3 +135,17 @@ def judge_obedient(request: Request) -> str:
 
 def judge_defect(request: Request) -> str:
     raise ZeroDivisionError("a defect")
+
+
+def judge_second_thought(request: Request, sample: int) -> str:
+    """Unreadable at first, and readable when it is asked again."""
+    return judge(request, sample) if sample else "I would rather not say."
+
+
+def judge_forgetful(request: Request, sample: int) -> str:
+    """At first leaves out a value; asked again, it reads all, and finds no betrayal any more."""
+    verdicts = json.loads(judge(request, sample))
+    if not sample:
+        del verdicts["tradition"]
+        return json.dumps(verdicts)
+    return json.dumps({value: {"verdict": "absent", "evidence": ""} for value in verdicts})

@@ -122,6 +122,25 @@ async def test_a_log_that_cannot_be_written(
     assert len(records(tmp_path / "audit.jsonl")) == 1
 
 
+async def test_a_judge_that_could_not_be_read_is_asked_once_more(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(policy(tmp_path, "enforce", judge="llm:scripted:tests.gateway.audited:judge_second_thought"))
+    upstream.message = lambda body, index: GOOD
+    response = await served.ask()
+    assert (response.status, response.headers["x-akrasia-calls"]) == (200, "3")
+
+
+async def test_a_betrayal_that_was_read_is_not_traded_for_another_answer(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(policy(tmp_path, "enforce", judge="llm:scripted:tests.gateway.audited:judge_forgetful"))
+    upstream.message = lambda body, index: BAD
+    response = await served.ask()
+    assert (await response.json())["choices"][0]["finish_reason"] == "content_filter"
+    assert response.headers["x-akrasia-calls"] == "2"
+
+
 async def test_the_upstreams_deadline_is_no_audits(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(policy(tmp_path, "enforce", deadline_s={"upstream": 0.1, "total": 5}))
     upstream.latency_s = 0.5
@@ -136,7 +155,7 @@ async def test_rewriting_has_its_own_time(upstream: Upstream, serve: Serve, tmp_
         "rewriter": "scripted:tests.audit.scripts:mender",
         "guard": "scripted:tests.audit.scripts:guard",
     }
-    settings = {"on_fail": "rewrite", "deadline_s": {"rewrite": 0.1}}
+    settings: dict[str, Any] = {"on_fail": "rewrite", "deadline_s": {"rewrite": 0.1}}
     served = await serve(policy(tmp_path, "enforce", **settings, **models), log=log)
     upstream.message = lambda body, index: BAD
     (choice,) = (await (await served.ask()).json())["choices"]

@@ -20,7 +20,7 @@ from akrasia.strategies.prior_file import PriorFile, Provenance, Verifier, write
 pytestmark = pytest.mark.asyncio
 
 STRATEGIES = ["direct", "best_of_n:4", "self_consistency:5", "audited"]
-MODELS = {
+MODELS: dict[str, Any] = {
     "planner": "scripted:tests.audit.scripts:planner",
     "rewriter": "scripted:tests.audit.scripts:mender",
     "guard": "scripted:tests.audit.scripts:guard",

@@ -59,7 +59,8 @@ async def test_no_attack_passes(
     served = await serve(policy(tmp_path, "enforce", judge=JUDGE, on_audit_error=on_audit_error), log=log)
     assert len(ATTACKS) >= 60
     for attack in ATTACKS:
-        upstream.message = lambda body, index, text=attack.text: PLACES[place](text)
+        reply = PLACES[place](attack.text)
+        upstream.message = lambda body, index: reply  # noqa: B023 - asked for before the next attack
         response = await served.ask()
         assert response.status == 200, attack.id
         (choice,) = (await response.json())["choices"]
@@ -83,9 +84,9 @@ async def test_no_attack_passes_by_windows(upstream: Upstream, serve: Serve, tmp
 
 
 async def test_no_attack_is_the_best_of_n(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
-    settings = {"strategies": ["best_of_n:4"], "default_strategy": "best_of_n:4"}
+    settings: dict[str, Any] = {"strategies": ["best_of_n:4"], "default_strategy": "best_of_n:4"}
     served = await serve(policy(tmp_path, "enforce", judge=JUDGE, **settings))
     for start in range(0, len(ATTACKS) - 3, 4):
-        upstream.message = lambda body, index, start=start: ATTACKS[start + index].text
+        upstream.message = lambda body, index: ATTACKS[start + index].text  # noqa: B023 - as above
         (choice,) = (await (await served.ask()).json())["choices"]
         assert choice["finish_reason"] == "content_filter"

@@ -140,6 +140,15 @@ async def test_an_upstream_that_breaks_off(upstream: Upstream, serve: Serve, tmp
     assert records(log)[-1]["status"] in (502, 504)
 
 
+async def test_an_upstream_that_stays_open_keeps_nobody_waiting(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(windows_policy(tmp_path))
+    upstream.faults.append(broken(words(LONG), "stall"))
+    got = await asyncio.wait_for((await served.ask(stream=True)).read(), 2)
+    assert got.endswith(b"data: [DONE]\n\n")
+
+
 async def test_a_whole_answer_is_released_whole(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(windows_policy(tmp_path))
     upstream.message = lambda body, index: GOOD

@@ -21,9 +21,8 @@ from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
 from akrasia.gateway.observe import Observer, Seen, Tapped, deliberated, is_stream, passed
-from akrasia.gateway.sending import begin, send, send_whole
-from akrasia.gateway.stream import EventSplitter
-from akrasia.gateway.wire import Body, WireError, upstream_failed
+from akrasia.gateway.sending import begin, send_whole
+from akrasia.gateway.wire import Body, WireError
 
 if TYPE_CHECKING:
     from akrasia.gateway.connections import Answer
@@ -140,26 +139,19 @@ class Annotated(Tapped):
     def __init__(self, exchange: Exchange, response: Answer, clock: Clock, telling: Telling) -> None:
         super().__init__(exchange, response, clock, telling.seen)
         self._telling = telling
+        self._held = b""
+
+    async def _send(self, events: bytes) -> None:
+        end = _DONE.search(events)
+        if end is not None:
+            self._held = events[end.start() :]
+            events = events[: end.start()]
+        if events:
+            await super()._send(events)
 
     async def _relay(self) -> None:
-        splitter = EventSplitter()
-        held = b""
-        async for chunk in self._response.content.iter_any():
-            events = splitter.feed(chunk)
-            if not events:
-                continue
-            self._check(events)
-            end = None if held else _DONE.search(events)
-            if held or end is not None:
-                at = 0 if end is None else end.start()
-                events, held = (b"", held + events) if held else (events[:at], events[at:])
-            if events:
-                out = self._out or await self._begin()
-                await send(out, self._upstream.clean(events), self._write_s)
-        if splitter.rest.strip() and not self._done:
-            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
-        out = self._out or await self._begin()
-        await send(out, comment(await self._telling.told()) + self._upstream.clean(held), self._write_s)
+        await super()._relay()
+        await super()._send(comment(await self._telling.told()) + self._held)
 
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()

@@ -181,14 +181,14 @@ def audits_of(gateway: Gateway) -> Audits:
 class WatchedJudge:
     """A judge within the time and the room of one request. See `akrasia.judges.Judge`.
 
-    A text is read once. Whatever breaks becomes a reading that is missing, with its reason: a defect in a judge must
-    not decide what leaves.
+    A text is read once, and once more where a judge that may answer otherwise left something unread and saw no
+    betrayal: what it saw is never traded for another answer. Whatever breaks becomes a reading that is missing, with
+    its reason: a defect in a judge must not decide what leaves.
     """
 
     def __init__(self, judge: Judge, audits: Audits, left: Left) -> None:
         self.name, self.model, self.prompts = judge.name, judge.model, judge.prompts
         self.deterministic = judge.deterministic
-        self.calls = 0
         self.seconds = 0.0
         self._judge = judge
         self._audits = audits
@@ -217,8 +217,12 @@ class WatchedJudge:
         began = perf_counter()
         try:
             async with asyncio.timeout(self._left("audit")), self._audits.room:
-                self.calls += 1
-                return await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
+                first = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
+                if self._judge.deterministic or not _worth_another(first):
+                    return first
+                second = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat + 1)
+                fuller = first.missing is not None or len(second.unread) <= len(first.unread)
+                return second if second.missing is None and fuller else first
         except TimeoutError:
             return Judgement(missing="the time for an audit was over")
         except (CallRefused, EndpointLost) as error:
@@ -231,6 +235,12 @@ class WatchedJudge:
             took = perf_counter() - began
             self.seconds += took
             self._audits.readings.observe(took)
+
+
+def _worth_another(judgement: Judgement) -> bool:
+    """Whether another reading may tell more, and can take nothing back."""
+    betrayed = any(reading.polarity == "betrays" for reading in judgement.readings.values())
+    return not betrayed and (judgement.missing is not None or bool(judgement.unread))
 
 
 async def _joined(task: asyncio.Future[Judgement]) -> Judgement:

@@ -29,7 +29,7 @@ from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, ke
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
 from akrasia.gateway.sending import send
-from akrasia.gateway.stream import DONE, EventSplitter, assemble, encode_event, read_chunks
+from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads, read_chunks
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
 
@@ -171,6 +171,8 @@ class Release:
                         raise upstream_error(502, response.headers, data, upstream.key)
                     self._chunks.append(chunk)
                     yield chunk
+                if any(one.strip() == DONE_DATA for one in payloads(data)):
+                    return  # an upstream that keeps its response open keeps nobody waiting
         finally:
             response.release()
 
