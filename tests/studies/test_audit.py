@@ -217,6 +217,11 @@ def test_a_gain_over_costs_is_their_ratio_of_sums() -> None:
     found = _ratio(gain, cost, ["a", "b", "c"], 0.95)
     # (0.5 + 0.1 + 0.3 + 0 + 0.3) / (1 + 1 + 2 + 0 + 2): a draw whose gain is missing costs nothing here.
     assert value(found) == pytest.approx(1.2 / 6)
+    few = _ratio(gain, cost / 100, ["a", "b", "c"], 0.95)
+    assert value(few) == pytest.approx(20)
+    assert few is not None
+    assert few.high is not None
+    assert few.high > 20
     assert _ratio(gain, np.zeros_like(cost), ["a", "b", "c"], 0.95) is None
 
 

@@ -279,7 +279,13 @@ def _ratio(gain: Floats, cost: Floats, clusters: list[str], level: float) -> Fig
         return None
     ratio = gains.sum() / costs.sum()
     linear = ratio + (gains[used] - ratio * costs[used]) / costs[used].mean()
-    return _difference(linear, list(np.array(clusters)[used]), level)
+    # A difference of utilities ends at 1 and −1; a gain over few tokens need not.
+    scale = max(1.0, float(np.abs(linear).max()))
+    found = _difference(linear / scale, list(np.array(clusters)[used]), level)
+    if found is None:
+        return None
+    low, high = (None if end is None else scale * end for end in (found.low, found.high))
+    return replace(found, value=scale * found.value, low=low, high=high)
 
 
 def _macro(cells: Cells, group: Arms, strategy: str) -> tuple[Figure | None, Figure | None, Figure | None]:
