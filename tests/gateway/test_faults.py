@@ -270,6 +270,22 @@ async def test_told_to_stop_it_lets_requests_end(upstream: Upstream, tmp_path: P
     assert "Traceback" not in told
 
 
+async def test_a_client_that_leaves_meanwhile_was_not_cut_off(upstream: Upstream, tmp_path: Path) -> None:
+    served = Process(upstream, tmp_path, "")
+    url = await served.url()
+    upstream.always = stall()
+    async with aiohttp.ClientSession() as client:
+        asking = asyncio.create_task(client.post(f"{url}/chat/completions", json=asked()))
+        while not upstream.calls:
+            await asyncio.sleep(0.01)
+        os.kill(served.process.pid, signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        asking.cancel()
+    code, told = await served.ended()
+    assert code == 0
+    assert "cut off" not in told
+
+
 async def test_told_to_hang_up_it_reads_its_policy_again(upstream: Upstream, tmp_path: Path) -> None:
     served = Process(upstream, tmp_path, "")
     root = (await served.url()).removesuffix("/v1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -85,6 +86,7 @@ class Listening:
         self._gateway = gateway
         self._host = host
         self.port = port
+        self._drain_s = 0.0
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -95,6 +97,7 @@ class Listening:
 
     async def __aenter__(self) -> Listening:
         limits = self._gateway.limits
+        self._drain_s = limits.drain_s
         await self._gateway.open()
         try:
             server = _Server(
@@ -121,6 +124,7 @@ class Listening:
     async def __aexit__(self, *_: object) -> None:
         """Accept nothing more, let what is under way end for as long as `drain_s`, and close."""
         self._gateway.stopping = True
+        self._gateway.stop_by = perf_counter() + self._drain_s
         if self._runner is not None:
             await self._runner.cleanup()
         await self._gateway.close()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from akrasia.gateway.spans import Spans
 
 RETRY_AFTER_S = 1
+_EARLY_S = 0.05
 _GONE = 499
 """What metrics say of a request whose client left before its answer's end."""
 
@@ -58,6 +59,7 @@ class Gateway:
     Attributes:
         under_way: chat requests now.
         stopping: no more is accepted, and what is under way may end.
+        stop_by: `perf_counter()` until which what is under way may end; None: it was not told to stop.
         cut_off: requests that were under way when the time to drain was over.
         metrics: what is counted.
         audits: what the audits of all requests share; None while no mode audits.
@@ -83,6 +85,7 @@ class Gateway:
         self.audits: Audits | None = None
         self.under_way = 0
         self.stopping = False
+        self.stop_by: float | None = None
         self.cut_off = 0
         self._modes: dict[str, Mode] = {}
 
@@ -166,8 +169,9 @@ class Gateway:
             raise
         except (ClientGone, asyncio.CancelledError):
             status = _GONE
-            self.metrics.failures.add("cut_off" if self.stopping else "client_gone")
-            self.cut_off += self.stopping
+            cut_off = self.stop_by is not None and perf_counter() >= self.stop_by - _EARLY_S
+            self.metrics.failures.add("cut_off" if cut_off else "client_gone")
+            self.cut_off += cut_off
             raise
         finally:
             self.under_way -= 1
