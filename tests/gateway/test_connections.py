@@ -124,7 +124,7 @@ async def test_more_than_was_asked_for_is_not_the_next_ones_answer() -> None:
 
 
 async def test_unused_connections_are_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_KEPT_S", 0.1)
+    monkeypatch.setitem(connections.KEPT_S, "http", 0.1)
     server = Server()
     async with running(server) as url, to(url) as made:
         await asyncio.gather(*(asked(made) for _ in range(3)))

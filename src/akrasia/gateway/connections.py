@@ -18,8 +18,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-_KEPT_S = 4.0
-"""How long an unused connection is kept: less than the five seconds after which common servers close theirs."""
+KEPT_S = {"http": 4.0, "https": 30.0}
+"""How long an unused connection is kept: less than the five seconds after which the usual local servers close theirs,
+and the minute after which the usual entrances of providers do."""
 
 _ONE_WRITE = 2**16
 _UNSENDABLE = ("\r", "\n", "\0")
@@ -100,6 +101,7 @@ class Connections:
         self._stall_s = stall_s
         fields = {"Host": url.host_port_subcomponent or "", **headers}
         self._head = f"POST {url.raw_path_qs} HTTP/1.1\r\n{_fields(fields)}"
+        self._kept_s = KEPT_S[url.scheme]
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
         self._unused: list[tuple[float, ResponseHandler]] = []
         self._sweeping: asyncio.TimerHandle | None = None
@@ -137,7 +139,7 @@ class Connections:
             return
         self._unused.append((monotonic(), handler))
         if self._sweeping is None:
-            self._sweeping = asyncio.get_running_loop().call_later(_KEPT_S, self._sweep)
+            self._sweeping = asyncio.get_running_loop().call_later(self._kept_s, self._sweep)
 
     async def close(self) -> None:
         """Close what is unused."""
@@ -149,7 +151,7 @@ class Connections:
         await asyncio.sleep(0)  # the transports' own end
 
     def _take(self) -> ResponseHandler | None:
-        oldest = monotonic() - _KEPT_S
+        oldest = monotonic() - self._kept_s
         while self._unused:
             since, handler = self._unused.pop()
             if since > oldest and handler.is_connected() and not handler.should_close:
@@ -158,13 +160,13 @@ class Connections:
         return None
 
     def _sweep(self) -> None:
-        oldest = monotonic() - _KEPT_S
+        oldest = monotonic() - self._kept_s
         for since, handler in self._unused:
             if since <= oldest:
                 handler.close()
         self._unused = [(since, handler) for since, handler in self._unused if since > oldest]
         later = asyncio.get_running_loop().call_later
-        self._sweeping = later(_KEPT_S, self._sweep) if self._unused else None
+        self._sweeping = later(self._kept_s, self._sweep) if self._unused else None
 
     async def _connected(self) -> ResponseHandler:
         loop = asyncio.get_running_loop()
