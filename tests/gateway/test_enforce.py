@@ -274,6 +274,12 @@ async def test_comments_keep_a_stream_open(
     assert got.endswith(b"data: [DONE]\n\n")
 
 
+async def test_a_gateway_without_a_log_says_so_once(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    served = await serve(policy(tmp_path, "enforce"))
+    await served.gateway.use(served.gateway.policies)
+    assert [notice for notice in served.notices if "no audit log is kept" in notice] == served.notices
+
+
 async def test_an_error_after_a_stream_began_is_an_event(
     upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,10 @@ _ERROR_CODES = frozenset(
     {"context_length_exceeded", "rate_limit_exceeded", "insufficient_quota", "model_not_found", "invalid_api_key"}
     | {"content_filter", "content_policy_violation", "unsupported_parameter", "unsupported_value", "server_error"}
 )
+_OWN_REASONS = frozenset(
+    {"deadline_exceeded", "upstream_unreachable", "upstream_timeout", "upstream_reset", "upstream_invalid"}
+    | {"no_answer", "n_not_available", "invalid_json", "invalid_type", "audit_unavailable"}
+)
 _CALL_ID = 9  # letters and digits, which is all that some upstreams take back
 
 
@@ -167,10 +171,12 @@ def allowed_usage(usage: object) -> Body | None:
 
 
 def allowed_error(error: WireError) -> WireError:
-    """An upstream's error in the gateway's own words: its status, and its code where that is a known one.
+    """An error in the gateway's own words: of an upstream's its status, and its code where that is a known one.
 
     An error's text is the upstream's to write, and may quote a reply. The audit log has it.
     """
+    if error.reason in _OWN_REASONS:
+        return error
     code = error.error.code if error.error.code in _ERROR_CODES else None
     said = f"the upstream refused or failed (HTTP {error.status}{', ' + code if code else ''}); the audit log says why"
     kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}

@@ -49,6 +49,7 @@ class Annotate:
             InputError: a judge cannot work.
         """
         await self._audits.open(policies)
+        self._audits.note_missing_log()
         self._observer.start()
 
     async def close(self) -> None:

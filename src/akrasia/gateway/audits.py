@@ -109,6 +109,7 @@ class Audits:
         self._judges: dict[str, Judge] = {}
         self._doors: dict[str, Ask] = {}
         self._models: list[Model] = []
+        self._noted = False
         self._told: OrderedDict[str, Body] = OrderedDict()
 
     async def open(self, policies: Policies) -> None:
@@ -120,6 +121,12 @@ class Audits:
         for policy in policies.all:
             if policy.mode != "pass" and policy.fingerprint not in self._desks:
                 self._desks[policy.fingerprint] = await self._desk(policy)
+
+    def note_missing_log(self) -> None:
+        """Tell the operator, once, that audits are not logged."""
+        if self.gateway.log is None and not self._noted:
+            self._noted = True
+            self.gateway.notice("no audit log is kept: name one with --log FILE")
 
     async def close(self) -> None:
         """Close the models."""

@@ -27,13 +27,13 @@ from akrasia.gateway.allowed import (
 from akrasia.gateway.audits import ExchangeAudit, audits_of, content_of, gathered
 from akrasia.gateway.deliberate import Deployed, deliberate, total_headers
 from akrasia.gateway.exchange import Exchange
-from akrasia.gateway.giving import begin_events, break_off, give
+from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, give
 from akrasia.gateway.keeping import Kept, audit_headers, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.observe import indexes_of
 from akrasia.gateway.records import ChoiceAudit, logged_choice, part_audit, told_choice, told_of
 from akrasia.gateway.sending import send
-from akrasia.gateway.wire import Body, ErrorObject, WireError
+from akrasia.gateway.wire import Body, WireError
 
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies
@@ -41,15 +41,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 5.0
 """Seconds between the comments that keep a stream open."""
-
-KEEP_ALIVE = b": akrasia is auditing\n\n"
-RETRY_AFTER_S = 5
-
-_OWN_REASONS = frozenset(
-    {"deadline_exceeded", "upstream_unreachable", "upstream_timeout", "upstream_reset", "upstream_invalid"}
-    | {"no_answer", "n_not_available", "invalid_json", "invalid_type", "audit_unavailable"}
-)
-"""Of errors whose words are the gateway's own. All others are said anew."""
 
 
 class Decided(Struct, frozen=True):
@@ -104,6 +95,7 @@ class Enforce:
                     "what the whole lacks: leave out fail_under and required values, or release whole replies"
                 )
         await self._audits.open(policies)
+        self._audits.note_missing_log()
 
     async def close(self) -> None:
         """Nothing goes on after an answer."""
@@ -149,7 +141,7 @@ class Enforce:
         try:
             deployed = await deliberate(exchange, audit)
         except WireError as error:
-            shown = error if error.reason in _OWN_REASONS else allowed_error(error)
+            shown = allowed_error(error)
             await self._keep(exchange, audit, Kept(status=shown.status, error=error_line(error), audited=False))
             raise shown from None
         choices: list[Body] = deployed.completion["choices"]
@@ -267,13 +259,6 @@ async def _rewritten(audit: ExchangeAudit, found: ChoiceAudit, choice: Body) -> 
     part = msgspec.structs.replace(found.failures[0].part, text=trail.text)
     held = part_audit(part, last.verdict, target, policy)
     return found, trail.text if held.failure is None and held.missing is None else None
-
-
-def audit_unavailable() -> WireError:
-    """Nothing leaves, since it could not be audited: 503."""
-    said = "the reply could not be audited, so it is withheld; the audit log says why"
-    error = ErrorObject(said, "server_error", None, "audit_unavailable")
-    return WireError(503, error, retry_after=str(RETRY_AFTER_S))
 
 
 def _seconds(audit: ExchangeAudit) -> float:

@@ -12,10 +12,15 @@ from multidict import CIMultiDict
 from akrasia.gateway.keeping import comment
 from akrasia.gateway.sending import JSON, begin, send, send_whole
 from akrasia.gateway.stream import DONE, emit, encode_event, error_event
-from akrasia.gateway.wire import Body, WireError
+from akrasia.gateway.wire import Body, ErrorObject, WireError
 
 if TYPE_CHECKING:
     from akrasia.gateway.exchange import Exchange
+
+KEEP_ALIVE = b": akrasia is auditing\n\n"
+"""A comment that keeps a stream open while nothing can leave; it says nothing of the reply."""
+
+RETRY_AFTER_S = 5
 
 _EVENTS = "text/event-stream; charset=utf-8"
 
@@ -74,3 +79,10 @@ def wants_usage(exchange: Exchange) -> bool:
     """Whether the client asked for the usage in its stream."""
     options = exchange.parsed().get("stream_options")
     return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def audit_unavailable() -> WireError:
+    """Nothing leaves, since it could not be audited: 503."""
+    said = "the reply could not be audited, so it is withheld; the audit log says why"
+    error = ErrorObject(said, "server_error", None, "audit_unavailable")
+    return WireError(503, error, retry_after=str(RETRY_AFTER_S))

@@ -36,10 +36,12 @@ MOST_WAITING = 1024
 """Replies that may wait for their audit."""
 
 MOST_WAITING_BYTES = 64 * 2**20
-"""Bytes of them together."""
+"""Bytes of them together, with their requests."""
 
 MOST_SEEN_BYTES = 16 * 2**20
 """Of one reply; a longer one passes, and is not audited."""
+
+_LARGE = 2**18
 
 QUEUE_FULL = "the queue of audits was full"
 TOO_LONG = "the reply was too long"
@@ -133,7 +135,8 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         waited: whether the client waits for it.
     """
     desk, audits = audit.desk, audits_of(exchange.gateway)
-    choices = seen.choices()
+    # What is large is read off the loop: others' replies must not wait for it.
+    choices = await asyncio.to_thread(seen.choices) if seen.size > _LARGE else seen.choices()
     found = await audited(audit, seen, choices) if choices else []
     logged, told = [], []
     for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
@@ -187,10 +190,10 @@ class Observer:
 
     def submit(self, exchange: Exchange, seen: Seen) -> None:
         """Have a reply audited, or logged as unaudited where too many wait."""
-        if self._queue.full() or self._bytes + seen.size > MOST_WAITING_BYTES:
+        if self._queue.full() or self._bytes + _weight(exchange, seen) > MOST_WAITING_BYTES:
             self._drop(exchange, seen, QUEUE_FULL, "queue_full")
             return
-        self._bytes += seen.size
+        self._bytes += _weight(exchange, seen)
         self._audits.tell(exchange.id, {"id": exchange.id, "pending": True})
         self._queue.put_nowait((exchange, seen))
 
@@ -227,7 +230,7 @@ class Observer:
                 await self._keep_unaudited(exchange, seen, STOPPED)
                 raise
             finally:
-                self._bytes -= seen.size
+                self._bytes -= _weight(exchange, seen)
                 self._queue.task_done()
 
     async def _one(self, exchange: Exchange, seen: Seen) -> None:
@@ -330,6 +333,11 @@ async def deliberated(exchange: Exchange, seen: Seen) -> tuple[Body, Body]:
     seen.latency_s = since(exchange)
     seen.add(msgspec.json.encode(deployed.completion))
     return deployed.completion, deployed.totals(exchange, audit)
+
+
+def _weight(exchange: Exchange, seen: Seen) -> int:
+    """Bytes that a reply holds while it waits."""
+    return seen.size + len(exchange.body)
 
 
 def is_stream(response: Answer) -> bool:

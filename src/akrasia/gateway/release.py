@@ -24,7 +24,7 @@ from akrasia.core import StoreFailed
 from akrasia.gateway.allowed import CONTENT, Part, allowed_choice, allowed_error, allowed_usage
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.exchange import Exchange, too_late
-from akrasia.gateway.giving import begin_events, break_off, wants_usage
+from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, wants_usage
 from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
@@ -46,11 +46,6 @@ MOST_BYTES = 16 * 2**20
 """Of one reply."""
 
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
-
-_OWN_REASONS = frozenset(
-    {"deadline_exceeded", "upstream_unreachable", "upstream_timeout", "upstream_reset", "upstream_invalid"}
-    | {"audit_unavailable"}
-)
 
 
 class _Choice(Struct):
@@ -132,7 +127,7 @@ class Release:
             async with asyncio.timeout(self._keep_alive_s):
                 return await self._ready.get()
         except TimeoutError:
-            return b": akrasia is auditing\n\n"
+            return KEEP_ALIVE
 
     async def _work(self) -> None:
         """Read, audit, and hand over what may leave.
@@ -148,7 +143,7 @@ class Release:
                         break  # nothing more of it can leave
             await self._end()
         except WireError as error:
-            shown = error if error.reason in _OWN_REASONS else allowed_error(error)
+            shown = allowed_error(error)
             await self._keep(self._broken_off(error), shown.status, error_line(error))
             raise shown from None
         finally:
@@ -237,7 +232,7 @@ class Release:
             self._stop(index, choice, failed.failure)
             return
         if missing is not None and self._policy.on_audit_error == "closed":
-            raise _unavailable()
+            raise audit_unavailable()
         choice.unread = choice.unread or missing
         decision: Decision = "passed" if missing is None else "released"
         audit = ChoiceAudit((found[0],))
@@ -263,15 +258,15 @@ class Release:
         self._count(whole)
         decided: list[tuple[LoggedChoice, ChoiceAudit]] = []
         rests: list[tuple[int, _Choice, Body]] = []
-        for raw in whole["choices"]:
+        audits = await gathered([self._audit.choice(raw.get("message")) for raw in whole["choices"]])
+        for raw, found in zip(whole["choices"], audits, strict=True):
             index = raw["index"] if isinstance(raw.get("index"), int) else 0
             choice = self._choices.setdefault(index, _Choice())
-            found = await self._audit.choice(raw.get("message"))
             decided.append((self._decided(index, choice, raw, found), found))
             if choice.stopped is None:
                 rests.append((index, choice, allowed_choice(raw, self._exchange.id)))
         if any(one.decision == "withheld" for one, _ in decided):
-            raise _unavailable()
+            raise audit_unavailable()
         await self._keep([one for one, _ in decided], 200, None, closed=True)
         for index, choice, allowed in rests:
             self._rest(index, choice, allowed)
@@ -366,7 +361,7 @@ class Release:
             self._audits.dropped.add("not_logged")
             self._exchange.gateway.notice(f"an audit could not be logged: {error}")
             if self._policy.on_audit_error == "closed":
-                raise _unavailable() from None
+                raise audit_unavailable() from None
 
 
 def _chunks_of(events: bytes) -> list[Body]:
@@ -374,9 +369,3 @@ def _chunks_of(events: bytes) -> list[Body]:
         return list(read_chunks(events))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise upstream_failed(502, "the upstream sent an event that is not JSON", "upstream_invalid") from None
-
-
-def _unavailable() -> WireError:
-    from akrasia.gateway.enforce import audit_unavailable
-
-    return audit_unavailable()
