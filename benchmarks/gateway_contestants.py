@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 LITELLM_ENV = HERE / ".env-litellm"
 KEY = "sk-gateway-benchmark"
 
-# A reply that the judge misreads leaves, marked: all that is withheld is time, and every reply can be held to its question.
+# A reply that the judge misreads leaves, marked: it took the same time, and can be held to its question like all.
 _AUDITING = """\
 constitution = "schwartz-19"
 judge = "encoder"

@@ -58,6 +58,8 @@ class Load:
         self.ended_ns = 0
         self.cpu_s = 0.0
         self.over = asyncio.Event()
+        self.connections = 0
+        self.gone = asyncio.Event()
 
     def begin(self) -> None:
         """The warm-up is over: what is asked from now on counts."""
@@ -115,12 +117,14 @@ class Connection(asyncio.Protocol):
         self._data = b""
         self._tag = b""
         self._asked_ns = self._first_ns = 0
+        self._done = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the first time."""
         # uvloop's transports offer the same methods without being subclasses.
         self._transport = cast(asyncio.Transport, transport)
+        self._load.connections += 1
         self._ask()
 
     def _ask(self) -> None:
@@ -139,14 +143,18 @@ class Connection(asyncio.Protocol):
             return
         self._load.answered(self._asked_ns, self._first_ns, self._failure())
         if self._load.over.is_set():
+            self._done = True
             self._transport.close()
         else:
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A connection that ends early is a failure, and is not replaced."""
-        if not self._load.over.is_set():
+        if not self._done:
             self._load.answered(self._asked_ns, 0, f"connection lost: {exc}")
+        self._load.connections -= 1
+        if not self._load.connections:
+            self._load.gone.set()
 
     def _is_whole(self) -> bool:
         data = self._data
@@ -180,9 +188,9 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     try:
         async with asyncio.timeout(options.patience):
             await load.over.wait()
+            await load.gone.wait()  # what is under way is answered, too: it has cost the proxy time, and burdens nobody
     except TimeoutError:
         load.failures[f"no end after {options.patience:g} s"] += 1
-        load.over.set()
     return load.measured()
 
 
