@@ -138,7 +138,8 @@ class Relay:
 
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()
-        self._out = await begin(self._exchange.request, self._upstream.returned(self._response), self._write_s)
+        headers = self._upstream.returned(self._response)
+        self._out = await begin(self._exchange.request, headers, self._write_s, together=True)
         return self._out
 
     def _check(self, events: bytes) -> None:

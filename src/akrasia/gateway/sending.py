@@ -19,16 +19,30 @@ class ClientGone(Exception):
     """Nobody is there to be answered: the client left, or was cut."""
 
 
-async def begin(request: web.BaseRequest, headers: CIMultiDict[str], write_s: float) -> web.StreamResponse:
+class _Together(web.StreamResponse):
+    """A streamed answer whose head leaves with its first piece: one system call, one packet."""
+
+    _send_headers_immediately = False
+
+
+async def begin(
+    request: web.BaseRequest, headers: CIMultiDict[str], write_s: float, *, together: bool = False
+) -> web.StreamResponse:
     """The head of a streamed answer.
+
+    Args:
+        request: the client's.
+        headers: of the answer.
+        write_s: within how many seconds it must be accepted.
+        together: the first piece follows at once, and the head leaves with it.
 
     Raises:
         ClientGone: it cannot be sent.
     """
     headers["Server"] = "akrasia"
-    out = web.StreamResponse(status=200, headers=headers)
+    out = (_Together if together else web.StreamResponse)(status=200, headers=headers)
     try:
-        async with asyncio.timeout(write_s):
+        async with nullcontext() if together else asyncio.timeout(write_s):
             await out.prepare(request)
     except (TimeoutError, ConnectionError):
         raise cut(request) from None
@@ -48,9 +62,8 @@ async def send(out: web.StreamResponse, data: bytes, write_s: float, *, last: bo
         ClientGone: it was not accepted.
     """
     request = out._req  # the response keeps it, and has no public name for it
-    waits = len(data) >= _NEVER_WAITS or request is None or request.protocol.writing_paused
     try:
-        async with asyncio.timeout(write_s) if waits else nullcontext():
+        async with nullcontext() if _never_waits(request, data) else asyncio.timeout(write_s):
             if data:
                 await out.write(data)
             if last:
@@ -70,7 +83,7 @@ async def send_whole(
     headers["Server"] = "akrasia"
     out = web.Response(body=body, status=status, headers=headers)
     try:
-        if len(body) < _NEVER_WAITS and not request.protocol.writing_paused:
+        if _never_waits(request, body):
             await out.prepare(request)
             await out.write_eof()
             return out
@@ -80,6 +93,14 @@ async def send_whole(
     except (TimeoutError, ConnectionError):
         raise cut(request) from None
     return out
+
+
+def _never_waits(request: web.BaseRequest | None, data: bytes) -> bool:
+    """Whether a client's transport takes a piece at once, whatever the client does; a time limit is not free."""
+    if len(data) >= _NEVER_WAITS or request is None or request.transport is None:
+        return False
+    # Not paused would not be enough: the piece itself may be what fills the transport.
+    return not request.protocol.writing_paused and request.transport.get_write_buffer_size() == 0
 
 
 def error_response(error: WireError) -> web.Response:

@@ -71,7 +71,10 @@ def payloads(events: bytes) -> list[bytes]:
         events: whole events, as from `EventSplitter.feed`.
     """
     found = []
-    for event in _BOUNDARY.split(events):
+    for event in _BOUNDARY.split(events) if b"\r" in events else events.split(b"\n\n"):
+        if event.startswith(b"data:") and b"\n" not in event and b"\r" not in event:  # as nearly all are
+            found.append(event[6:] if event[5:6] == b" " else event[5:])
+            continue
         lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
         if lines:
             found.append(b"\n".join(lines))
