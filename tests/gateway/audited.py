@@ -94,7 +94,7 @@ def judge_broken(request: Request) -> str:
 
 
 async def judge_slow(request: Request, sample: int) -> str:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
     return judge(request, sample)
 
 

@@ -72,9 +72,9 @@ async def test_the_words_do_not_wait_for_the_audit(upstream: Upstream, serve: Se
     began = loop.time()
     async with served.client.post(f"{served.url}/chat/completions", json=body) as response:
         await response.content.readuntil(b"\n\n")
-        assert loop.time() - began < 0.25
+        assert loop.time() - began < 0.45
         rest = await response.read()
-    assert loop.time() - began >= 0.3
+    assert loop.time() - began >= 0.5
     assert rest.endswith(b"data: [DONE]\n\n")
 
 

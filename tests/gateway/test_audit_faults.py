@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.gateway.audited import BAD, GOOD, policy, records, told_in
+from tests.gateway.audited import BAD, GOOD, contents, policy, records, told_in
 from tests.gateway.conftest import Serve
 from tests.upstream import Upstream
 
@@ -178,6 +179,59 @@ async def test_a_reload_brings_another_judge(upstream: Upstream, serve: Serve, t
     assert (await (await served.ask()).json())["choices"][0]["message"]["content"] == "Never."
 
 
+async def launched(
+    upstream: Upstream, path: Path, log: Path, most_bytes: int | None = None
+) -> tuple[asyncio.subprocess.Process, str]:
+    """A gateway in a process of its own, which can write files of so many bytes, and where it is asked."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    command = ["-c", "from akrasia.cli import main; main()", "serve", "--upstream", upstream.url]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, "--policy", str(path), "--log", str(log), "--port", "0",
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=limit,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    line = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+    return process, line.partition("serving ")[2].partition(" ")[0] + "/chat/completions"
+
+
+@pytest.mark.parametrize("release", ["whole", "sentences"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_on_a_full_disk_nothing_leaves(upstream: Upstream, tmp_path: Path, release: str, stream: bool) -> None:
+    log = tmp_path / "audit.jsonl"
+    upstream.message = lambda body, index: f"{GOOD} {'Well then. ' * 20}"
+    path = tmp_path / "policy.toml"
+    path.write_text(policy(tmp_path, "enforce", release=release))
+    process, url = await launched(upstream, path, log, most_bytes=20_000)
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": stream}
+    last, before = b"", 0
+    async with aiohttp.ClientSession() as session:
+        for number in range(30):
+            async with session.post(url, json=body) as response:
+                last = await response.read()
+            if b"audit_unavailable" in last:
+                before = number
+                break
+    process.send_signal(signal.SIGKILL)
+    await process.communicate()
+    assert b"audit_unavailable" in last
+    assert b"[DONE]" not in last
+    found = verify_log(log)
+    assert found.status in ("whole", "incomplete"), found.faults
+    lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b'"}')]
+    kept = [line for line in lines if line["type"] == "request"]
+    whole = [line for line in kept if "window" not in line["settings"]]
+    windows = [line for line in kept if line["id"] not in {one["id"] for one in whole}]
+    assert len(whole) == before
+    left = "".join(line["choices"][0]["original"]["content"] for line in windows)
+    assert left.startswith("".join(contents(last)))  # of the last reply exactly what is in the log
+    assert bool(windows) <= (release == "sentences" and stream)
+
+
 class Received:
     """What clients of a gateway that is killed have got: audit ids of answers whose text began to arrive."""
 
@@ -209,24 +263,7 @@ async def test_whatever_left_before_a_kill_is_in_the_log(upstream: Upstream, tmp
     upstream.message = lambda body, index: f"{GOOD} Well then."
     path = tmp_path / "policy.toml"
     path.write_text(policy(tmp_path, "enforce", release=release))
-    command = [
-        "-c",
-        "from akrasia.cli import main; main()",
-        "serve",
-        "--upstream",
-        upstream.url,
-        "--policy",
-        str(path),
-        "--log",
-        str(log),
-    ]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, "--port", "0", cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stderr is not None
-    line = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
-    url = line.partition("serving ")[2].partition(" ")[0] + "/chat/completions"
+    process, url = await launched(upstream, path, log)
     received = Received()
     async with aiohttp.ClientSession() as session:
         clients = [asyncio.create_task(received.client(session, url, number % 2 == 0)) for number in range(16)]

@@ -71,7 +71,7 @@ async def test_a_client_waits_for_no_audit(upstream: Upstream, serve: Serve, tmp
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(served.ask() for _ in range(8)))
-    assert loop.time() - began < 0.3  # one reading alone takes that long
+    assert loop.time() - began < 0.5  # one reading alone takes that long
     assert len(await settled(log, 8)) == 8
 
 

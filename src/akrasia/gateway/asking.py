@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -67,6 +68,29 @@ class TokenBudget:
         return sum(known)
 
 
+class Stopwatch:
+    """How long any of several things at once went on: what they share is counted once.
+
+    Attributes:
+        seconds: of what has ended.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._under_way = 0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        if not self._under_way:
+            self._began = perf_counter()
+        self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self.seconds += perf_counter() - self._began
+
+
 class TimedAsk:
     """The doors to models by role, within a request's tokens, and for rewriting within the time for that.
 
@@ -74,9 +98,17 @@ class TimedAsk:
         doors: by role.
         tokens: of the request.
         left: stage → seconds that it may take now; None: no limit.
+        watch: runs while a role is asked.
     """
 
-    def __init__(self, doors: Mapping[str, Ask], tokens: TokenBudget, left: Callable[[str], float | None]) -> None:
+    def __init__(
+        self,
+        doors: Mapping[str, Ask],
+        tokens: TokenBudget,
+        left: Callable[[str], float | None],
+        watch: Stopwatch,
+    ) -> None:
+        self._watch = watch
         self._doors = doors
         self._tokens = tokens
         self._left = left
@@ -92,8 +124,9 @@ class TimedAsk:
         if self._tokens.used_up:
             raise EndpointLost(f"the {self._tokens.limit} tokens of the request are used up")
         try:
-            async with asyncio.timeout_at(self._end(role)):
-                reply = await self._doors[role](role, request, label)
+            with self._watch:
+                async with asyncio.timeout_at(self._end(role)):
+                    reply = await self._doors[role](role, request, label)
         except TimeoutError:
             raise EndpointLost("the time for rewriting was over") from None
         letters = len(reply.text) + sum(len(message.content) for message in request.messages)

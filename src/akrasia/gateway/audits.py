@@ -28,7 +28,7 @@ from akrasia.core import (
     Model,
 )
 from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of, unknown_calls
-from akrasia.gateway.asking import TimedAsk, TokenBudget, UpstreamModel
+from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, UpstreamModel
 from akrasia.gateway.deliberate import Deliberation, build_deliberation
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
@@ -193,10 +193,10 @@ class WatchedJudge:
     its reason: a defect in a judge must not decide what leaves.
     """
 
-    def __init__(self, judge: Judge, audits: Audits, left: Left) -> None:
+    def __init__(self, judge: Judge, audits: Audits, left: Left, watch: Stopwatch) -> None:
         self.name, self.model, self.prompts = judge.name, judge.model, judge.prompts
         self.deterministic = judge.deterministic
-        self.seconds = 0.0
+        self._watch = watch
         self._judge = judge
         self._audits = audits
         self._left = left
@@ -217,7 +217,8 @@ class WatchedJudge:
         found = self._read.get(text)
         if found is None:
             found = self._read[text] = asyncio.ensure_future(self._within(text, taxonomy, ask, (role, repeat)))
-        return await _joined(found)
+        with self._watch:
+            return await _joined(found)
 
     async def _within(self, text: str, taxonomy: Taxonomy, ask: Ask | None, how: tuple[str, int]) -> Judgement:
         role, repeat = how
@@ -239,9 +240,7 @@ class WatchedJudge:
         except Exception as error:  # noqa: BLE001 - the boundary to judges: recorded as a reading that is missing
             return Judgement(missing=f"the judge failed: {type(error).__name__}")
         finally:
-            took = perf_counter() - began
-            self.seconds += took
-            self._audits.readings.observe(took)
+            self._audits.readings.observe(perf_counter() - began)
 
 
 def _worth_another(judgement: Judgement) -> bool:
@@ -271,6 +270,7 @@ class ExchangeAudit:
     Attributes:
         desk: as given.
         tokens: what all calls of the request took, and may take.
+        watch: how long readings and the roles' calls went on.
         judge: the judge, within its time.
     """
 
@@ -278,11 +278,12 @@ class ExchangeAudit:
         self.desk = desk
         self.tokens = TokenBudget(desk.policy.max_tokens_total)
         self._left = left or exchange.left_s
-        self.judge = WatchedJudge(desk.judge, audits, self._left)
+        self.watch = Stopwatch()
+        self.judge = WatchedJudge(desk.judge, audits, self._left, self.watch)
         self._context = context_of(exchange.parsed())
         own = LooseAsk(dict.fromkeys(ROLES, UpstreamModel(exchange)))
         doors = {role: desk.doors.get(role, own) for role in ROLES}
-        self._ask = CountedAsk(TimedAsk(doors, self.tokens, self._left))
+        self._ask = CountedAsk(TimedAsk(doors, self.tokens, self._left, self.watch))
 
     async def read(self, text: str) -> Verdict:
         """The auditor on a text."""

@@ -262,4 +262,4 @@ async def _rewritten(audit: ExchangeAudit, found: ChoiceAudit, choice: Body) -> 
 
 
 def _seconds(audit: ExchangeAudit) -> float:
-    return round(audit.judge.seconds, 6)
+    return round(audit.watch.seconds, 6)

@@ -33,7 +33,7 @@ class Kept(Struct):
         error: one line, where the client got an error.
         spent: what the audit's roles took.
         latency_s: from the request to the answer's beginning; None where that is not known.
-        audit_s: seconds that readings took before the answer; None without any.
+        audit_s: seconds that readings and rewriting went on before the answer; None without any.
         audited: whether there was an audit, so that target and judge are named.
     """
 

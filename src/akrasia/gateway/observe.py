@@ -155,7 +155,7 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         error,
         audit.spent(),
         seen.latency_s,
-        round(audit.judge.seconds, 6) if waited else None,
+        round(audit.watch.seconds, 6) if waited else None,
     )
     return kept, told_of(told, id=exchange.id, mode=exchange.policy.mode, policy=exchange.policy.name)
 

@@ -341,7 +341,7 @@ class Release:
 
     async def _keep(self, choices: list[LoggedChoice], status: int, error: str | None, *, closed: bool = False) -> None:
         audit = self._audit
-        seconds = round(audit.judge.seconds, 6)
+        seconds = round(audit.watch.seconds, 6)
         kept = Kept(choices, status, error, audit.spent(), since(self._exchange), seconds)
         try:
             await self._on_disk(keep(self._exchange, audit.desk, kept))
