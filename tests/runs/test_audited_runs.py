@@ -15,10 +15,10 @@ from tests.runs.conftest import records
 import akrasia
 from akrasia.core import InputError
 from akrasia.runs.estimates import estimate_run
-from akrasia.runs.execute import RunSummary
 from akrasia.runs.prices import Prices, Rates
 from akrasia.runs.reader import StoredTrail
 from akrasia.runs.store import AuditCount
+from akrasia.runs.summary import RunSummary
 from akrasia.runs.value_estimates import estimate_values
 
 HERE = "scripted:tests.runs.audit_scripts:"

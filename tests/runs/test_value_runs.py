@@ -16,7 +16,7 @@ from akrasia.core import InputError
 from akrasia.gap import Gap
 from akrasia.gap.split import Split
 from akrasia.runs.estimates import estimate_run
-from akrasia.runs.execute import RunSummary
+from akrasia.runs.summary import RunSummary
 from akrasia.runs.value_estimates import ValueEstimate, estimate_values
 from akrasia.runs.value_labels import arms, stage_reads
 from akrasia.stats import Figure

@@ -13,7 +13,7 @@ import typer
 from akrasia.cli.output import count, counted, notice, print_json, table
 
 if TYPE_CHECKING:
-    from akrasia.runs.execute import RunSummary
+    from akrasia.runs.summary import RunSummary
 
 
 MOST_REASONS = 3

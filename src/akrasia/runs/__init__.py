@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from akrasia.core import Model
 
 if TYPE_CHECKING:
-    from akrasia.runs.execute import RunSummary
     from akrasia.runs.reader import Run
+    from akrasia.runs.summary import RunSummary
 
 __all__ = ["load_run", "run", "run_async"]
 

@@ -22,29 +22,11 @@ from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
-from akrasia.runs.plan import NOT_DEPLOYED, CellCount, Plan, is_judged, load_suites, to_the_writer
-from akrasia.runs.prices import Prices, Rates, check_prices, cost
-from akrasia.runs.store import AuditCount, CellTotals, Store
+from akrasia.runs.plan import Plan, is_judged, load_suites, to_the_writer
+from akrasia.runs.prices import Prices, Rates, check_prices
+from akrasia.runs.store import Store
+from akrasia.runs.summary import RunSummary, counts_of, most_frequent
 from akrasia.strategies import Live
-
-
-class RunSummary(Struct, frozen=True):
-    """What `akrasia run --json` prints.
-
-    Attributes:
-        out: the run's folder.
-        cells: counts per cell.
-        missing: why candidates are without a measurement, and how many: the most frequent reasons first, `REASONS` at
-            most; the others are counted under "other reasons".
-    """
-
-    out: str
-    cells: list[CellCount]
-    missing: dict[str, int] = {}
-
-
-REASONS = 20
-"""Of missing candidates, told at most."""
 
 
 class Options(Struct, frozen=True):
@@ -153,8 +135,8 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                         task.uncancel()
                 summary = RunSummary(
                     str(out),
-                    _counts(plan, store.totals(), cell_ids, rates, store.audits()),
-                    _most_frequent(store.missing_reasons()),
+                    counts_of(plan, store.totals(), cell_ids, rates, store.audits()),
+                    most_frequent(store.missing_reasons()),
                 )
             finally:
                 await store.close()
@@ -295,56 +277,6 @@ def _carry_over(plan: Plan, store: Store, meter: Meter, cell_ids: Mapping[str, i
         work.append(Workload(number, planned.cell.model, len(planned.items) * planned.cell.samples - there, weight))
     meter.pace = Pace(work, meter)
     return sum(found.candidates - (found.missing if retry else 0) for found in totals.values())
-
-
-def _most_frequent(reasons: dict[str, int]) -> dict[str, int]:
-    told = dict(list(reasons.items())[:REASONS])
-    others = sum(reasons.values()) - sum(told.values())
-    return {**told, "other reasons": others} if others else told
-
-
-def _cost(rates: Rates, cell: int, totals: CellTotals) -> float | None:
-    """What a cell cost; nothing where it bought nothing, unknown where any part of it is."""
-    spent = 0.0
-    for role in totals.roles:
-        part = cost(rates.of(cell, role.role), role.prompt_tokens, role.completion_tokens, role.cached_tokens)
-        if part is None or role.unknown:
-            return None
-        spent += part
-    return spent
-
-
-def _counts(
-    plan: Plan,
-    totals: Mapping[int, CellTotals],
-    cell_ids: Mapping[str, int],
-    rates: Rates,
-    audits: Mapping[int, AuditCount],
-) -> list[CellCount]:
-    counts = []
-    for planned in plan.cells:
-        number = cell_ids[planned.cell.name]
-        found = totals[number]
-        reported = found.prompt_tokens is not None or found.completion_tokens is not None
-        tokens = (found.prompt_tokens or 0) + (found.completion_tokens or 0)
-        counts.append(
-            CellCount(
-                cell=planned.cell.name,
-                items=len(planned.items),
-                candidates=found.candidates,
-                failures=found.failures,
-                missing=found.missing,
-                tokens=tokens if reported or found.calls == 0 else None,
-                cost=_cost(rates, number, found),
-                calls=found.calls,
-                prompt_tokens=found.prompt_tokens if found.calls else 0,
-                completion_tokens=found.completion_tokens if found.calls else 0,
-                judged=is_judged(plan.suites[planned.cell.suite]),
-                acts=planned.cell.strategy.partition(":")[0] not in NOT_DEPLOYED,
-                audit=audits.get(number),
-            )
-        )
-    return counts
 
 
 async def _with_progress(engine: Engine, plan: Plan, meter: Meter, done: int, options: Options) -> None:
