@@ -262,6 +262,7 @@ async def test_nothing_of_the_original_goes_with_a_rewrite(
         whole = poisoned("")
         message = whole["choices"][0]["message"]
         message["content"] = f"Task 1. {BETRAYAL}"
+        whole["choices"][0]["logprobs"] = {"content": [token(message["content"])]}  # of the very text, as is allowed
         for name in ("tool_calls", "function_call", "refusal"):
             del message[name]
         return whole
