@@ -123,7 +123,7 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
     name, server = line.contestant.name, line.server
     before, counted = (None if server is None else server.usage()), _counted(line)
     command = [sys.executable, str(HERE / "gateway_load.py"), "--port", str(line.port), "--key", KEY]
-    command += ["--connections", str(job.connections), "--least", str(max(job.least, 2 * job.connections, 50))]
+    command += ["--connections", str(job.connections), "--least", str(max(job.least, job.connections, 50))]
     command += ["--seconds", str(bench.seconds if job.seconds is None else job.seconds)]
     if job.stream:
         command.append("--stream")
@@ -251,7 +251,8 @@ def run_comparisons(chosen: argparse.Namespace, program: str, bench: Bench) -> l
                 jobs = [Job(n, stream=stream) for n in (1, 50)]
                 scenarios += compare_all(f"modes, {name}", lines, jobs, chosen.reps, bench)
     if "latency" in chosen.only:
-        with lines_up([Direct(), Bare(), Akrasia(program), *auditing], chosen.latency_ms, bench) as lines:
+        slow = [Akrasia(program, mode, log=True, judge_ms=chosen.latency_ms) for mode in _AUDITED_MODES]
+        with lines_up([Direct(), Bare(), Akrasia(program), *auditing, *slow], chosen.latency_ms, bench) as lines:
             for name, stream in (("whole", False), ("streamed", True)):
                 jobs = [Job(10, stream=stream, least=100)]
                 name = f"{chosen.latency_ms:g} ms upstream, {name}"

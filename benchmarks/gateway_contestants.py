@@ -21,7 +21,7 @@ KEY = "sk-gateway-benchmark"
 # A reply that the judge misreads leaves, marked: it took the same time, and can be held to its question like all.
 _AUDITING = """\
 constitution = "schwartz-19"
-judge = "encoder"
+judge = "%s"
 on_fail = "annotate"
 """
 
@@ -67,27 +67,32 @@ class Akrasia:
 
     Attributes:
         program: the command.
-        mode: of the policy; those that audit do so by the encoder judge against the 19 values.
+        mode: of the policy; those that audit do so against the 19 values.
         log: whether an audit log is kept.
+        judge_ms: None: the encoder judge; else an LLM judge that takes so many milliseconds.
     """
 
     program: str
     mode: str = "pass"
     log: bool = False
+    judge_ms: float | None = None
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"akrasia {self.mode}{' + log' if self.log else ''}"
+        judge = "" if self.judge_ms is None else f", LLM judge of {self.judge_ms:g} ms"
+        return f"akrasia {self.mode}{' + log' if self.log else ''}{judge}"
 
     def start(self, port: int, upstream: str, folder: Path) -> Started:
         """See `Started`."""
-        policy = folder / f"{self.mode}.toml"
-        policy.write_text(f'mode = "{self.mode}"\n{"" if self.mode == "pass" else _AUDITING}', encoding="utf-8")
+        policy = folder / f"{self.mode}-{port}.toml"
+        judge = "encoder" if self.judge_ms is None else "llm:scripted:gateway_judge:read"
+        policy.write_text(f'mode = "{self.mode}"\n{"" if self.mode == "pass" else _AUDITING % judge}', encoding="utf-8")
         command = [self.program, "serve", "--upstream", upstream, "--policy", str(policy), "--port", str(port)]
         if self.log:
             command += ["--log", str(folder / f"{self.mode}-{port}.jsonl")]
-        return Started(command, "/health")
+        env = {} if self.judge_ms is None else {"PYTHONPATH": str(HERE), "GATEWAY_JUDGE_MS": str(self.judge_ms)}
+        return Started(command, "/health", env)
 
 
 @dataclass(frozen=True)
