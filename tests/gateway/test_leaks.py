@@ -306,6 +306,9 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "a stream that breaks": lambda: broken([chunk({"model": m()}, [{"index": 0, "delta": {"content": m()}}])], "reset"),
     "a stream that stalls": lambda: broken([chunk({"model": m()}, [{"index": 0, "delta": {"content": m()}}])], "stall"),
     "an error in a stream": lambda: broken([b'data: {"error": {"message": "' + m().encode() + b'"}}\n\n'], "whole"),
+    "odd chunks": lambda: broken([chunk({"model": m()}, [{"index": [m()], "delta": m()}])], "whole"),
+    "odd calls": lambda: broken([chunk({"model": m()}, [{"index": 0, "delta": {"tool_calls": [m()]}}])], "whole"),
+    "no chunk": lambda: broken([b'data: ["' + m().encode() + b'"]\n\n'], "whole"),
     "no event": lambda: broken([b"data: " + m().encode() + b"\n\n"], "whole"),
 }
 

@@ -123,7 +123,7 @@ def allowed_choice(choice: Mapping[str, Any], audit_id: str) -> Body:
         "index": index,
         "message": message,
         "logprobs": _logprobs(choice.get("logprobs"), message),
-        "finish_reason": finish if finish in _FINISHES else "stop",
+        "finish_reason": finish if isinstance(finish, str) and finish in _FINISHES else "stop",
     }
 
 

@@ -48,6 +48,19 @@ MOST_BYTES = 16 * 2**20
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
 
 
+class _Delta(Struct):
+    tool_calls: list[Body] | None = None
+
+
+class _Part(Struct):
+    index: int = 0
+    delta: _Delta | None = None
+
+
+class _Chunk(Struct):
+    choices: list[_Part] | None = None
+
+
 class _Choice(Struct):
     """A choice while it comes.
 
@@ -365,7 +378,15 @@ class Release:
 
 
 def _chunks_of(events: bytes) -> list[Body]:
+    """The chunks in whole events, of the form that is relied on.
+
+    Raises:
+        WireError: they are not.
+    """
     try:
-        return list(read_chunks(events))
+        found = list(read_chunks(events))
+        for chunk in found:
+            msgspec.convert(chunk, _Chunk)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise upstream_failed(502, "the upstream sent an event that is not JSON", "upstream_invalid") from None
+        raise upstream_failed(502, "the upstream sent an event that is no chunk", "upstream_invalid") from None
+    return found
