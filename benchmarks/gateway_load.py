@@ -81,13 +81,14 @@ class Load:
             if self.failures.total() > 1000:
                 self.over.set()
         now = time.perf_counter_ns()
-        if self.began_ns is None or self.over.is_set():
+        if self.began_ns is None or failure is not None:
             return
-        if failure is None:
-            self.answers += 1  # of earlier requests, too: the rate would else lack the first of each connection
-            if asked_ns >= self.began_ns:
-                self.whole_ns.append(now - asked_ns)
-                self.first_ns.append(first_ns - asked_ns)
+        if asked_ns >= self.began_ns:  # answered after the end, too: the slow ones would else be left out
+            self.whole_ns.append(now - asked_ns)
+            self.first_ns.append(first_ns - asked_ns)
+        if self.over.is_set():
+            return
+        self.answers += 1  # of earlier requests, too: the rate would else lack the first of each connection
         if now - self.began_ns >= self._seconds * 1e9 and len(self.whole_ns) >= self._least:
             self.ended_ns = now
             self.cpu_s = time.process_time() - self.cpu_s

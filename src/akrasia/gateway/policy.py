@@ -62,7 +62,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         connect_s: how long connecting to the upstream may take.
         stall_s: how long the upstream may stay silent, before its answer and between two pieces of it.
         drain_s: how long requests under way may go on after the server was told to stop.
-        audits: audits at once.
+        audits: readings at once: of an LLM judge that takes a second, so many replies per second can be audited. The
+            encoder reads one text after another, whatever is said here.
     """
 
     body_bytes: int = 16 * 2**20
@@ -76,7 +77,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     connect_s: float = 10.0
     stall_s: float = 300.0
     drain_s: float = 30.0
-    audits: int = 4
+    audits: int = 32
 
 
 class Policy(Struct, frozen=True, kw_only=True, dict=True):
