@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -38,6 +39,23 @@ def test_csv_jsonl_parquet_and_npy_agree(tmp_path: Path) -> None:
     assert records[0]["k"] == 8
     assert records[0]["deployed"]["value"] == pytest.approx(utilities.mean())  # type: ignore[index]
     assert records[0]["reachable"]["value"] == pytest.approx(utilities.max(axis=1).mean())  # type: ignore[index]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_graded_arrays_are_mapped_read_only(tmp_path: Path, order: Literal["C", "F"]) -> None:
+    utilities = np.array([[0.5, 0.25], [1.0, 0.75], [0.0, 0.5]])
+    np.save(tmp_path / "u.npy", np.array(utilities, order=order))
+    record = risk(tmp_path / "u.npy")
+    assert record["deployed"]["value"] == pytest.approx(0.5)  # type: ignore[index]
+    assert record["reachable"]["value"] == pytest.approx(2 / 3)  # type: ignore[index]
+
+
+def test_the_verifier_stands_beside_graded_utilities(tmp_path: Path) -> None:
+    # The verifier's favourite is worth 0.25 on both items, though it stands first on one and last on the other.
+    rows = "a,0,0.25,9\na,1,0.5,1\nb,0,0.75,1\nb,1,0.25,9\n"
+    (tmp_path / "u.csv").write_text("item,sample,utility,verifier\n" + rows)
+    stages = {stage["stage"]: stage["value"] for stage in risk(tmp_path / "u.csv")["waterfall"]}  # type: ignore[attr-defined]
+    assert stages["recoverable"] == pytest.approx(0.25)
 
 
 def test_missing_is_missing_and_clusters_count(tmp_path: Path) -> None:

@@ -18,6 +18,16 @@ def over_subsets(row, k, deployed=0.0):
     return np.mean([max(*subset, deployed) for subset in combinations(row, k)])
 
 
+def test_the_given_array_is_left_as_it_is():
+    # Sorted in place, verifier and answers would no longer stand beside their utilities.
+    utilities = np.array([[0.5, 0.25, 0.0], [1.0, 0.75, 0.5]])
+    utilities.setflags(write=False)
+    (values,) = reachable_items(read_pool(utilities), [2])
+    # Row 1: of three pairs two have maximum 0.5 and one 0.25; row 2: 1, 1, 0.75.
+    assert values == pytest.approx([1.25 / 3, 2.75 / 3])
+    assert worst_items(read_pool(utilities), 3) == pytest.approx([0.0, 0.5])
+
+
 def test_failures_by_hand():
     # 4 candidates with 1 success: of 6 pairs 3 miss it.
     assert all_fail(4, [1, 2, 4])[1] == pytest.approx([0.75, 0.5, 0.0])

@@ -65,11 +65,11 @@ def _graded(pool: Pool, ks: Sequence[int], deployed: FloatArray | None) -> Float
     out = np.empty((pool.items, len(ks)))
     weights = {int(n): order_weights(int(n), ks) for n in np.unique(pool.observed)}
     for part, block in pool.blocks():
-        block.sort(axis=1)  # NaN goes to the end
+        by_rank = np.sort(block, axis=1)  # NaN goes to the end; a copy: a block may be a view of the caller's array
         counts = pool.observed[part]
         for n in np.unique(counts):
             mine = counts == n
-            ordered = block[mine, :n]
+            ordered = by_rank[mine, :n]
             given = None if deployed is None else deployed[part][mine]
             out[part.start + np.flatnonzero(mine)] = _expected_maximum(ordered, weights[int(n)], given)
     return out
@@ -93,8 +93,8 @@ def worst_items(pool: Pool, n: int) -> FloatArray:
     values = np.empty(pool.items)
     weights = {int(size): order_weights(int(size), [n])[::-1, 0] for size in np.unique(pool.observed)}
     for part, block in pool.blocks():
-        block.sort(axis=1)
+        by_rank = np.sort(block, axis=1)
         for size in np.unique(pool.observed[part]):
             mine = pool.observed[part] == size
-            values[part.start + np.flatnonzero(mine)] = block[mine, :size] @ weights[int(size)]
+            values[part.start + np.flatnonzero(mine)] = by_rank[mine, :size] @ weights[int(size)]
     return values

@@ -74,7 +74,7 @@ read before."""
 
 
 def blocks(array: NDArray[Any]) -> Iterator[tuple[slice, FloatArray]]:
-    """Consecutive blocks of rows of an (M, K) array as float64."""
+    """Consecutive blocks of rows of an (M, K) array as float64: views of it where they can be, so not to be written."""
     step = max(1, BLOCK_CELLS // max(1, array.shape[1]))
     for start in range(0, len(array), step):
         part = slice(start, start + step)
