@@ -13,7 +13,7 @@ from tests.gateway.audited import BAD, GOOD, HALF, contents, policy, records, to
 from tests.gateway.conftest import Serve, Served
 from tests.upstream import Body, Upstream, status
 
-from akrasia.gateway import enforce
+from akrasia.gateway import enforce, giving
 
 pytestmark = pytest.mark.asyncio
 
@@ -269,8 +269,8 @@ async def test_comments_keep_a_stream_open(
     served = await serve(policy(tmp_path, "enforce"))
     upstream.latency_s = 0.2
     got = await (await served.ask(stream=True)).read()
-    assert 2 <= got.count(enforce.KEEP_ALIVE) <= 5
-    assert got.startswith(enforce.KEEP_ALIVE)
+    assert got.count(giving.KEEP_ALIVE) >= 2
+    assert got.startswith(giving.KEEP_ALIVE)
     assert got.endswith(b"data: [DONE]\n\n")
 
 
