@@ -130,11 +130,9 @@ def test_each_byte_by_itself() -> None:
     events = 'data: {"a": "ü"}\n\ndata: 1\ndata: 2\n\n: nothing\n\ndata:[DONE]\n\n'.encode()
     splitter = EventSplitter()
     pieces = [splitter.feed(events[i : i + 1]) for i in range(len(events))]
-    assert [payload for piece in pieces for payload in payloads(piece)] == [
-        '{"a": "ü"}'.encode(),
-        b"1\n2",
-        b"[DONE]",
-    ]
+    expected = ['{"a": "ü"}'.encode(), b"1\n2", b"[DONE]"]
+    assert [payload for piece in pieces for payload in payloads(piece)] == expected
+    assert payloads(events) == payloads(events.replace(b"\n", b"\r\n")) == expected
 
 
 def test_an_event_without_end_is_refused() -> None:
