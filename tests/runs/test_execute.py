@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import sqlite3
 from collections.abc import Callable
@@ -273,6 +275,26 @@ async def test_a_cancelled_waiter_takes_nobody_with_it(tmp_path: Path) -> None:
     await second
     await writer.flush()
     await writer.close()
+
+
+async def test_what_cannot_be_stored_fails_all_who_wait_and_leaves_what_was_stored(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "t.sqlite", isolation_level=None, check_same_thread=False)
+    connection.execute("CREATE TABLE raw (key TEXT PRIMARY KEY, body BLOB)")
+    writer = Writer(tmp_path / "t.sqlite", connection)
+    writer.put("raw", ("a", b"1"))
+    await writer.flush()
+    writer.put("raw", ("b", b"2"))
+    writer.put("raw", ("c", 2**63))  # sqlite3 raises OverflowError, which is none of its own errors
+    waiting = [writer.committed(), writer.committed()]
+    async with asyncio.timeout(30):
+        for told in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(told, StoreFailed)
+            assert "t.sqlite: OverflowError: " in str(told)
+        with pytest.raises(StoreFailed):
+            await writer.flush()
+        await writer.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "t.sqlite")) as again:
+        assert again.execute("SELECT key FROM raw").fetchall() == [("a",)]
 
 
 def test_a_refused_candidate_stops_no_estimate(tmp_path: Path, suite_file: Write) -> None:

@@ -7,6 +7,7 @@ turn of the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -134,22 +135,30 @@ class Writer:
             return self._error
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement, made_way in batch.first:
-                connection.execute(statement, made_way)
-            for table, rows in batch.rows.items():
-                start = 0
-                for size in BULK:
-                    while len(rows) - start >= size:
-                        values = [value for row in rows[start : start + size] for value in row]
-                        connection.execute(insert(table, size), values)
-                        start += size
-            connection.execute("COMMIT")
+            self._commit(batch)
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            return StoreFailed(f"cannot write {self._path}: {error}; make room or restore access")
-        return None
+            why = f"{error}; make room or restore access"
+        except Exception as error:  # noqa: BLE001 - a writer that dies without a word leaves everybody waiting for ever
+            why = f"{type(error).__name__}: {error}; what it was given cannot be stored, please report it"
+        else:
+            return None
+        with contextlib.suppress(sqlite3.Error):  # the first error is the one to tell
+            connection.rollback()
+        return StoreFailed(f"cannot write {self._path}: {why}")
+
+    def _commit(self, batch: _Batch) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        for statement, made_way in batch.first:
+            connection.execute(statement, made_way)
+        for table, rows in batch.rows.items():
+            start = 0
+            for size in BULK:
+                while len(rows) - start >= size:
+                    values = [value for row in rows[start : start + size] for value in row]
+                    connection.execute(insert(table, size), values)
+                    start += size
+        connection.execute("COMMIT")
 
 
 def connect(path: Path, *, exclusive: bool = False) -> sqlite3.Connection:
