@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, nan
+
 import pytest
 
 from akrasia.core import SAMPLE_STRIDE, InputError, sample_of
@@ -23,7 +25,16 @@ def test_a_text_that_names_no_model(text: str, said: str) -> None:
         build_model(text)
 
 
-@pytest.mark.parametrize("settings", [ModelSettings(concurrency=0), ModelSettings(timeout_s=0)])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ModelSettings(concurrency=0),
+        ModelSettings(concurrency=10_001),
+        ModelSettings(timeout_s=0),
+        ModelSettings(timeout_s=nan),
+        ModelSettings(timeout_s=inf),
+    ],
+)
 def test_settings_that_let_nothing_through(settings: ModelSettings) -> None:
     with pytest.raises(InputError):
         build_model("openai:m@http://localhost/v1", settings=settings)

@@ -5,11 +5,15 @@ What a kind does with its text is its own module's business; nothing here connec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from akrasia.core import InputError, Model, Registry
+
+MOST_AT_ONCE = 10_000
+"""Calls in flight that may be asked for: each of them holds a task and a connection."""
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True):
@@ -70,8 +74,10 @@ def build_model(text: str, *, settings: ModelSettings | None = None) -> Model:
     settings = settings or ModelSettings()
     if settings.concurrency is not None and settings.concurrency < 1:
         raise InputError(f"concurrency {settings.concurrency} lets nothing through: give 1 or more")
-    if settings.timeout_s <= 0:
-        raise InputError(f"a timeout of {settings.timeout_s} s fails every call: give more than 0")
+    if settings.concurrency is not None and settings.concurrency > MOST_AT_ONCE:
+        raise InputError(f"concurrency {settings.concurrency} is too much: give at most {MOST_AT_ONCE}")
+    if not settings.timeout_s > 0 or math.isinf(settings.timeout_s):
+        raise InputError(f"a timeout of {settings.timeout_s} s cannot be kept: give a finite number above 0")
     return factory(rest, settings)
 
 

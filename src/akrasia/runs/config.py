@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from akrasia.core import SAMPLE_STRIDE, InputError
+from akrasia.models.build import MOST_AT_ONCE
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +84,9 @@ FIRST_CANDIDATES = 4
 ONE_OR_MORE = ("model", "suite", "strategy", "temperature", "seed", "judge")
 """Keys that may hold one thing or a list of things."""
 
+MOST_NUMBER = 2**63 - 1
+"""The largest whole number that the store can hold."""
+
 LISTS = ("model", "suite", "strategy", "temperature", "seed")
 """Those of them whose things make the cells; they may grow on resume."""
 
@@ -112,6 +117,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(
             f"cannot read the configuration {path}: {error.strerror}; give the path of a TOML file"
         ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"the configuration {path} is not UTF-8 text: save it as UTF-8") from None
     except msgspec.DecodeError as error:
         raise InputError(f"configuration {path} is not TOML: {error}") from None
 
@@ -155,6 +162,7 @@ def _check(config: RunConfig, where: str) -> None:
     def refuse(what: str) -> InputError:
         return InputError(f"{where}: {what}" if where else what)
 
+    _check_numbers(config, refuse)
     for key in LISTS:
         things = getattr(config, key)
         if not things and key != "strategy":
@@ -179,6 +187,8 @@ def _check(config: RunConfig, where: str) -> None:
         value = getattr(config, key)
         if value is not None and value <= 0:
             raise refuse(f"{key} is {value}: it must be positive")
+    if config.concurrency is not None and config.concurrency > MOST_AT_ONCE:
+        raise refuse(f"concurrency is {config.concurrency}: it must be at most {MOST_AT_ONCE}")
     if config.top_p is not None and not 0 < config.top_p <= 1:
         raise refuse(f"top_p is {config.top_p}: it must be above 0 and at most 1")
     if config.logprobs is not None and not 0 <= config.logprobs <= 20:
@@ -189,6 +199,17 @@ def _check(config: RunConfig, where: str) -> None:
         _check_until_width(config, refuse)
     if config.engine != "local":
         raise refuse(f"unknown engine {config.engine!r}; known: local")
+
+
+def _check_numbers(config: RunConfig, refuse: Callable[[str], InputError]) -> None:
+    """No key takes a number that compares with nothing, or one that the store cannot hold."""
+    for key in config.__struct_fields__:
+        given = getattr(config, key)
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise refuse(f"{key} is {value}: give a finite number, or leave it out")
+            if isinstance(value, int) and abs(value) > MOST_NUMBER:
+                raise refuse(f"{key} is {value}: it must be at most {MOST_NUMBER}")
 
 
 def _check_until_width(config: RunConfig, refuse: Callable[[str], InputError]) -> None:

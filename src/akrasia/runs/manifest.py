@@ -113,6 +113,8 @@ def read(folder: Path) -> Manifest | None:
         return None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from None
     except msgspec.DecodeError as error:
         raise InputError(f"{path} is damaged or not a run's: {error}") from None
 

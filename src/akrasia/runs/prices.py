@@ -11,6 +11,7 @@ The file::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,20 +45,27 @@ class Prices:
         """Read a price file.
 
         Raises:
-            InputError: it cannot be read, has unknown keys, or a negative price.
+            InputError: it cannot be read, has unknown keys, or a price that is negative or not finite.
         """
         try:
             table = msgspec.toml.decode(path.read_bytes(), type=_PriceFile)
         except OSError as error:
             raise InputError(f"cannot read the price file {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"the price file {path} is not UTF-8 text: save it as UTF-8") from None
         except msgspec.DecodeError as error:
             raise InputError(
                 f"price file {path}: {error}; expected [[price]] tables with model, input, output and optionally "
                 "cached_input, per million tokens"
             ) from None
         for price in table.price:
-            if min(price.input, price.output, price.cached_input or 0.0) < 0:
-                raise InputError(f"price file {path}: the price of {price.model!r} is negative")
+            for key in ("input", "output", "cached_input"):
+                money = getattr(price, key)
+                if money is not None and not 0 <= money < math.inf:
+                    raise InputError(
+                        f"price file {path}: {key} of {price.model!r} is {money}: give what a million tokens cost, "
+                        "0 or more"
+                    )
         return cls(table.price)
 
     def of(self, model: str) -> Price | None:
