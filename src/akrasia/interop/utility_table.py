@@ -1,20 +1,26 @@
 """Utilities that were measured elsewhere: CSV, Parquet or JSONL rows, or a NumPy array, checked at the door.
 
-Rows are ``item, sample, utility[, verifier][, gold][, cluster][, answer]``; an empty field or NaN is missing.
+Rows are ``item, sample, utility[, verifier][, gold][, cluster][, answer]``; an empty field, NaN or NA is missing, and
+true and false are 1 and 0.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
+from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample
 from akrasia.core.registry import near_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Floats = NDArray[np.float64]
 COLUMNS = ("item", "sample", "utility", "verifier", "gold", "cluster", "answer")
@@ -64,25 +70,44 @@ def read_utilities(path: Path) -> UtilityTable:
 
 
 def _read_array(path: Path) -> NDArray[Any]:
+    as_saved = "save one (items, candidates) array of numbers with numpy.save"
     try:
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start != b"\x93NUMPY":
+            kind = "an archive of arrays" if start.startswith(b"PK") else "not a NumPy array file"
+            raise InputError(f"{path} is {kind}: {as_saved}")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a NumPy array file: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        if "Python objects" in str(error):
+            raise InputError(f"{path} holds Python objects, not numbers: save float64, NaN where missing") from None
+        raise InputError(f"{path} is damaged or was not written to its end: save it anew") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "biuf":
-        shape = getattr(array, "shape", "?")
-        raise InputError(f"{path}: expected an (items, candidates) array of numbers, got shape {shape}")
+        raise InputError(
+            f"{path}: expected an (items, candidates) array of numbers, got shape {array.shape} of {array.dtype}"
+        )
     return array
 
 
 Columns = dict[str, list[Any]]
 
 
+_HEAD = 4096
+"""Bytes by which a text in UTF-16 is told: of plain text there every second one is 0."""
+
+
 def _read_csv(path: Path) -> tuple[Columns, int]:
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    if not path.stat().st_size:
+    with path.open("rb") as file:
+        start = file.read(_HEAD)
+    if not start:
         raise InputError(f"{path} is empty; expected a line of column names ({', '.join(COLUMNS[:3])}, …) and rows")
+    if b"\0" in start:
+        check_utf8(str(path), start)
     try:
         head = pc.open_csv(path).schema.names
         for other in (";", "\t", "|"):
@@ -93,12 +118,13 @@ def _read_csv(path: Path) -> tuple[Columns, int]:
             convert_options=pc.ConvertOptions(
                 column_types={name: pa.string() for name in head},
                 strings_can_be_null=True,
-                null_values=["", "NaN", "nan"],
+                null_values=list(MISSING),
             ),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        check_utf8(str(path), path.read_bytes())
         raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
-    return {name: table.column(name).to_pylist() for name in table.column_names}, 2
+    return _columns(path, table), 2
 
 
 def _read_parquet(path: Path) -> tuple[Columns, int]:
@@ -106,18 +132,25 @@ def _read_parquet(path: Path) -> tuple[Columns, int]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()
     except pa.ArrowInvalid as error:
         raise InputError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
-    return {name: table.column(name).to_pylist() for name in table.column_names}, 1
+    return _columns(path, table), 1
+
+
+def _columns(path: Path, table: pa.Table) -> Columns:
+    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: the column {twice!r} stands twice: keep one of them")
+    return {name: table.column(name).to_pylist() for name in table.column_names}
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True):
     item: str | int
     sample: int
-    utility: float | None = None
-    verifier: float | None = None
-    gold: float | None = None
+    utility: float | bool | None = None
+    verifier: float | bool | None = None
+    gold: float | bool | None = None
     cluster: str | int | None = None
     answer: str | int | float | None = None
 
@@ -126,19 +159,31 @@ def _read_jsonl(path: Path) -> tuple[Columns, int]:
     decode = msgspec.json.Decoder(_Row).decode
     rows: list[_Row] = []
     present: set[str] = set()
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    content = path.read_bytes()
+    for number, line in enumerate(content.splitlines(), start=1):
         # A blank line keeps its number, and the numbers in messages stay right, by refusing it.
         try:
             rows.append(decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}, line {number}: {error}; expected an object with {', '.join(COLUMNS)}") from None
+            check_utf8(str(path), content)
+            raise InputError(
+                f"{path}, line {number}: {error}; expected an object with {', '.join(COLUMNS)}, null where missing"
+            ) from None
         present.update(name for name in COLUMNS if getattr(rows[-1], name) is not None)
     present.add("utility")
     return {name: [getattr(row, name) for row in rows] for name in COLUMNS if name in present}, 1
 
 
+_PANDAS_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
+"""What pandas calls an index without a name in CSV, in CSV that was read and written again, and in Parquet."""
+
+
 def _table(path: Path, columns: Mapping[str, list[Any]], first: int) -> UtilityTable:
     for name in columns:
+        if _PANDAS_INDEX.fullmatch(name):
+            raise InputError(
+                f"{path}: the column {name!r} is the index of a pandas table: write the file with index=False"
+            )
         if name not in COLUMNS:
             raise InputError(f"{path}: unknown column {name!r}{near_names(name, list(COLUMNS))}")
     for name in COLUMNS[:3]:
@@ -182,11 +227,9 @@ class _Order(msgspec.Struct, frozen=True):
 def _numbers(where: _Lines, name: str, column: Sequence[Any]) -> Floats:
     values = np.full(len(column), np.nan)
     for row, value in enumerate(column):
-        if value is None:
-            continue
         try:
-            values[row] = float(value)
-        except (TypeError, ValueError):
+            values[row] = read_number(value)
+        except ValueError:
             raise InputError(
                 f"{where.at(row)}: {name} is {value!r}, not a number (leave it empty if missing)"
             ) from None
@@ -197,7 +240,7 @@ def _check_unit(where: _Lines, name: str, values: Floats) -> None:
     wrong = np.flatnonzero((values < 0) | (values > 1))
     if wrong.size:
         row = int(wrong[0])
-        raise InputError(f"{where.at(row)}: {name} is {values[row]:g}; it must lie in [0, 1]")
+        raise InputError(f"{where.at(row)}: {name} is {float(values[row])!r}; it must lie in [0, 1]")
 
 
 def _order(where: _Lines, items: Sequence[Any], samples: Sequence[Any]) -> _Order:
@@ -205,11 +248,13 @@ def _order(where: _Lines, items: Sequence[Any], samples: Sequence[Any]) -> _Orde
     seen: dict[tuple[str, int], int] = {}
     for row, (item, sample) in enumerate(zip(items, samples, strict=True)):
         if item is None or sample is None:
-            raise InputError(f"{where.at(row)}: item and sample must not be empty")
+            raise InputError(f"{where.at(row)}: item and sample must not be empty (or NA or NaN)")
         try:
-            key = (str(item), int(sample))
-        except (TypeError, ValueError):
-            raise InputError(f"{where.at(row)}: sample is {sample!r}, not a whole number") from None
+            key = (str(item), read_sample(sample))
+        except ValueError:
+            raise InputError(
+                f"{where.at(row)}: sample is {sample!r}, not a whole number from 0 to {MOST_SAMPLE}"
+            ) from None
         if key in seen:
             before = where.at(seen[key]).rpartition(", ")[2]
             raise InputError(f"{where.at(row)}: item {key[0]!r} sample {key[1]} stands already at {before}")

@@ -1,0 +1,83 @@
+"""Fields of files that people and other programs write: their encoding, numbers, booleans and missing values.
+
+What a column means, and where in its file a field stands, is left to whoever reads the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from akrasia.core.errors import InputError
+
+MISSING = ("", "NA", "N/A", "NaN", "nan")
+"""What spreadsheets and statistics programs write where there is no measurement."""
+
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+MOST_SAMPLE = 2**63 - 1
+"""The highest number that a sample can have."""
+
+
+def read_number(field: object) -> float:
+    """A field as a number: true is 1 and false 0, as a word too; NaN where it is None or a word of `MISSING`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if field is None:
+        return math.nan
+    try:
+        return float(field)  # type: ignore[arg-type]  # what is no number at all is told by the TypeError
+    except TypeError:
+        raise ValueError(f"{field!r} is no number") from None
+    except ValueError:
+        word = str(field).strip()
+        if word in MISSING:
+            return math.nan
+        if word.lower() in _TRUTH:
+            return _TRUTH[word.lower()]
+        raise
+
+
+def read_sample(field: object) -> int:
+    """A field as the number of a sample, from 0 to `MOST_SAMPLE`.
+
+    Raises:
+        ValueError: it is no such whole number.
+    """
+    number = int(field) if isinstance(field, str | int) else -1
+    if isinstance(field, float) and field.is_integer():
+        number = int(field)
+    if isinstance(field, bool) or not 0 <= number <= MOST_SAMPLE:
+        raise ValueError(f"{field!r} is no number of a sample")
+    return number
+
+
+def check_utf8(name: str, content: bytes) -> None:
+    """Refuse text in another encoding than UTF-8.
+
+    Raises:
+        InputError: it is UTF-16 or UTF-32, or a line (it is named) is not UTF-8, as of Latin-1.
+    """
+    if b"\0" in content or content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{name} is not UTF-8 text, and looks like UTF-16: save it as UTF-8")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{name}, line {line}: not UTF-8 text: save the file as UTF-8") from None
+
+
+def repeated_key(text: bytes | str) -> str | None:
+    """A key that one of the objects of some valid JSON has twice, of which a decoder would silently keep the last."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            found.extend([key] if key in seen else [])
+            seen.add(key)
+
+    json.loads(text, object_pairs_hook=look)
+    return found[0] if found else None
