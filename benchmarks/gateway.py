@@ -63,7 +63,7 @@ class Job:
 
     connections: int
     stream: bool = False
-    least: int = 0
+    least: int = 50
     seconds: float | None = None
 
 
@@ -123,7 +123,7 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
     name, server = line.contestant.name, line.server
     before, counted = (None if server is None else server.usage()), _counted(line)
     command = [sys.executable, str(HERE / "gateway_load.py"), "--port", str(line.port), "--key", KEY]
-    command += ["--connections", str(job.connections), "--least", str(max(job.least, job.connections, 50))]
+    command += ["--connections", str(job.connections), "--least", str(max(job.least, job.connections))]
     command += ["--seconds", str(bench.seconds if job.seconds is None else job.seconds)]
     if job.stream:
         command.append("--stream")
@@ -253,10 +253,10 @@ def run_comparisons(chosen: argparse.Namespace, program: str, bench: Bench) -> l
     if "latency" in chosen.only:
         slow = [Akrasia(program, mode, log=True, judge_ms=chosen.latency_ms) for mode in _AUDITED_MODES]
         with lines_up([Direct(), Bare(), Akrasia(program), *auditing, *slow], chosen.latency_ms, bench) as lines:
-            for name, stream in (("whole", False), ("streamed", True)):
-                jobs = [Job(10, stream=stream, least=100)]
-                name = f"{chosen.latency_ms:g} ms upstream, {name}"
-                scenarios += compare_all(name, lines, jobs, chosen.reps, bench)
+            name = f"{chosen.latency_ms:g} ms upstream"
+            whole, streamed = [Job(1, least=20), Job(10, least=100)], [Job(10, stream=True, least=100)]
+            scenarios += compare_all(f"{name}, whole", lines, whole, chosen.reps, bench)
+            scenarios += compare_all(f"{name}, streamed", lines, streamed, chosen.reps, bench)
     return scenarios
 
 

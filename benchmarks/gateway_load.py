@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--least", type=int, default=100, help="measured answers, however long they take")
     parser.add_argument("--warm-up", type=float, default=0.5, metavar="SECONDS")
-    parser.add_argument("--patience", type=float, default=120.0, metavar="SECONDS")
+    parser.add_argument("--patience", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--stream", action="store_true")
     print(json.dumps(run(measure(parser.parse_args()))))
 
