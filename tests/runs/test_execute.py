@@ -24,9 +24,13 @@ from akrasia.core import (
 )
 from akrasia.core.errors import BudgetReached
 from akrasia.models.scripted import Scripted
+from akrasia.runs import wait_for
 from akrasia.runs.comparison import compare_runs
+from akrasia.runs.config import build_config
 from akrasia.runs.estimates import estimate_run
+from akrasia.runs.execute import Options, execute
 from akrasia.runs.lock import RunLock
+from akrasia.runs.store import Store
 from akrasia.runs.writer import Writer
 
 Write = Callable[[int], str]
@@ -176,17 +180,51 @@ def test_money(tmp_path: Path, suite_file: Write) -> None:
 def test_reuse_takes_matching_calls_only(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(5)
     go(tmp_path / "old", suite, samples=4)
-    from akrasia.runs import wait_for
-    from akrasia.runs.config import build_config
-    from akrasia.runs.execute import Options, execute
-
     config = build_config({"model": "scripted:tests.runs.scripts:half", "suite": suite, "samples": 6})
-    summary = wait_for(execute(config, tmp_path / "new", Options(reuse=(tmp_path / "old",))))
+    said: list[str] = []
+    options = Options(reuse=(tmp_path / "old",), on_notice=said.append)
+    summary = wait_for(execute(config, tmp_path / "new", options))
+    assert said == ["--reuse: 20 calls were answered from there, and 10 were bought"]
     assert summary.cells[0].candidates == 30
     assert summary.cells[0].calls == 10  # 5 items × the 2 samples that the old run lacks
     go(tmp_path / "whole", suite, samples=6)
     for table in ("candidates", "scores"):
         assert records(tmp_path / "new")[table] == records(tmp_path / "whole")[table]
+
+
+def test_reuse_says_that_nothing_matched(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(5)
+    go(tmp_path / "old", suite, samples=1)
+    config = build_config({"model": "scripted:tests.runs.scripts:half", "suite": suite, "samples": 1, "seed": 3})
+    said: list[str] = []
+    wait_for(execute(config, tmp_path / "new", Options(reuse=(tmp_path / "old",), on_notice=said.append)))
+    assert said == ["--reuse: nothing there has the same model, prompt, sampling and seed; 5 calls were bought"]
+
+
+def test_half_a_run_buys_nothing_and_says_the_way_on(tmp_path: Path, suite_file: Write) -> None:
+    out, suite = tmp_path / "run", suite_file(3)
+    go(out, suite, samples=2)
+    (out / "run.toml").rename(tmp_path / "kept.toml")
+    with pytest.raises(InputError, match=r"has 6 paid answers in run\.sqlite and no run\.toml.*--reuse .*run, which"):
+        go(out, suite, samples=2)
+    with pytest.raises(InputError, match=r"no run\.toml, which says what was asked.*--reuse"):
+        akrasia.load_run(out)
+    (tmp_path / "kept.toml").rename(out / "run.toml")
+    for name in ("run.sqlite", "run.sqlite-wal", "run.sqlite-shm"):
+        (out / name).unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"a run\.toml and no run\.sqlite.*put run\.sqlite back, or name a new folder"):
+        go(out, suite, samples=2)
+    with pytest.raises(InputError, match=r"a run\.toml and no run\.sqlite"):
+        akrasia.load_run(out)
+    assert [path.name for path in out.glob("run.sqlite*")] == []
+
+
+async def test_a_run_killed_before_its_record_was_written_begins_anew(tmp_path: Path, suite_file: Write) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    await Store(out).close()
+    (out / "run.toml.new").write_text("half of")
+    assert go(out, suite_file(3), samples=2).cells[0].calls == 6
 
 
 def test_slow_reasons_then_acts_on_its_own_reasoning(tmp_path: Path, suite_file: Write) -> None:

@@ -152,7 +152,7 @@ def run(
     )
     if dry_run:
         planned = plan_run(plan, out, options)
-        print_json(planned) if json else show_plan(planned)
+        print_json(planned) if json else show_plan(planned, at_most=plan.until_width is not None)
         return
     summary = wait_for(execute(plan, out, options))
     print_json(summary) if json else _show(summary)
@@ -202,8 +202,13 @@ def _next_step(summary: RunSummary) -> str:
     return f"Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
 
 
-def show_plan(summary: RunSummary) -> None:
-    """A plan as a table: what it holds, about what it takes, and what of it is still to be bought."""
+def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
+    """A plan as a table: what it holds, about what it takes, and what of it is still to be bought.
+
+    Args:
+        summary: of `akrasia.runs.execute.plan_run`.
+        at_most: whether the run may stop before all of it is drawn.
+    """
     stored = any(cell.left is not None for cell in summary.cells)
     rows = []
     for cell in summary.cells:
@@ -219,6 +224,8 @@ def show_plan(summary: RunSummary) -> None:
         "\nPlanned only: nothing was asked or written. Tokens are about: prompts by their characters, replies as long "
         "as their cap" + (", and what is left in proportion to the candidates." if stored else ".")
     )
+    if at_most:
+        print("All of it is at most: --until-width stops as soon as the interval is narrow enough.")
     if any(cell.tokens is None for cell in summary.cells):
         print("Tokens are unknown where replies have no cap: give --max-tokens.")
 

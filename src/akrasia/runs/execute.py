@@ -19,6 +19,7 @@ from akrasia.runs.auditing import check_audit_keys
 from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
 from akrasia.runs.engine import Engine, build_utilities
+from akrasia.runs.folder import made_folder, previous_run, store_of
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter, WidthNotReached
 from akrasia.runs.pace import Pace, Workload
@@ -65,9 +66,9 @@ def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunS
     check_audit_keys(config, options.on_notice)
     _tell_misfits(plan, options.on_notice)
     _models(config, options)
-    previous = _previous(out, config)
+    previous = previous_run(out, config)
     for folder in options.reuse:
-        _store_of(folder)
+        store_of(folder)
     counts = wait_for(forecast(plan, bench, utilities, prices))
     if previous is not None or options.reuse:
         counts = with_left(counts, plan, None if previous is None else out, options.reuse)
@@ -99,16 +100,19 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
     _tell_misfits(plan, options.on_notice)
     models = _models(config, options)
     roles = {**bench.roles, **bench.auditors.roles(models)}
-    previous = _previous(out, config)
-    reuse = [_store_of(folder) for folder in options.reuse]
-    with _folder(out), RunLock(out):
+    previous = previous_run(out, config)
+    reuse = [store_of(folder) for folder in options.reuse]
+    with made_folder(out), RunLock(out):
         try:
             await _open(_each_once(models, roles), out, fresh=previous is None)
             now = manifest.describe(plan, models, bench, utilities.values(), options.command)
             now = msgspec.structs.replace(now, auditors=bench.auditors.fingerprints(roles))
-            _record(out, now, previous)
+            if previous is not None:
+                manifest.check_same(out, previous, now)
             store = Store(out, reuse=reuse, retry_missing=config.retry_missing)
             try:
+                # After the store: whoever finds run.toml without run.sqlite knows that answers are lost.
+                _record(out, now)
                 cell_ids = await store.add_plan([planned.cell for planned in plan.cells], plan.items())
                 asked = {cell_ids[planned.cell.name]: planned.cell.model for planned in plan.cells}
                 rates = Rates(prices, asked, bench.models)
@@ -140,6 +144,8 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 )
             finally:
                 await store.close()
+            if reuse:
+                options.on_notice(_reused(store.reused, meter.calls))
         finally:
             for model in _each_once(models, roles):
                 await model.close()
@@ -183,48 +189,6 @@ def _tell_misfits(plan: Plan, on_notice: Callable[[str], None]) -> None:
         on_notice(f"--values {plan.config.values} has no effect: no suite here is read for values")
 
 
-def _previous(out: Path, config: RunConfig) -> manifest.Manifest | None:
-    previous = manifest.read(out)
-    if previous is not None:
-        manifest.check_resume(out, previous, config)
-    elif out.is_file():
-        raise InputError(f"--out {out} is a file: name a folder")
-    elif out.is_dir() and any(entry.name != "run.lock" for entry in out.iterdir()):
-        raise InputError(
-            f"--out {out} is not empty and holds no run: name a new folder, or that of a run to go on with"
-        )
-    return previous
-
-
-def _store_of(folder: Path) -> Path:
-    path = folder / "run.sqlite"
-    if not path.is_file():
-        raise InputError(f"--reuse {folder} holds no run: name the folder that `akrasia run --out` wrote")
-    return path
-
-
-@contextlib.contextmanager
-def _folder(out: Path) -> Iterator[None]:
-    """The run's folder; one that was made for a run that bought nothing goes again, and so do those above it."""
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "run.lock").touch()
-    except OSError as error:
-        raise InputError(
-            f"cannot write to --out {out}: {error.strerror}; name a folder that you may write to"
-        ) from None
-    try:
-        yield
-    except (InputError, RunIncomplete):
-        if made and [entry.name for entry in out.iterdir()] == ["run.lock"]:
-            (out / "run.lock").unlink()
-            with contextlib.suppress(OSError):  # something else came to stand there meanwhile
-                for folder in made:
-                    folder.rmdir()
-        raise
-
-
 def _each_once(*models: Mapping[str, Model]) -> list[Model]:
     """A model may answer under several names, and is opened and closed once."""
     return list({id(model): model for named in models for model in named.values()}.values())
@@ -236,6 +200,14 @@ async def _open(models: Sequence[Model], out: Path, *, fresh: bool) -> None:
             await model.open()
     except RunIncomplete as stop:
         raise _with_way_on(stop, out, bought=not fresh) from None
+
+
+def _reused(taken: int, bought: int) -> str:
+    if not taken:
+        return (
+            f"--reuse: nothing there matched, and {bought} calls were bought; model, prompt, sampling and seed decide"
+        )
+    return f"--reuse: {taken} calls were answered from there, and {bought} were bought"
 
 
 def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError:
@@ -250,9 +222,7 @@ def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError
     return type(stop)(stored if says_it_itself else f"{stored}; go on with the same command")
 
 
-def _record(out: Path, now: manifest.Manifest, previous: manifest.Manifest | None) -> None:
-    if previous is not None:
-        manifest.check_same(out, previous, now)
+def _record(out: Path, now: manifest.Manifest) -> None:
     try:
         manifest.write(out, now)
     except OSError as error:

@@ -125,6 +125,13 @@ def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:
     Raises:
         InputError: naming the first difference and both ways out.
     """
+    widths = before.run.until_width, now.until_width
+    if None in widths and widths != (None, None):
+        raise InputError(
+            f"{folder} holds a run with until_width = {_show(widths[0])}, and now it is {_show(widths[1])}: a run that "
+            "samples to a width may take another width and no other way to stop, and none takes a width later. Give it "
+            "as it was, or another --out"
+        )
     for key in RunConfig.__struct_fields__:
         if key in MAY_CHANGE or (key in AUDIT_KEYS and not audits(before.run.strategy)):
             continue
@@ -151,7 +158,7 @@ def _grown(key: str, old: Any, new: Any) -> bool:
     if key == "samples":
         return bool(new >= old)
     if key == "until_width":
-        return old is not None and new is not None
+        return True  # both have one: another width is reached by drawing more, or is reached already
     if key == "limit":
         return new is None or (old is not None and new >= old)
     return False

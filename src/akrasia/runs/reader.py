@@ -108,7 +108,14 @@ class Run:
         self.folder = folder
         manifest = read_manifest(folder)
         path = folder / "run.sqlite"
-        if manifest is None or not path.is_file():
+        if manifest is None and path.is_file():
+            raise InputError(
+                f"{folder} has a run.sqlite and no run.toml, which says what was asked: put run.toml back, or give its "
+                f"answers to a new run with `akrasia run --reuse {folder}`"
+            )
+        if manifest is not None and not path.is_file():
+            raise InputError(f"{folder} has a run.toml and no run.sqlite, so its answers are gone: put run.sqlite back")
+        if manifest is None:
             raise InputError(f"{folder} holds no run: name the folder that `akrasia run --out` wrote")
         self.manifest: Manifest = manifest
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)

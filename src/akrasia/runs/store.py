@@ -51,7 +51,7 @@ class Store:
 
     Args:
         folder: the run's folder; `run.sqlite` is created when it is not there.
-        reuse: stores of other runs whose matching calls may be taken.
+        reuse: stores of other runs whose matching calls may be taken; `reused` counts how often one was.
         retry_missing: refused calls and missing measurements of earlier sittings count as not made. What is stored
             stays until what takes its place is committed.
     """
@@ -73,6 +73,7 @@ class Store:
             ) from None
         self._sources = [self._reader] if self._any_calls(self._reader) else []
         self._sources += [read_only(path) for path in reuse]
+        self.reused = 0
         self.resumed = self._reader.execute("SELECT EXISTS (SELECT 1 FROM candidates)").fetchone()[0] == 1
         self._retry = retry_missing
         self._asked_now: set[str] = set()  # keys of judges' answers and of refusals of this sitting, while it retries
@@ -102,6 +103,7 @@ class Store:
         for source in self._sources or (self._reader,):
             row = source.execute(_CALL, (key,)).fetchone()
             if row is not None:
+                self.reused += source is not self._reader
                 tokens = source.execute(_SELECT_LOGPROBS, (key,)).fetchone()
                 logprobs = (
                     msgspec.json.decode(zlib.decompress(tokens[0]), type=tuple[TokenLogprob, ...]) if tokens else None
