@@ -204,9 +204,7 @@ async def _open(models: Sequence[Model], out: Path, *, fresh: bool) -> None:
 
 def _reused(taken: int, bought: int) -> str:
     if not taken:
-        return (
-            f"--reuse: nothing there matched, and {bought} calls were bought; model, prompt, sampling and seed decide"
-        )
+        return f"--reuse: nothing there has the same model, prompt, sampling and seed; {bought} calls were bought"
     return f"--reuse: {taken} calls were answered from there, and {bought} were bought"
 
 
