@@ -33,7 +33,7 @@ from gateway_contestants import (
     install_litellm,
 )
 from gateway_figures import Measured, Scenario, audits, comparison, memory, ratios
-from gateway_servers import NotServing, Server, free_port, get, serving
+from gateway_servers import NotServing, Server, free_port, get, pinned, serving
 
 PARTS = ("pass", "stream", "modes", "latency", "memory")
 BASE = Direct().name
@@ -127,9 +127,7 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
     command += ["--seconds", str(bench.seconds if job.seconds is None else job.seconds)]
     if job.stream:
         command.append("--stream")
-    if bench.other_cores:
-        command = ["taskset", "-c", ",".join(map(str, sorted(bench.other_cores))), *command]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=pinned(bench.other_cores))
     if ran.returncode != 0:
         raise BadAnswers(f"{name}: the load ended badly:\n{ran.stderr[-2000:]}")
     found = json.loads(ran.stdout)
@@ -263,21 +261,22 @@ def run_comparisons(chosen: argparse.Namespace, program: str, bench: Bench) -> l
 def run_benchmark(chosen: argparse.Namespace, folder: Path) -> tuple[list[str], dict[str, object]]:
     """Run the parts that were chosen; return the printed lines and the record for `--json`."""
     cores = sorted(os.sched_getaffinity(0))
-    pinned = chosen.pin and len(cores) > 1
-    bench = Bench(folder, chosen.seconds, {cores[-1]} if pinned else None, set(cores[:-1]) if pinned else None)
+    apart = chosen.pin and len(cores) > 1
+    bench = Bench(folder, chosen.seconds, {cores[-1]} if apart else None, set(cores[:-1]) if apart else None)
     program = find_akrasia(chosen.akrasia)
     load = os.getloadavg()[0]
     notes = [f"{platform.platform()}, Python {platform.python_version()}, {len(cores)} cores, load before {load:.1f}."]
-    notes.append("The proxies are pinned to one core, all else to the others." if pinned else "Nothing is pinned.")
+    notes.append("The proxies are pinned to one core, all else to the others." if apart else "Nothing is pinned.")
     if not chosen.skip_litellm and {"pass", "stream"} & set(chosen.only):
         notes.append(f"LiteLLM {install_litellm()}: {chosen.litellm_server}, provider {chosen.litellm_provider}.")
     scenarios = run_comparisons(chosen, program, bench)
     kept: dict[str, dict[int, float]] = {}
     if "memory" in chosen.only:
-        # An audited reply costs so much more that as many would take an hour.
+        # An audited reply costs several times as much, so there are fewer; the judge answers at once, since the
+        # encoder would take most of an hour and holds nothing between two texts.
         for one, requests in (
             (Akrasia(program, log=True), chosen.requests),
-            (Akrasia(program, "enforce", log=True), chosen.requests // 20),
+            (Akrasia(program, "enforce", log=True, judge_ms=0), chosen.requests // 4),
         ):
             kept[one.name] = measure_memory(one, requests, bench)
     notes.append(f"Load of the machine afterwards: {os.getloadavg()[0]:.1f}.")

@@ -12,9 +12,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -60,6 +61,11 @@ class Server:
         return Usage(cpu_s, resident, len(family))
 
 
+def pinned(cores: set[int] | None) -> Callable[[], None] | None:
+    """What a new process does first, so that it keeps to these cores; None leaves the choice to the system."""
+    return None if cores is None else partial(os.sched_setaffinity, 0, cores)
+
+
 def free_port() -> int:
     """A port of the loopback address that nobody uses at the moment."""
     with socket.socket() as one:
@@ -93,15 +99,10 @@ def serving(
     Raises:
         NotServing: it did not come up.
     """
-
-    def pin() -> None:
-        if cores is not None:
-            os.sched_setaffinity(0, cores)
-
     with words.open("wb") as output:
         process = subprocess.Popen(
             command, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            preexec_fn=pin if cores else None, cwd=words.parent,
+            preexec_fn=pinned(cores), cwd=words.parent,
         )  # fmt: skip
     try:
         _wait_until_ready(name, process, f"http://127.0.0.1:{port}{ready}", words)
