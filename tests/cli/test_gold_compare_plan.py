@@ -234,3 +234,14 @@ def test_plan_that_buys_nothing_or_has_nothing_to_plan(runs: Path) -> None:
     assert "half-width then" not in text
     arguments = ("plan", runs / "mumbling", "--cost-candidate", "1", "--budget", "5", "--cell")
     assert_refused(akrasia(*arguments, "greedy"), "deterministic", "nothing to plan")
+
+
+def test_numbers_that_cannot_be_planned_or_drawn_with(runs: Path, tmp_path: Path) -> None:
+    for price, budget in (("nan", "5"), ("1", "inf"), ("1", "1e300")):
+        wrong = akrasia("plan", runs / "weak", "--cost-candidate", price, "--budget", budget)
+        assert_refused(wrong, "must be positive", "at most 1e+15")
+    out = tmp_path / "gold.csv"
+    drawn = akrasia("gold", "sample", runs / "weak", "--labels", "99", "-o", out, "--seed", "-1")
+    assert_refused(drawn, "--seed", "-1")
+    assert not out.exists()
+    assert_refused(akrasia("risk", runs / "weak", "--bootstrap", "200", "--seed", "-1"), "--seed", "-1")

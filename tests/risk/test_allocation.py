@@ -110,6 +110,27 @@ def test_few_clusters_are_no_ground_for_a_plan():
     assert enough.diagnostics == ()
 
 
+@pytest.mark.parametrize(("price", "budget"), [(1.0, 1e9), (5e-324, 1e15), (1e15, 1e-300)])
+@pytest.mark.parametrize("graded", [False, True])
+def test_a_budget_out_of_all_proportion_is_planned_in_bounds(price, budget, graded):
+    draws = np.random.default_rng(9).random((40, 8))
+    plan = plan_purchase(draws if graded else draws < 0.4, Costs(price), budget)
+    assert all(option.candidates <= 4096 and option.items <= 10**9 + 40 for option in plan.options)
+    assert all(0 < option.half_width < plan.half_width for option in plan.options)
+    # 1e9 buys 25,000,000 candidates for each of 40 items, or 125,000,000 items of 8.
+    assert set(codes(plan)) == {"nothing_to_buy" if price > budget else "beyond_planning"}
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300, -1.0])
+def test_money_that_is_none(wrong):
+    utilities = np.random.default_rng(9).random((40, 8)) < 0.4
+    for budget, costs in ((wrong, Costs(1.0)), (1.0, Costs(wrong)), (1.0, Costs(1.0, wrong))):
+        with pytest.raises(InputError, match=r"must be positive .* and at most 1e"):
+            plan_purchase(utilities, costs, budget)
+    with pytest.raises(InputError, match="must be positive"):
+        plan_purchase(utilities, Costs(1.0, label=wrong), 1.0)
+
+
 def test_refusals():
     with pytest.raises(InputError):
         plan_purchase([[0, 1]] * 3, Costs(0.0), 10)

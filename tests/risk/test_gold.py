@@ -183,6 +183,11 @@ def test_too_few_labels_to_draw():
         draw_gold_sample(np.zeros((50, 10)), 20, np.random.default_rng(0))
 
 
+def test_nothing_to_draw_from():
+    with pytest.raises(InputError, match="no candidate has a known utility"):
+        draw_gold_sample(np.full((5, 4), np.nan), 100, np.random.default_rng(0))
+
+
 def test_expected_labels_by_hand():
     # First accepted: 1. Another: first and that one. None: all three known. Nothing known: none.
     said = [[1, 0, 0], [0, 0, 1], [0, 0, 0], [None, None, None], [None, 1, 0]]

@@ -26,7 +26,7 @@ def sample(
     labels: Annotated[int, typer.Option(help="How many labels can be paid for, about.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The file to be labelled: .csv or .jsonl.")],
     cell: Annotated[str | None, typer.Option(help="Which cell. [default: the first direct one]")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print counts as JSON.")] = False,
 ) -> None:
     """Draw whole items for labelling, with known probabilities, and write the file to be labelled.

@@ -45,7 +45,7 @@ def risk(
     bootstrap: Annotated[
         int | None, typer.Option(min=100, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
 ) -> None:
     """Rational value risk: what is lost between the best candidate in reach and the one deployed."""

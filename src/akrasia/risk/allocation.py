@@ -25,6 +25,15 @@ from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean, t_quantile
 from akrasia.stats.mixing import fit_mixture, probability_grid
 
+MOST_CANDIDATES = 4096
+"""Candidates of an item beyond which nothing is planned: working out W(n) takes memory in proportion to n."""
+
+MOST_ITEMS = 10**9
+"""Items beyond which nothing is planned."""
+
+MOST_MONEY = 1e15
+"""What a budget or price can be, so that no product of them leaves the range of numbers."""
+
 
 class Costs(Struct, frozen=True):
     """Prices in one currency; a label None: no gold can be bought.
@@ -122,12 +131,11 @@ def plan_purchase(
         level: nominal coverage.
 
     Raises:
-        InputError: a budget or price that is not positive, or k out of reach.
+        InputError: a budget or price that is not positive or beyond `MOST_MONEY`, or k out of reach.
         Undefined: fewer than two items with at least two candidates.
     """
     check_level(level)
-    if budget <= 0 or costs.candidate <= 0 or costs.item < 0 or (costs.label is not None and costs.label <= 0):
-        raise InputError("budget and prices must be positive (an item may be free)")
+    _check_money(budget, costs)
     everything = read_pool(utilities)
     keep = everything.observed > 0
     pool = everything.rows(keep)
@@ -156,9 +164,21 @@ def plan_purchase(
     notes = [
         _few_units(grouping.units),
         _no_room(model, budget, now, most_items),
+        _beyond(model, budget, now),
         _nothing(model, budget, now, options),
     ]
     return PurchasePlan(size, half, spread.between, spread.within(now), tuple(options), ordered(notes))
+
+
+def _check_money(budget: float, costs: Costs) -> None:
+    paid = (budget, costs.candidate) if costs.label is None else (budget, costs.candidate, costs.label)
+    if not all(0 < amount <= MOST_MONEY for amount in paid) or not 0 <= costs.item <= MOST_MONEY:
+        raise InputError(f"budget and prices must be positive (an item may be free), and at most {MOST_MONEY:g}")
+
+
+def _affordable(budget: float, price: float, most: int) -> int:
+    """How many a budget buys, but at most so many: it may be any number where the price is small."""
+    return int(min(budget / price, most))
 
 
 def _few_units(units: int) -> Diagnostic | None:
@@ -173,14 +193,26 @@ def _few_units(units: int) -> Diagnostic | None:
 
 
 def _no_room(model: _Model, budget: float, now: int, most_items: int | None) -> Diagnostic | None:
-    wanted = int(budget / model.costs.new_item(now))
+    wanted = _affordable(budget, model.costs.new_item(now), MOST_ITEMS)
     if model.room is None or wanted <= model.room:
         return None
     tail = f", {model.room} of them not sampled yet" if model.room else ", all of them sampled already"
     return Diagnostic(
         "no_more_items",
-        f"the budget would buy {wanted} more items, but there are {most_items} in all{tail}",
+        f"the budget would buy {wanted:,} more items, but there are {most_items} in all{tail}",
         "info",
+    )
+
+
+def _beyond(model: _Model, budget: float, now: int) -> Diagnostic | None:
+    """A budget that could buy more of something than is planned."""
+    candidates = budget / (model.costs.candidate * model.pool.items) > max(0, MOST_CANDIDATES - now)
+    items = model.room is None and budget / model.costs.new_item(now) > MOST_ITEMS
+    if not candidates and not items:
+        return None
+    limits = [f"{MOST_CANDIDATES:,} candidates of an item"] * candidates + [f"{MOST_ITEMS:,} more items"] * items
+    return Diagnostic(
+        "beyond_planning", f"the budget would buy more than {' and '.join(limits)}: no plan goes further", "info"
     )
 
 
@@ -265,8 +297,13 @@ class _Model(Struct, frozen=True):
 
     def more_items(self, budget: float, candidates: int) -> int:
         """Items with so many candidates each that a budget buys, as far as there are any."""
-        bought = int(budget / self.costs.new_item(candidates))
-        return bought if self.room is None else min(bought, self.room)
+        return _affordable(
+            budget, self.costs.new_item(candidates), MOST_ITEMS if self.room is None else min(self.room, MOST_ITEMS)
+        )
+
+    def most_candidates(self, budget: float, now: int) -> int:
+        """Candidates each that every item has if the whole budget goes into them."""
+        return now + _affordable(budget, self.costs.candidate * self.pool.items, max(0, MOST_CANDIDATES - now))
 
     def half_width(self, items: int, candidates: int, gold_items: int) -> float:
         variance = self.effect * (self.spread.between + self.spread.within(candidates)) / items
@@ -297,23 +334,23 @@ def _single(model: _Model, budget: float, now: int) -> list[Purchase]:
     costs = model.costs
     options = [
         model.purchase("items", model.more_items(budget, now), now, 0),
-        model.purchase("candidates", 0, now + int(budget / (costs.candidate * model.pool.items)), 0),
+        model.purchase("candidates", 0, model.most_candidates(budget, now), 0),
     ]
     if model.gold is not None and costs.label is not None:
         room = model.pool.items - model.gold.items
-        bought = int(budget / (costs.label * model.labels_per_item()))
-        options.append(model.purchase("labels", 0, now, min(room, bought)))
+        bought = _affordable(budget, costs.label * model.labels_per_item(), room)
+        options.append(model.purchase("labels", 0, now, bought))
     return options
 
 
 def _mix(model: _Model, budget: float, now: int) -> Purchase:
     """The best split among a grid of candidates per item and shares of the budget for gold."""
-    most = now + int(budget / (model.costs.candidate * model.pool.items))
-    sizes = sorted({now, *(round(size) for size in np.geomspace(now, max(now, min(most, 4096)), 12))})
+    most = model.most_candidates(budget, now)
+    sizes = sorted({now, *(round(size) for size in np.geomspace(now, most, 12))})
     golds = [0]
     if model.gold is not None and model.costs.label is not None:
         price = model.costs.label * model.labels_per_item()
-        golds = sorted({int(share * budget / price) for share in np.linspace(0, 1, 21)})
+        golds = sorted({_affordable(float(share) * budget, price, MOST_ITEMS) for share in np.linspace(0, 1, 21)})
     found: list[Purchase] = []
     for size in sizes:
         for more_gold in golds:

@@ -57,11 +57,15 @@ def draw_gold_sample(utilities: Utilities, labels: int, rng: np.random.Generator
         rng: source of the draw.
 
     Raises:
-        InputError: fewer labels than 3 items need.
+        InputError: no candidate has a known utility, or fewer labels than 3 items need.
     """
     pool = read_pool(utilities)
     values = np.asarray(pool.utilities, dtype=np.float64)
     has = np.flatnonzero(pool.observed > 0)
+    if not has.size:
+        raise InputError(
+            "no candidate has a known utility, so there is no verifier to correct: score the candidates first"
+        )
     cost = expected_labels(pool)[has]
     number = min(len(has), int(labels / cost.mean()))
     if number < FEWEST:
