@@ -9,7 +9,6 @@ Blank lines and a byte order mark are passed over.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -23,6 +22,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
+from akrasia.core.fields import repeated_key
 from akrasia.core.judgement import PRESENT
 from akrasia.gap.records import LabelTable, Stages
 from akrasia.suites.valdi_families import NEUTRAL, PRESSURES
@@ -171,26 +171,12 @@ def _read_rows(path: Path) -> list[_Numbered]:
             rows.append((number, decode(line)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path}, line {number}: {error}; expected an object with {', '.join(KEYS)}") from None
-        twice = _repeated_key(line)
+        twice = repeated_key(line)
         if twice is not None:
             raise InputError(f"{path}, line {number}: the key {twice!r} stands twice in one object: keep one of them")
     if not rows:
         raise InputError(f"{path} is empty; expected one JSON object a line with {', '.join(KEYS)}")
     return rows
-
-
-def _repeated_key(line: bytes) -> str | None:
-    """A key that one of the line's objects has twice, of which a decoder would silently keep the last."""
-    found: list[str] = []
-
-    def look(pairs: list[tuple[str, object]]) -> None:
-        seen: set[str] = set()
-        for key, _ in pairs:
-            found.extend([key] if key in seen else [])
-            seen.add(key)
-
-    json.loads(line, object_pairs_hook=look)
-    return found[0] if found else None
 
 
 def _refuse_both(path: Path, line: int, row: _Row) -> None:
