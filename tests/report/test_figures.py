@@ -7,7 +7,7 @@ import pytest
 from tests.report.cells import cell
 
 from akrasia.report.canvas import FORMATS, MOST_PANELS, draw
-from akrasia.report.content import CellContent, Interval, Stage
+from akrasia.report.content import CellContent, CurvePoint, Interval, Stage
 from akrasia.report.figures import CURVES, FIGURES, SUCCESS, WATERFALL
 from akrasia.report.palette import DARK, LIGHT
 from akrasia.report.svg import inline
@@ -127,3 +127,54 @@ def test_deployed_and_reachable_differ_without_colour(theme: dict[str, str]) -> 
 def test_every_colour_of_the_light_theme_is_one_name_only() -> None:
     assert len(set(LIGHT.values())) == len(LIGHT)
     assert LIGHT.keys() == DARK.keys()
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def placed(drawn: bytes, start: str) -> list[tuple[float, float]]:
+    """Where the texts that begin so stand, in points from the left and the top."""
+    root = ElementTree.fromstring(drawn)
+    found = [text for text in root.iter(f"{SVG}text") if "".join(text.itertext()).startswith(start)]
+    return [(float(text.attrib["x"]), float(text.attrib["y"])) for text in found]
+
+
+@pytest.mark.parametrize("spread", [(0.45, 0.95), (0.55, 0.92), (0.62, 0.92), (0.78, 0.91)])
+def test_the_risk_stands_clear_of_the_name_of_the_curve(spread: tuple[float, float]) -> None:
+    """At the end of the curve its band leaves no room above, so its name stands in the gap too."""
+    top, deployed = Interval(0.85, *spread), Interval(0.317, 0.25, 0.38)
+    wide = Interval(0.533, 0.4, 0.6)
+    curve = (CurvePoint(1, Interval(0.5, 0.3, 0.91), wide), CurvePoint(16, top, wide))
+    greedy = cell(deployed=deployed, reachable=top, risk=wide, curve=curve, waterfall=())
+    drawn = draw(CURVES, [greedy, greedy], "wide", "svg")
+    names, risks = placed(drawn, "reachable@k"), placed(drawn, "risk 53.3")
+    assert len(names) == len(risks) == 2
+    assert min(abs(name - risk) for (_, name), (_, risk) in zip(names, risks, strict=True)) > 9
+
+
+def test_the_risk_stands_clear_of_the_name_above_an_earlier_point() -> None:
+    """A curve that ends near the top is named above an earlier point, which may be as high as the middle of the gap."""
+    wide = Interval(0.533, 0.4, 0.6)
+    curve = (
+        CurvePoint(1, Interval(0.3, 0.2, 0.4), wide),
+        CurvePoint(8, Interval(0.5, 0.4, 0.6), wide),
+        CurvePoint(16, Interval(0.9, 0.8, 0.97), wide),
+    )
+    greedy = cell(deployed=Interval(0.367, 0.3, 0.4), reachable=curve[-1].reachable, risk=wide, curve=curve)
+    drawn = draw(CURVES, [greedy, greedy], "wide", "svg")
+    names, risks = placed(drawn, "reachable@k"), placed(drawn, "risk 53.3")
+    assert len(names) == len(risks) == 2
+    assert min(abs(name - risk) for (_, name), (_, risk) in zip(names, risks, strict=True)) > 9
+
+
+def test_no_connector_of_a_narrow_waterfall_runs_through_a_text() -> None:
+    """From 5.0 one would cross the stage's name, from 98.3 its figures; from 40.0 there is room for it."""
+
+    def connectors(at: float) -> int:
+        stages = (Stage("deployed", Interval(at, at - 0.01, at + 0.01)), Stage("perfect", Interval(1.0, 1.0, 1.0)))
+        root = ElementTree.fromstring(draw(WATERFALL, [cell(waterfall=stages)], "narrow", "svg"))
+        styles = [path.attrib.get("style", "") for path in root.iter(f"{SVG}path")]
+        return sum("stroke-width: 0.7" in style and "square" not in style for style in styles)
+
+    lines = {at: connectors(at) for at in (0.05, 0.4, 0.983)}
+    assert lines[0.05] == lines[0.983] == lines[0.4] - 1

@@ -27,6 +27,9 @@ _CROWDED = 0.9
 _GAP = 0.14
 """The least gap that an arrow with the risk fits into."""
 
+_PLACES = (0.5, 0.35, 0.65, 0.25, 0.75)
+"""Where in its gap the risk may stand, the best place first."""
+
 _BINS = 20
 """Bars of the distribution where utilities are graded, or candidates too many for a bar per count."""
 
@@ -112,17 +115,36 @@ def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> No
         textcoords="offset points", ha="right", va="top" if under else "bottom", color=LIGHT["deployed"],
         fontweight="bold",
     )  # fmt: skip
-    gap = top.value - cell.deployed.value
-    if cell.risk is None or last == 1 or gap < (_GAP if roomy and under else 3 * _GAP):
+    height = _line_height(axes)
+    name = (edge, edge + height) if roomy else (edge - height, edge)
+    line = cell.deployed.value
+    place = _free(line, top.value, [name, (line - height, line) if under else (line, line + height)], height)
+    if cell.risk is None or last == 1 or top.value - line < _GAP or place is None:
         return
     axes.annotate(
-        "", (last, top.value), xytext=(last, cell.deployed.value),
+        "", (last, top.value), xytext=(last, line),
         arrowprops={"arrowstyle": "<->", "color": LIGHT["ink"], "linewidth": 0.8, "shrinkA": 1, "shrinkB": 1},
     )  # fmt: skip
     axes.annotate(
-        f"risk {points(cell.risk.value)}", (last, cell.deployed.value + gap * (0.5 if roomy else 0.35)),
-        xytext=(-5, 0), textcoords="offset points", ha="right", va="center", color=LIGHT["ink"], fontweight="bold",
+        f"risk {points(cell.risk.value)}", (last, place), xytext=(-5, 0), textcoords="offset points", ha="right",
+        va="center", color=LIGHT["ink"], fontweight="bold",
     )  # fmt: skip
+
+
+def _line_height(axes: Axes) -> float:
+    """What a line of text and the space beside it take of the scale from 0 to 1."""
+    inches = float(axes.get_window_extent().height) / float(axes.figure.dpi)
+    return 14.0 / (72.0 * inches)
+
+
+def _free(low: float, high: float, taken: Sequence[tuple[float, float]], height: float) -> float | None:
+    """A place for a line of text between two utilities, clear of spans that are taken; None where there is none."""
+    for share in _PLACES:
+        at = low + share * (high - low)
+        bottom, top = at - height / 2, at + height / 2
+        if low < bottom and top < high and all(top <= start or end <= bottom for start, end in taken):
+            return at
+    return None
 
 
 def _lower(at: Interval) -> float:

@@ -16,6 +16,7 @@ from akrasia.report.wording import bounds, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 ROW = 0.52
 """Inches of one stage: a line of text and a bar."""
@@ -28,6 +29,9 @@ _BESIDE = 5.5
 
 _NAMES, _NUMBERS = 2.05, 1.35
 """Inches of those two columns."""
+
+_SPARE = 0.1
+"""Share of a text's width that another font than ours may add on either side."""
 
 _LOOKS = {
     "deployed": ("deployed", 1.0),
@@ -81,7 +85,10 @@ def draw_rungs(axes: Axes, rungs: Sequence[Rung]) -> None:
     before: Rung | None = None
     for row, rung in enumerate(rungs):
         _bar(axes, -row, rung, before)
-        _label(axes, -row, rung, before, beside=beside)
+        above_bar = _label(axes, -row, rung, before, beside=beside)
+        if before is not None and not any(_crosses(axes, text, before.at.value) for text in above_bar):
+            ends = (-row + _BAR[1], -row + 1 + _BAR[0])
+            axes.plot([before.at.value] * 2, ends, color=LIGHT["muted"], linewidth=0.7, zorder=1)
         before = rung
 
 
@@ -93,15 +100,20 @@ def _bar(axes: Axes, y: float, rung: Rung, before: Rung | None) -> None:
         colour, opacity = "error", 1.0
     middle = y + sum(_BAR) / 2
     height = _BAR[1] - _BAR[0]
-    if before is not None:
-        above = y + 1 + _BAR[0]
-        axes.plot([start, start], [middle + height / 2, above], color=LIGHT["muted"], linewidth=0.7, zorder=1)
     axes.barh(
         middle, value - start, height=height, left=start, color=LIGHT[colour], alpha=opacity, linewidth=0, zorder=2
     )
     if rung.chance is not None:
         _hatch(axes, rung.chance, (middle - height / 2, middle + height / 2))
     whisker(axes, rung.at, middle)
+
+
+def _crosses(axes: Axes, text: Text, at: float) -> bool:
+    """Whether a line down the figure at a utility would run through a text."""
+    extent = text.get_window_extent(axes.figure.canvas.get_renderer())  # type: ignore[attr-defined]  # Agg's has one
+    x = float(axes.transData.transform((at, 0.0))[0])
+    spare = _SPARE * extent.width
+    return float(extent.x0) - spare < x < float(extent.x1) + spare
 
 
 def _hatch(axes: Axes, span: tuple[float, float], edges: tuple[float, float]) -> None:
@@ -153,8 +165,8 @@ def whisker(axes: Axes, at: Interval, y: float, half: float = 0.06) -> None:
         plot_strokes(axes, [[(at.low, y), (at.high, y)], *ends], colour, linewidth, order)
 
 
-def _label(axes: Axes, y: float, rung: Rung, before: Rung | None, *, beside: bool) -> None:
-    """Name and figures of a stage: in columns beside the bar where there is room, else above it."""
+def _label(axes: Axes, y: float, rung: Rung, before: Rung | None, *, beside: bool) -> list[Text]:
+    """Name and figures of a stage: in columns beside the bar where there is room, else above it; those above it."""
     note_colour = LIGHT["error"] if rung.alarming else LIGHT["muted"]
     ends = "" if rung.stage == "perfect" else f" {bounds(rung.at)}"
     figures = f"{points(rung.at.value)}{ends}"
@@ -175,14 +187,18 @@ def _label(axes: Axes, y: float, rung: Rung, before: Rung | None, *, beside: boo
             color=LIGHT["muted"],
             fontsize=7.5,
         )
-        return
+        return []
     ground = {"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1.2}
     name = f"{rung.name}, verifier harms" if rung.alarming and before is not None else rung.name
-    axes.text(0, y + 0.09, name, fontweight="bold", va="bottom", bbox=ground)
-    axes.text(1, y + 0.09, f"{step}  →  {figures}" if step else figures, ha="right", va="bottom", bbox=ground)
+    written = f"{step}  →  {figures}" if step else figures
+    above_bar = [
+        axes.text(0, y + 0.09, name, fontweight="bold", va="bottom", bbox=ground),
+        axes.text(1, y + 0.09, written, ha="right", va="bottom", bbox=ground),
+    ]
     if rung.mark:
         place = (1, y + _BAR[0] - 0.06)
         axes.text(*place, rung.mark, ha="right", va="top", color=LIGHT["muted"], fontsize=6.5, bbox=ground)
+    return above_bar
 
 
 def percent_axis(axes: Axes, which: str, label: str) -> None:
