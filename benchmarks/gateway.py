@@ -170,7 +170,7 @@ def _drained(line: Line) -> dict[str, float]:
     """The metrics once audits that nobody waits for have ended, so that they burden nobody else."""
     counted, end = _counted(line), time.monotonic() + _DRAIN_S
     while counted and time.monotonic() < end:
-        time.sleep(0.3)
+        time.sleep(1.0)
         before, counted = counted, _counted(line)
         if all(counted[name] == before.get(name) for name in counted if name.startswith("akrasia_audit")):
             break
