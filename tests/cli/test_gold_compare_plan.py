@@ -191,6 +191,9 @@ GOLD = {
     "twice": ("item,sample,gold\nq1,0,1\nq1,0,1\n", ["line 3", "labelled twice"]),
     "no column": ("item,sample,label\nq1,0,1\n", ["no column 'gold'"]),
     "not a share": ("item,sample,gold\nq1,0,yes\n", ["line 2", "gold is 'yes'", "from 0 (wrong) to 1 (right)"]),
+    "a column twice": ("item,sample,gold,gold\nq1,0,1,0\n", ["column 'gold' stands twice", "keep one"]),
+    "semicolons": ("item;sample;gold\nq1;0;1\n", ["separated by ';'", "by commas"]),
+    "a little above one": ("item,sample,gold\nq1,0,1.0000001\n", ["gold is 1.0000001;"]),
     "no label": ("item,sample,gold\nq1,0,\n", ["holds no label"]),
 }
 
@@ -200,6 +203,13 @@ def test_gold_that_cannot_be_used(runs: Path, tmp_path: Path, case: str) -> None
     text, parts = GOLD[case]
     (tmp_path / "gold.csv").write_text(text)
     assert_refused(akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv"), *parts)
+
+
+def test_gold_of_what_it_cannot_correct_is_not_drawn(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gold.csv"
+    arguments = ("gold", "sample", runs / "mumbling", "--labels", "99", "-o", out, "--cell", "greedy")
+    assert_refused(akrasia(*arguments), "gold of", "greedy", "corrects nothing", "label that cell")
+    assert not out.exists()
 
 
 def test_plan(runs: Path) -> None:

@@ -161,3 +161,23 @@ class TestGold:
     def test_half_filled_rows_are_none(self, tmp_path):
         path = write(tmp_path, row("s#0"), row("s#0", "slow", stated={"achievement": None}))
         assert list(read_gold_labels(path, of_run=True).modes) == ["fast", "slow"]
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "looks like UTF-16"), ("latin-1", "line 2: not UTF-8")])
+def test_another_encoding_is_named(tmp_path, encoding, said):
+    path = tmp_path / "labels.jsonl"
+    lines = [json.dumps(row("s1")), json.dumps(row("\xe9"), ensure_ascii=False), ""]
+    path.write_bytes("\n".join(lines).encode(encoding))
+    with pytest.raises(InputError, match=f"{said}.*: save (it|the file) as UTF-8"):
+        read_labels(path)
+
+
+def test_a_first_key_in_latin_1_is_no_label_of_a_value(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes('{"szenario\xe9": 1}\n'.encode("latin-1"))
+    assert not holds_value_labels(path)
+
+
+def test_a_grade_a_little_above_one_is_shown_whole(tmp_path):
+    with pytest.raises(InputError, match=r"achievement is 1\.0000001; it must"):
+        read_labels(write(tmp_path, row(action={"achievement": 1.0000001})))

@@ -25,7 +25,7 @@ def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     labels: Annotated[int, typer.Option(help="How many labels can be paid for, about.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The file to be labelled: .csv or .jsonl.")],
-    cell: Annotated[str | None, typer.Option(help="Which cell. [default: the first direct one]")] = None,
+    cell: Annotated[str | None, typer.Option(help="Which cell of direct draws. [default: the first one]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print counts as JSON.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def sample(
     or 0 for every value, then `akrasia gap RUN --gold FILE`.
     """
     from akrasia.runs import load_run
-    from akrasia.runs.gold import check_gold_path, direct_cell, draw_gold, write_gold
+    from akrasia.runs.gold import check_gold_path, draw_gold, labelled_cell, write_gold
     from akrasia.runs.value_gold import is_value_run
 
     with load_run(run) as opened:
@@ -44,7 +44,7 @@ def sample(
             _sample_values(opened, labels, out, seed, json)
             return
         check_gold_path(out)
-        chosen = direct_cell(opened, cell)
+        chosen = labelled_cell(opened, cell)
         drawn = draw_gold(opened, chosen, labels, seed)
     write_gold(drawn.rows, out)
     if json:

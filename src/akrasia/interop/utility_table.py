@@ -240,7 +240,7 @@ def _check_unit(where: _Lines, name: str, values: Floats) -> None:
     wrong = np.flatnonzero((values < 0) | (values > 1))
     if wrong.size:
         row = int(wrong[0])
-        raise InputError(f"{where.at(row)}: {name} is {float(values[row])!r}; it must lie in [0, 1]")
+        raise InputError(f"{where.at(row)}: {name} is {values[row]:.15g}; it must lie in [0, 1]")
 
 
 def _order(where: _Lines, items: Sequence[Any], samples: Sequence[Any]) -> _Order:

@@ -109,7 +109,7 @@ def read_pool(utilities: Utilities, *, name: str = "utilities") -> Pool:
         if filled.min() < 0 or filled.max() > 1:
             row, column = np.argwhere((filled < 0) | (filled > 1))[0]
             raise InputError(
-                f"{name}: item {part.start + row}, candidate {column} has utility {float(filled[row, column])!r}; "
+                f"{name}: item {part.start + row}, candidate {column} has utility {filled[row, column]:.15g}; "
                 "a utility lies in [0, 1]: rescale it first"
             )
         observed[part] = known.sum(axis=1)

@@ -28,7 +28,7 @@ from akrasia.risk import (
     shared_target,
 )
 from akrasia.runs.auditing import same_judge_note
-from akrasia.runs.gold import direct_cell, read_gold
+from akrasia.runs.gold import labelled_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.until_width import width_plan
 from akrasia.runs.value_labels import rates, states
@@ -94,9 +94,7 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
     """
     how = how or How()
     stopped = run.manifest.run.until_width is not None
-    if stopped and how.gold is not None:
-        raise InputError("gold cannot correct a run that was sampled to a width: its pools stopped at their outcomes")
-    labelled = _labelled(run, how.gold_cell).name if how.gold is not None else None
+    labelled = labelled_cell(run, how.gold_cell).name if how.gold is not None else None
     found = []
     for cell in run.cells:
         if states(cell) or rates(cell):
@@ -109,17 +107,6 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
             has_gold = labelled is not None and labelled in (cell.name, cell.pool)
             found.append(_estimate_cell(run, cell, how if has_gold else msgspec.structs.replace(how, gold=None)))
     return found
-
-
-def _labelled(run: Run, name: str | None) -> Cell:
-    """The cell whose candidates gold labels: one that is measured on its own draws."""
-    cell = direct_cell(run, name)
-    if cell.pool is not None:
-        raise InputError(
-            f"gold of {cell.name} alone corrects nothing: reachable stands on the candidates of {cell.pool}; label "
-            "that cell (`akrasia gold sample`, without --cell)"
-        )
-    return cell
 
 
 def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:

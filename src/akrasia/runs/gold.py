@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import numpy as np
 
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
+from akrasia.core.fields import check_utf8, read_number, read_sample, repeated_key
 from akrasia.risk import Gold, draw_gold_sample, expected_labels
 
 if TYPE_CHECKING:
@@ -81,6 +84,27 @@ def direct_cell(run: Run, name: str | None) -> Cell:
             f"{run.folder} is a value run: its gold corrects the gap, with akrasia gap {run.folder} --gold FILE"
         )
     raise InputError(f"{run.folder} has no direct draws; name a cell: {', '.join(cell.name for cell in run.cells)}")
+
+
+def labelled_cell(run: Run, name: str | None) -> Cell:
+    """The cell whose candidates gold labels: one that is measured on its own draws.
+
+    Args:
+        run: where to look.
+        name: of a cell; None: the first of direct draws.
+
+    Raises:
+        InputError: as `direct_cell`; its figures stand on another cell's candidates; or the run was sampled to a width.
+    """
+    if run.manifest.run.until_width is not None:
+        raise InputError("gold cannot correct a run that was sampled to a width: its pools stopped at their outcomes")
+    cell = direct_cell(run, name)
+    if cell.pool is not None:
+        raise InputError(
+            f"gold of {cell.name} alone corrects nothing: reachable stands on the candidates of {cell.pool}; label "
+            "that cell (`akrasia gold sample`, without --cell)"
+        )
+    return cell
 
 
 def draw_gold(run: Run, cell: Cell, labels: int, seed: int) -> GoldDraw:
@@ -163,8 +187,8 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
         if item not in known:
             raise InputError(f"{where}: there is no item {item!r} with candidates here")
         try:
-            number = int(fields.get("sample"))  # type: ignore[arg-type]  # what cannot be an int is named below
-        except (TypeError, ValueError):
+            number = read_sample(fields.get("sample"))
+        except ValueError:
             raise InputError(f"{where}: sample is {fields.get('sample')!r}, not a whole number") from None
         if (item, number) not in place_of:
             raise InputError(f"{where}: item {item!r} has no sample {number}")
@@ -172,7 +196,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
         label = _number(where, "gold", fields.get("gold"))
         if label is not None:
             if not 0 <= label <= 1:
-                raise InputError(f"{where}: gold is {label:g}; {_EXPECTED['gold']}")
+                raise InputError(f"{where}: gold is {label:.15g}; {_EXPECTED['gold']}")
             if not np.isnan(labels[place]):
                 raise InputError(f"{where}: item {item!r} sample {number} is labelled twice")
             labels[place] = label
@@ -186,6 +210,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
     return Gold(labels, inclusion=np.where(np.isnan(inclusion), np.nanmean(inclusion), inclusion))
 
 
+_READ = ("item", "sample", "gold", "inclusion")
 _EXPECTED = {
     "gold": "write a number from 0 (wrong) to 1 (right)",
     "inclusion": "write the probability with which the item was drawn",
@@ -193,31 +218,52 @@ _EXPECTED = {
 
 
 def _number(where: str, name: str, value: Any) -> float | None:
-    if value is None or value == "":
-        return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = read_number(value)
+    except ValueError:
         raise InputError(f"{where}: {name} is {value!r}; {_EXPECTED[name]}, or leave it empty") from None
+    return None if math.isnan(number) else number
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the gold file {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the gold file {path} is not UTF-8 text: write CSV or JSONL") from None
-    if path.suffix.lower() in _JSON_LINES:
-        for number, line in enumerate(text.splitlines(), start=1):
-            try:
-                yield f"{path}, line {number}", msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError as error:
-                raise InputError(f"{path}, line {number}: {error}") from None
-        return
-    reader = csv.DictReader(text.splitlines(keepends=True))
-    lacking = [name for name in ("item", "sample", "gold") if name not in (reader.fieldnames or [])]
+    check_utf8(f"the gold file {path}", content)
+    text = content.decode("utf-8-sig")
+    return _json_rows(path, text) if path.suffix.lower() in _JSON_LINES else _csv_rows(path, text)
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    # Not splitlines: a text to label may hold a line separator, which JSON leaves as it is.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            fields = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise InputError(f"{where}: {error}") from None
+        twice = repeated_key(line)
+        if twice is not None:
+            raise InputError(f"{where}: the key {twice!r} stands twice in one object: keep one of them")
+        yield where, fields
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    names = list(reader.fieldnames or [])
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError(f"{path}: its columns are separated by ';': separate them by commas")
+    lacking = [name for name in _READ[:3] if name not in names]
     if lacking:
         raise InputError(f"{path}: there is no column {lacking[0]!r}; expected item, sample, gold")
-    for row in reader:
-        yield f"{path}, line {reader.line_num}", row
+    twice = [name for name in _READ if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: the column {twice[0]!r} stands twice: keep one of them")
+    try:
+        for row in reader:
+            yield f"{path}, line {reader.line_num}", row
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}; write the labels as JSONL instead") from None

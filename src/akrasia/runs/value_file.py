@@ -22,7 +22,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
-from akrasia.core.fields import repeated_key
+from akrasia.core.fields import check_utf8, repeated_key
 from akrasia.core.judgement import PRESENT
 from akrasia.gap.records import LabelTable, Stages
 from akrasia.suites.valdi_families import NEUTRAL, PRESSURES
@@ -78,7 +78,7 @@ def holds_value_labels(path: Path) -> bool:
         with path.open("rb") as file:
             first = next((line for line in file if line.strip(_BLANK)), b"")
         return "scenario" in msgspec.json.decode(first.removeprefix(_MARK), type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return False
 
 
@@ -170,6 +170,7 @@ def _read_rows(path: Path) -> list[_Numbered]:
         try:
             rows.append((number, decode(line)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            check_utf8(str(path), content)
             raise InputError(f"{path}, line {number}: {error}; expected an object with {', '.join(KEYS)}") from None
         twice = repeated_key(line)
         if twice is not None:
@@ -196,8 +197,8 @@ def _refuse_grades(path: Path, rows: Sequence[_Numbered]) -> None:
             for value, grade in (getattr(row, stage) or {}).items():
                 if grade not in (None, 0, 1):
                     raise InputError(
-                        f"{path}, line {line}, {stage}: {value} is {grade:g}; gold is 1 where the text upholds the "
-                        "value and 0 where it does not: decide, or leave it null"
+                        f"{path}, line {line}, {stage}: {value} is {grade:.15g}; gold is 1 where the text upholds "
+                        "the value and 0 where it does not: decide, or leave it null"
                     )
 
 
@@ -253,7 +254,7 @@ class _Names:
                 raise InputError(f"{self.path}, line {line}, {stage}: {seen[value]!r} and {name!r} are the same value")
             seen[value] = name
             if grade is not None and not 0 <= grade <= 1:
-                raise InputError(f"{self.path}, line {line}, {stage}: {name} is {grade:g}; it must lie in [0, 1]")
+                raise InputError(f"{self.path}, line {line}, {stage}: {name} is {grade:.15g}; it must lie in [0, 1]")
             if grade is not None:
                 self.lines.setdefault(value, set()).add(line)
 
