@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -143,7 +144,7 @@ def build_study(keys: Mapping[str, Any], where: str) -> Study:
     try:
         study = msgspec.convert(keys, Study)
     except msgspec.ValidationError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {_readable(str(error))}") from None
     if not study.claim:
         raise InputError(f"{where} claims nothing: give at least one [[claim]]")
     for claim in study.claim:
@@ -181,6 +182,30 @@ def _votes_above(strategy: object, samples: int) -> bool:
 
 def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _readable(message: str) -> str:
+    """Invalid enum value 'rsk' - at `$.claim[0].metric` → [[claim]] number 1: unknown metric 'rsk'; known: …."""
+    match = re.fullmatch(r"(?:Invalid enum value '(.*)'|(.*)) - at `\$\.(?:claim\[(\d+)\]\.?)?(.*)`", message)
+    if match is None:
+        return message
+    value, said, number, path = match.groups()
+    key = path.partition("[")[0]
+    place = "" if number is None else f"[[claim]] number {int(number) + 1}: "
+    if value is not None:
+        return f"{place}unknown {key} {value!r}{near_names(value, _choices(key))}"
+    return f"{place}{path}{': ' if path else ''}{said[0].lower()}{said[1:]}"
+
+
+def _choices(key: str) -> list[str]:
+    """What a key may say, where it chooses from a list."""
+    asked = [{**get_type_hints(Study), **get_type_hints(Claim)}[key]]
+    found: list[str] = []
+    while asked:
+        kind = asked.pop()
+        found += [one for one in get_args(kind) if isinstance(one, str)]
+        asked += [one for one in get_args(kind) if not isinstance(one, str)]
+    return found
 
 
 def _refuse_unknown(keys: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
