@@ -219,6 +219,17 @@ def test_half_a_run_buys_nothing_and_says_the_way_on(tmp_path: Path, suite_file:
     assert [path.name for path in out.glob("run.sqlite*")] == []
 
 
+def test_a_store_cut_short_is_called_damaged(tmp_path: Path, suite_file: Write) -> None:
+    out, suite = tmp_path / "run", suite_file(40)
+    go(out, suite, samples=2)
+    with (out / "run.sqlite").open("r+b") as file:
+        file.truncate(20_000)
+    for use in (lambda: go(out, suite, samples=2), lambda: akrasia.load_run(out)):
+        with pytest.raises(InputError, match=r"run\.sqlite is damaged.*\.recover") as refused:
+            use()
+        assert "permissions" not in str(refused.value)
+
+
 async def test_a_run_killed_before_its_record_was_written_begins_anew(tmp_path: Path, suite_file: Write) -> None:
     out = tmp_path / "run"
     out.mkdir()

@@ -36,14 +36,22 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
-        raise InputError(
-            f"{path} is not a run store ({error}): name the folder that `akrasia run --out` wrote"
-        ) from None
+        raise _unusable(path, error) from None
     if version > VERSION:
         raise InputError(
             f"{path} was written by a newer Akrasia (store version {version}, this one reads {VERSION}): upgrade"
         )
     return int(version)
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> InputError:
+    """What to do about a store that cannot be opened: it is out of reach, or its file is cut short or no store."""
+    if isinstance(error, sqlite3.OperationalError):
+        return InputError(f"cannot open {path}: {error}; check the folder's permissions and free space")
+    return InputError(
+        f"{path} is damaged, or not a run store ({error}): put a copy of it back, save what is left with "
+        f"`sqlite3 {path} .recover`, or name another folder"
+    )
 
 
 class Store:
@@ -68,9 +76,7 @@ class Store:
             elif version < VERSION:
                 self._reader = _migrated(self._reader, self.path, exclusive=exclusive)
         except sqlite3.Error as error:
-            raise InputError(
-                f"cannot open {self.path}: {error}; check the folder's permissions and free space"
-            ) from None
+            raise _unusable(self.path, error) from None
         self._sources = [self._reader] if self._any_calls(self._reader) else []
         self._sources += [read_only(path) for path in reuse]
         self.reused = 0
