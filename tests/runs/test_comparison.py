@@ -75,6 +75,14 @@ def test_what_is_missing_or_unfinished_is_told(tmp_path: Path, suite_file: Write
     assert "of 60 items are not fully drawn" in told["incomplete"]
 
 
+def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(10)
+    for name in ("a", "b"):
+        go(tmp_path / name, suite)
+    assert "same_cell" in codes(compared(tmp_path / "a", tmp_path / "a"))
+    assert "same_cell" not in codes(compared(tmp_path / "a", tmp_path / "b"))
+
+
 def test_different_judges_are_not_compared(tmp_path: Path) -> None:
     suite = preferences(tmp_path)
     go(tmp_path / "a", suite, "adviser", judge=f"llm:{SCRIPT}judge")

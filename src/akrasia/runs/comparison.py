@@ -63,7 +63,7 @@ def compare_runs(
     pairs = _pairs(a, b, cells)
     for first, second in pairs:
         _check_same(a, b, first, second)
-    notes = [*_differing_prompts(a, b), *_unmatched(a, b, pairs)]
+    notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b), *_unmatched(a, b, pairs)]
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
     for first, second in pairs:
@@ -114,6 +114,16 @@ def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
             f"{a.folder} and {b.folder} were read for different values ({a.manifest.run.values} and "
             f"{b.manifest.run.values}), so {first.suite} is measured with two yardsticks: use the same for both"
         )
+
+
+def _same_cells(a: Run, b: Run, pairs: Sequence[tuple[Cell, Cell]]) -> list[Diagnostic]:
+    if a.folder.resolve() != b.folder.resolve():
+        return []
+    twice = [first.name for first, second in pairs if first.name == second.name]
+    if not twice:
+        return []
+    said = f"{', '.join(twice)}: both sides are the same cell of the same run, so nothing can differ."
+    return [Diagnostic("same_cell", said, "warning")]
 
 
 def _differing_prompts(a: Run, b: Run) -> list[Diagnostic]:
