@@ -149,7 +149,7 @@ class InspectModel:
     def _replies(self, output: Any) -> list[Reply]:
         drafts = [_draft(choice, output.model) for choice in output.choices]
         if not drafts:
-            raise EndpointLost(f"{self.name}: Inspect returned no choice; run the same command to go on")
+            raise EndpointLost(f"{self.name}: Inspect returned no choice; try again when it answers")
         replies = share_usage(_usage(output.usage), drafts)
         if self._settings.keep_raw:
             raw = Raw(output.model_dump_json().encode())
@@ -166,13 +166,13 @@ class InspectModel:
         said = f"{self.name}: {type(cause).__name__}: {one_line(str(cause))}"
         status = getattr(cause, "status_code", None)
         if not isinstance(status, int):
-            return EndpointLost(f"{said}; run the same command to go on")
+            return EndpointLost(f"{said}; try again when it answers")
         response = getattr(cause, "response", None)
         fault = classify(status, getattr(response, "headers", {}), getattr(response, "content", b""))
         if fault.kind is Kind.QUOTA:
             return QuotaExhausted(f"{said}: the account's quota is spent")
         if fault.kind in (Kind.RETRY, Kind.RATE_LIMITED):
-            return EndpointLost(f"{said}; run the same command to go on")
+            return EndpointLost(f"{said}; try again when it answers")
         if fault.kind in (Kind.UNAUTHORISED, Kind.UNKNOWN_MODEL, Kind.MISUSE):
             return EndpointMisuse(f"{said}: check the provider's key variable and the model's name")
         return CallRefused(said)

@@ -52,7 +52,7 @@ class Retries:
             min(_FIRST_CONTACT_RETRIES, self._settings.max_retries) if first_contact else self._settings.max_retries
         )
         if self._faults > allowed:
-            hint = "is the server running, and the address right?" if first_contact else "run the same command to go on"
+            hint = "is the server running, and the address right?" if first_contact else "try again when it answers"
             raise EndpointLost(f"{self._name}: {fault.message}; gave up after {self._faults} tries: {hint}")
         self._check_patience(fault.pause_s or 0.0, fault)
         return _jitter_s(self._faults)
