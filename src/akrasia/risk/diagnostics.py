@@ -53,7 +53,7 @@ def pool_diagnostics(
         _degenerate(pool, deployed),
         _missing(pool),
         _ragged(pool),
-        _share("parse_failures", unparsed, planned, "candidates hold no answer that can be read and count 0", 0.1),
+        _share("parse_failures", unparsed, planned, "candidates, cut off or without a readable answer, count 0", 0.1),
         _share("truncated", notes.truncated, planned, "candidates were cut off: raise the cap on tokens", 0.02),
         _duplicates(notes.texts),
     ]
