@@ -59,6 +59,13 @@ def test_weights_that_can_be_fetched_are_no_reason_to_fail(tmp_path: Path) -> No
     assert "Ready" in ended.stdout
 
 
+def test_a_long_path_is_printed_in_one_piece(tmp_path: Path) -> None:
+    cache = tmp_path / ("a" * 60) / ("b" * 60)
+    cache.mkdir(parents=True)
+    shown = doctor(AKRASIA_CACHE=str(cache), COLUMNS="80").stdout
+    assert str(cache / "weights") in shown
+
+
 def test_a_damaged_file_is_broken(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"GGUF")

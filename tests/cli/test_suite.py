@@ -32,7 +32,9 @@ def test_list_names_every_suite() -> None:
 def test_show_describes_a_suite() -> None:
     summary = json.loads(run("show", "arithmetic:sum", "--json"))
     assert (summary["items"], summary["clusters"], summary["utilities"]) == (100, 55, "numeric")
-    assert "fingerprint" in run("show", "arithmetic:sum")
+    shown = run("show", "arithmetic:sum")
+    assert "fingerprint" in shown
+    assert 'max_tokens = 24, stop = ["\\n"]' in shown
 
 
 def test_show_gives_items_in_full() -> None:

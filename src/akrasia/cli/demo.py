@@ -19,7 +19,7 @@ SAMPLES = 24
 def demo(
     out: Annotated[Path, typer.Option(help="Where report.html and run.sqlite go.")] = Path("akrasia-demo"),
 ) -> None:
-    """Measure the embedded model on small arithmetic and write a report. Takes a few minutes on two cores."""
+    """Measure the embedded model on small arithmetic and write a report. Takes 3 to 15 minutes on two cores."""
     from akrasia.cli.progress import Progress
     from akrasia.report import write
     from akrasia.runs import wait_for

@@ -252,5 +252,9 @@ def _show(diagnosis: Diagnosis) -> None:
         text = Text("\n".join(part for part in (check.found, check.remedy and f"→ {check.remedy}") if part))
         shown.add_row(check.name, Text(check.status, style=style), text)
     console = Console()
+    # A path that is broken in two cannot be copied: rather than that, lines are longer than the terminal.
+    longest = max(len(word) for check in diagnosis.checks for word in f"{check.found} {check.remedy or ''}".split())
+    beside = sum(max(len(str(getattr(check, key))) + 2 for check in diagnosis.checks) for key in ("name", "status"))
+    console.width = max(console.width, beside + longest + 2)
     console.print(shown)
     console.print("Ready for `akrasia demo`." if diagnosis.ready else "Not ready: mend what is marked above.")

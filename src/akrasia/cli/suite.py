@@ -62,7 +62,7 @@ def show(
         print_json(_summary(loaded))
     else:
         summary = _summary(loaded)
-        rows = [[key, count(value) if isinstance(value, int) else str(value)] for key, value in summary.items()]
+        rows = [[key, _shown(value)] for key, value in summary.items()]
         print(table(["suite", loaded.name], rows[1:]))
 
 
@@ -213,6 +213,16 @@ def _described(name: str, source: SuiteSource) -> dict[str, Any]:
 
 def _setting(key: str, value: object) -> str:
     return key if value is None else f"{key}={value}"
+
+
+def _shown(value: object) -> str:
+    """A fact for people: numbers with commas, settings as in a configuration file."""
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, dict):
+        given = {key: one for key, one in value.items() if one is not None and one != ()}
+        return ", ".join(f"{key} = {msgspec.json.encode(one).decode()}" for key, one in given.items()) or "none"
+    return str(value)
 
 
 def _summary(suite: Suite) -> dict[str, Any]:
