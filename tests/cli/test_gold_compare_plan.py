@@ -255,3 +255,5 @@ def test_numbers_that_cannot_be_planned_or_drawn_with(runs: Path, tmp_path: Path
     assert_refused(drawn, "--seed", "-1")
     assert not out.exists()
     assert_refused(akrasia("risk", runs / "weak", "--bootstrap", "200", "--seed", "-1"), "--seed", "-1")
+    most = akrasia("risk", runs / "weak", "--bootstrap", "999999999")
+    assert_refused(most, "--bootstrap", "20000")

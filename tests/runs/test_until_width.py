@@ -12,6 +12,7 @@ from tests.runs.conftest import records
 import akrasia
 from akrasia.core import InputError, RunIncomplete
 from akrasia.runs.estimates import estimate_run
+from akrasia.runs.gold import labelled_cell
 
 Write = Callable[[int], str]
 
@@ -24,6 +25,8 @@ def test_stops_at_the_width_with_fewer_candidates(tmp_path: Path, suite_file: Wr
     (cell,) = go(tmp_path / "run", suite_file(2000), until_width=0.03).cells
     with akrasia.load_run(tmp_path / "run") as run:
         (found,) = estimate_run(run)
+        with pytest.raises(InputError, match="gold cannot correct a run that was sampled to a width"):
+            labelled_cell(run, None)
     record = found.record
     assert record.risk is not None
     assert record.risk.half_width is not None

@@ -43,7 +43,8 @@ def risk(
     ] = False,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     bootstrap: Annotated[
-        int | None, typer.Option(min=100, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals.")
+        int | None,
+        typer.Option(min=100, max=20_000, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
