@@ -57,6 +57,11 @@ def test_a_column_that_stands_twice(tmp_path: Path, name: str) -> None:
         read_utilities(tmp_path / "u.parquet")
 
 
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    row = b'{"item": "a", "sample": 0, "utility": 1, "utility": 0}\n'
+    assert "line 1: the key 'utility' stands twice" in refusal(tmp_path / "u.jsonl", row)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_utf_16_is_named(tmp_path: Path, kind: str, encoding: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
-from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample
+from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample, repeated_key
 from akrasia.core.registry import near_names
 
 if TYPE_CHECKING:
@@ -155,6 +155,9 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     answer: str | int | float | None = None
 
 
+_KEYS = tuple(f'"{name}"'.encode() for name in COLUMNS)
+
+
 def _read_jsonl(path: Path) -> tuple[Columns, int]:
     decode = msgspec.json.Decoder(_Row).decode
     rows: list[_Row] = []
@@ -169,6 +172,10 @@ def _read_jsonl(path: Path) -> tuple[Columns, int]:
             raise InputError(
                 f"{path}, line {number}: {error}; expected an object with {', '.join(COLUMNS)}, null where missing"
             ) from None
+        # Few lines can have a key twice, and to look takes ten times as long as to read one.
+        twice = repeated_key(line) if any(line.count(key) > 1 for key in _KEYS) else None
+        if twice is not None:
+            raise InputError(f"{path}, line {number}: the key {twice!r} stands twice in one object: keep one of them")
         present.update(name for name in COLUMNS if getattr(rows[-1], name) is not None)
     present.add("utility")
     return {name: [getattr(row, name) for row in rows] for name in COLUMNS if name in present}, 1
