@@ -230,11 +230,18 @@ def test_a_store_cut_short_is_called_damaged(tmp_path: Path, suite_file: Write) 
         assert "permissions" not in str(refused.value)
 
 
-async def test_a_run_killed_before_its_record_was_written_begins_anew(tmp_path: Path, suite_file: Write) -> None:
+@pytest.mark.parametrize("left", [["run.sqlite"], ["run.sqlite", "run.sqlite-journal"], ["run.toml.new"], ["made"]])
+async def test_a_run_killed_before_its_record_was_written_begins_anew(
+    tmp_path: Path, suite_file: Write, left: list[str]
+) -> None:
+    """While SQLite makes a store, the file is empty and a journal may lie beside it."""
     out = tmp_path / "run"
     out.mkdir()
-    await Store(out).close()
-    (out / "run.toml.new").write_text("half of")
+    if left == ["made"]:
+        await Store(out).close()
+    else:
+        for name in left:
+            (out / name).write_bytes(b"")
     assert go(out, suite_file(3), samples=2).cells[0].calls == 6
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from akrasia.core import InputError, RunIncomplete
 from akrasia.runs import manifest
 from akrasia.runs.config import RunConfig
-from akrasia.runs.store import read_only
 
-LEFT_BEHIND = frozenset({"run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "run.lock", "run.toml.new"})
+LEFT_BEHIND = frozenset(
+    {"run.sqlite", "run.sqlite-journal", "run.sqlite-wal", "run.sqlite-shm", "run.lock", "run.toml.new"}
+)
 """What a run that was killed before it wrote `run.toml` may leave; its store is empty."""
 
 
@@ -50,12 +51,12 @@ def previous_run(out: Path, config: RunConfig) -> manifest.Manifest | None:
 
 
 def _answers(path: Path) -> int:
-    """How many answers a store holds; none where no store was made yet."""
-    with contextlib.closing(read_only(path)) as store:
-        try:
+    """How many answers a store holds; none where it was only half made, which opening it for writing mends."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
             return int(store.execute("SELECT count(*) FROM calls").fetchone()[0])
-        except sqlite3.Error:
-            return 0
+    except sqlite3.Error:
+        return 0
 
 
 def store_of(folder: Path) -> Path:
