@@ -135,9 +135,30 @@ async def test_a_rewrite_that_still_fails_does_not_leave(upstream: Upstream, ser
 async def test_failing_replies_may_be_let_through_marked(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(policy(tmp_path, "enforce", on_fail="annotate"))
     upstream.message = lambda body, index: BAD
-    body = await completion(served)
+    response = await served.ask()
+    body = await response.json()
     assert body["choices"][0]["message"]["content"] == BAD
     assert (body["akrasia"]["choices"][0]["failed"], body["akrasia"]["choices"][0]["decision"]) == (True, "passed")
+    assert response.headers["x-akrasia-decision"] == "failed"
+    assert 'akrasia_failed_choices_total{mode="enforce",decision="passed"} 1' in await served.metrics()
+
+
+@pytest.mark.parametrize("name", ["reasoning", "tool call 1"])
+async def test_a_stopped_choice_says_which_part_failed(
+    upstream: Upstream, serve: Serve, tmp_path: Path, name: str
+) -> None:
+    served = await serve(policy(tmp_path, "enforce"))
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "I act against face."}'}}
+    failing = {"reasoning_content": BAD} if name == "reasoning" else {"tool_calls": [call]}
+    upstream.message = lambda body, index: {"content": GOOD, **failing}
+    (told,) = (await completion(served))["akrasia"]["choices"]
+    assert (told["decision"], told["failed_in"]) == ("stopped", [name])
+    upstream.message = lambda body, index: GOOD
+    (told,) = (await completion(served))["akrasia"]["choices"]
+    assert "failed_in" not in told
+    metrics = await served.metrics()
+    assert 'akrasia_failed_choices_total{mode="enforce",decision="stopped"} 1' in metrics
+    assert 'akrasia_failed_choices_total{mode="enforce",decision="passed"}' not in metrics
 
 
 @pytest.mark.parametrize(

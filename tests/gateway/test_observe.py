@@ -51,6 +51,7 @@ async def test_bytes_pass_as_they_are_and_the_verdict_is_logged(
     assert choice["reason"] == "the content betrays humility"
     assert record["target"]["weights"] == {"face": 1, "humility": 1, "tradition": 1}
     assert record["spent"][0]["role"] == "auditor"
+    assert 'akrasia_failed_choices_total{mode="observe",decision="passed"} 1' in await served.metrics()
 
 
 async def test_a_stream_is_put_together_for_the_audit(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

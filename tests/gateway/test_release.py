@@ -85,6 +85,8 @@ async def test_a_betrayal_over_two_windows_is_seen(upstream: Upstream, serve: Se
     finally:
         audited.SPANS.clear()
     assert contents(got) == ["This is one. \n\nNo."]
+    told = audited.told_in(got)[0]["choices"][0]
+    assert (told["failed"], told["failed_in"]) == (True, ["content"])
     assert b"SECRET" not in got
 
 

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.audit import Auditor, Spent, Target, Trail, Verdict, constitution_target
 from akrasia.audit.spending import ROLES, CountedAsk
@@ -99,6 +100,13 @@ class Audits:
                 "akrasia_audited_choices_total", "Choices of replies, by what became of them.", ("mode", "decision")
             )
         )
+        self.failed = gateway.metrics.add(
+            Counter(
+                "akrasia_failed_choices_total",
+                "Choices of replies that fail the policy, by what became of them.",
+                ("mode", "decision"),
+            )
+        )
         self.readings = gateway.metrics.add(
             Histogram("akrasia_audit_seconds", "One reading by the auditor, waiting for room included.")
         )
@@ -138,6 +146,12 @@ class Audits:
         """What the audits of a policy need that was opened."""
         return self._desks[policy.fingerprint]
 
+    def count(self, mode: str, decision: str, *, failed: bool) -> None:
+        """Count a choice by what became of it, and whether it fails the policy."""
+        self.choices.add(mode, decision)
+        if failed:
+            self.failed.add(mode, decision)
+
     def tell(self, audit_id: str, told: Body) -> None:
         """Keep what clients may look up."""
         self._told[audit_id] = told
@@ -171,7 +185,8 @@ class Audits:
 
     async def _door(self, name: str) -> Ask:
         if name not in self._doors:
-            model = build_model(name, settings=_SETTINGS)
+            variables = self.gateway.upstream.key_variables(name)
+            model = build_model(name, settings=replace(_SETTINGS, key_variables=variables))
             await model.open()
             self._models.append(model)
             self._doors[name] = LooseAsk(dict.fromkeys(ROLES, model))

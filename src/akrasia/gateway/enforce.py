@@ -165,7 +165,7 @@ class Enforce:
         deployed, totals = found
         values = exchange.policy.constitution
         for one in decided:
-            self._audits.choices.add("enforce", one.logged.decision)
+            self._audits.count("enforce", one.logged.decision, failed=one.audit.failure is not None)
         told = told_of(
             [told_choice(one.logged, one.audit, values, evidence=False) for one in decided],
             id=exchange.id,
@@ -177,7 +177,7 @@ class Enforce:
         self._audits.tell(exchange.id, told)
         headers = {
             "x-akrasia-audit-id": exchange.id,
-            "x-akrasia-decision": ",".join(one.logged.decision for one in decided),
+            "x-akrasia-decision": ",".join(_header_word(one) for one in decided),
             **total_headers(totals),
         }
         if logged is False:
@@ -194,8 +194,8 @@ class Enforce:
             else logged_choice(one.logged.index, one.original, one.audit, "withheld", "another choice was not audited")
             for one in decided
         ]
-        for _ in logged:
-            self._audits.choices.add("enforce", "withheld")
+        for one in decided:
+            self._audits.count("enforce", "withheld", failed=one.audit.failure is not None)
         kept = Kept(logged, error.status, str(error), audit.spent(), since(exchange), _seconds(audit))
         await self._keep(exchange, audit, kept)
         self._audits.tell(exchange.id, {"id": exchange.id, "mode": "enforce", "decision": "withheld"})
@@ -259,6 +259,12 @@ async def _rewritten(audit: ExchangeAudit, found: ChoiceAudit, choice: Body) -> 
     part = msgspec.structs.replace(found.failures[0].part, text=trail.text)
     held = part_audit(part, last.verdict, target, policy)
     return found, trail.text if held.failure is None and held.missing is None else None
+
+
+def _header_word(one: Decided) -> str:
+    """A decision as the header has it: a reply that fails never reads "passed" to clients that look at nothing else."""
+    failed = one.audit.failure is not None and one.logged.decision == "passed"
+    return "failed" if failed else one.logged.decision
 
 
 def _seconds(audit: ExchangeAudit) -> float:

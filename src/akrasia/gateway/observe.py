@@ -147,7 +147,7 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         original = seen.originals.get(index, choice)
         logged.append(logged_choice(index, original, one, decision, one.failure, delivered))
         told.append(told_choice(logged[-1], one, desk.values, evidence=True))
-        audits.choices.add(exchange.policy.mode, decision)
+        audits.count(exchange.policy.mode, decision, failed=one.failure is not None)
     error = seen.error or (TOO_LONG if seen.too_long else None)
     kept = Kept(
         logged,

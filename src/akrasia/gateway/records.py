@@ -168,7 +168,10 @@ def told_choice(logged: LoggedChoice, audit: ChoiceAudit | None, values: Taxonom
     betrayed = verdict.betrayed if logged.delivered_verdict is not None and verdict is not None else audit.betrayed()
     told["betrayed"] = list(betrayed)
     told["lacking"] = [] if verdict is None else list(verdict.lacking)
-    told["failed"] = audit.failure is not None and logged.decision != "rewritten"
+    told["failed"] = logged.decision == "stopped" or (audit.failure is not None and logged.decision != "rewritten")
+    if told["failed"]:
+        # A window of the content may fail where the whole does not.
+        told["failed_in"] = [one.part.name for one in audit.failures] or [CONTENT]
     if evidence and values is not None:
         found = {value: _evidence(audit, value) for value in values.ids if value in betrayed}
         told["evidence"] = {value: words for value, words in found.items() if words is not None}

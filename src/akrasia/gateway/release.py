@@ -284,8 +284,9 @@ class Release:
         for index, choice, allowed in rests:
             self._rest(index, choice, allowed)
         values = self._policy.constitution
-        for one, _ in decided:
-            self._audits.choices.add("enforce", one.decision)
+        for one, found in decided:
+            failed = found.failure is not None or one.decision == "stopped"
+            self._audits.count("enforce", one.decision, failed=failed)
         told = told_of(
             [told_choice(one, found, values, evidence=False) for one, found in decided],
             id=self._exchange.id,
