@@ -17,8 +17,12 @@ from akrasia.core import InputError
 from akrasia.gateway.connections import Answer, Connections, Unreachable
 from akrasia.gateway.policy import Limits
 from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
+from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import SHORTEST_SECRET, looks_like_html
-from akrasia.models.openai import KEY_VARIABLES, proxy_for
+from akrasia.models.openai import parse_address, proxy_for
+
+AUDIT_KEY_VARIABLE = "AKRASIA_AUDIT_API_KEY"
+"""Holds the key of the auditor's models that are not at the upstream."""
 
 _LARGE = 2**20  # aiohttp wants larger bodies as files
 _NAMES = 1024
@@ -77,6 +81,20 @@ class Upstream:
     def address(self) -> str:
         """The base URL, for people."""
         return str(self._base)
+
+    def key_variables(self, model: str) -> tuple[str, ...]:
+        """Where a role's model has its key from: the upstream's own key goes to no other scheme, host or port.
+
+        Args:
+            model: as for `--model`.
+
+        Raises:
+            InputError: an `openai:` model without a usable address.
+        """
+        kind, _, rest = model.partition(":")
+        if kind == "openai" and _origin(URL(parse_address(rest).base)) == _origin(self._base):
+            return KEY_VARIABLES
+        return (AUDIT_KEY_VARIABLE,)
 
     async def open(self) -> None:
         """Prepare the connections; nothing is sent yet."""
@@ -241,6 +259,10 @@ class Upstream:
 
     def _at(self, path: str) -> URL:
         return self._base.with_path(f"{self._base.path.rstrip('/')}/{path}").with_query(self._base.query)
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _is_forwarded(name: str) -> bool:

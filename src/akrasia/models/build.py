@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from akrasia.core import InputError, Model, Registry
 
+KEY_VARIABLES = ("AKRASIA_API_KEY", "OPENAI_API_KEY")
+"""Environment variables that an endpoint's key is read from; the first that is set counts."""
+
 MOST_AT_ONCE = 10_000
 """Calls in flight that may be asked for: each of them holds a task and a connection."""
 
@@ -25,6 +28,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
         keep_raw: keep each response body as it came, in `Reply.raw`.
         max_retries: how often one call is tried again after a fault (5xx, lost connection, timeout, broken body).
         patience_s: how long one call waits for a rate-limited endpoint, in all.
+        key_variables: environment variables that the key of `openai:` is read from; the first that is set counts.
         on_notice: called with one line that the user should see while a model opens (a download, a fallback).
     """
 
@@ -33,6 +37,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
     keep_raw: bool = False
     max_retries: int = 6
     patience_s: float = 900.0
+    key_variables: tuple[str, ...] = KEY_VARIABLES
     on_notice: Callable[[str], None] | None = None
 
 

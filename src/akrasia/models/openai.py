@@ -30,7 +30,7 @@ from akrasia.core import (
     Reply,
     Request,
 )
-from akrasia.models.build import ModelSettings
+from akrasia.models.build import KEY_VARIABLES, ModelSettings
 from akrasia.models.chat_faults import (
     SHORTEST_SECRET,
     Fault,
@@ -47,7 +47,6 @@ from akrasia.models.chat_request import BodyWriter, Dialect, Wire
 from akrasia.models.limiter import Limiter, limiter_for
 from akrasia.models.retries import Retries
 
-KEY_VARIABLES = ("AKRASIA_API_KEY", "OPENAI_API_KEY")
 _MOST_CHOICES = 128
 _FIRST_CONNECT_S = 4.0
 _CONNECT_S = 30.0
@@ -137,7 +136,7 @@ class OpenAIModel:
         Raises:
             EndpointMisuse: the key cannot be sent.
         """
-        self._key = read_key()
+        self._key = read_key(self._settings.key_variables)
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "akrasia"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -293,9 +292,12 @@ class OpenAIModel:
                     f"{said}: the account's quota is spent; top it up and run the same command again"
                 )
             case Kind.UNAUTHORISED if self._key is None:
-                error = EndpointMisuse(f"{said}: it wants a key: set {KEY_VARIABLES[0]} (or {KEY_VARIABLES[1]})")
+                first, *others = self._settings.key_variables
+                either = f" (or {', '.join(others)})" if others else ""
+                error = EndpointMisuse(f"{said}: it wants a key: set {first}{either}")
             case Kind.UNAUTHORISED:
-                error = EndpointMisuse(f"{said}: it refuses the key: set a valid one in {_key_variable()}")
+                where = _key_variable(self._settings.key_variables)
+                error = EndpointMisuse(f"{said}: it refuses the key: set a valid one in {where}")
             case Kind.UNKNOWN_MODEL:
                 error = EndpointMisuse(f"{said}{await self._known_models()}")
             case Kind.MISUSE:
@@ -342,17 +344,17 @@ class _Listing(Struct):
     data: list[_Entry]
 
 
-def _key_variable() -> str | None:
-    return next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+def _key_variable(variables: tuple[str, ...]) -> str | None:
+    return next((name for name in variables if os.environ.get(name, "").strip()), None)
 
 
-def read_key() -> str | None:
-    """The endpoint's key from the environment; None where there is none.
+def read_key(variables: tuple[str, ...] = KEY_VARIABLES) -> str | None:
+    """The endpoint's key from the first of these environment variables that is set; None where none is.
 
     Raises:
         EndpointMisuse: it cannot be sent.
     """
-    variable = _key_variable()
+    variable = _key_variable(variables)
     if variable is None:
         return None
     key = os.environ[variable].strip()
