@@ -103,3 +103,10 @@ async def test_a_file_that_is_not_there_or_empty_is_bad_input(tmp_path: Path) ->
         await Replay(tmp_path / "none.jsonl").open()
     with pytest.raises(InputError, match="no rows"):
         await opened(written(tmp_path, ""))
+
+
+async def test_another_encoding_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_bytes(json.dumps({"request": SAID, "reply": "Schön"}, ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(InputError, match=r"replies\.jsonl, line 1: not UTF-8 text: save"):
+        await opened(path)

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from akrasia.core import InputError, Message
+from akrasia.core.fields import check_utf8
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TEXT_SUFFIXES = (".txt", ".md")
@@ -158,6 +159,7 @@ def _transcript(line: bytes, number: int, where: str) -> Transcript:
     except msgspec.ValidationError as error:
         raise InputError(f'{where}: {error}: write {{"messages": [{{"role", "content"}}, …]}}') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        check_utf8(where, line, whole=False)
         raise InputError(f"{where}: not valid JSON ({error}): write one whole object a line") from None
     last = next((place for place in reversed(range(len(found.messages))) if _answers(found.messages[place])), None)
     if last is None:

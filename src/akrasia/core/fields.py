@@ -54,8 +54,13 @@ def read_sample(field: object) -> int:
     return number
 
 
-def check_utf8(name: str, content: bytes) -> None:
+def check_utf8(name: str, content: bytes, *, whole: bool = True) -> None:
     """Refuse text in another encoding than UTF-8.
+
+    Args:
+        name: of the file, or of the line.
+        content: its bytes.
+        whole: the content is a file, of which a line can be named.
 
     Raises:
         InputError: it is UTF-16 or UTF-32, or a line (it is named) is not UTF-8, as of Latin-1.
@@ -66,7 +71,8 @@ def check_utf8(name: str, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{name}, line {line}: not UTF-8 text: save the file as UTF-8") from None
+        place = f"{name}, line {line}" if whole else name
+        raise InputError(f"{place}: not UTF-8 text: save the file as UTF-8") from None
 
 
 def repeated_key(text: bytes | str) -> str | None:

@@ -186,7 +186,7 @@ def read_calibration(path: Path) -> Calibration:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except OSError as error:
         raise InputError(f"cannot read the calibration {path}: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no calibration ({error}): make one with `akrasia judge calibrate`") from None
 
 

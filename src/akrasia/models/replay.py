@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from akrasia.core import CallRefused, Fingerprint, InputError, Message, Reply, Request, Usage, sample_of
+from akrasia.core.fields import check_utf8
 from akrasia.core.records import Finish
 from akrasia.models.build import ModelSettings
 
@@ -139,6 +140,7 @@ class Replay:
         try:
             return decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            check_utf8(f"{self._path}, line {number}", line, whole=False)
             raise InputError(
                 f'{self._path}, line {number}: {error}; a row is {{"request": {{"messages": [...]}}, "sample": 0, '
                 '"reply": "text"}'
