@@ -12,7 +12,7 @@ from tests.gateway.audited import BAD, GOOD, policy, records, told_in
 from tests.gateway.conftest import Serve, Served
 from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, events
-from tests.upstream import Upstream, raw
+from tests.upstream import Upstream, raw, status
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,6 +41,16 @@ async def test_a_whole_reply_has_the_verdict_as_a_field(upstream: Upstream, serv
     assert choice["evidence"] == {"humility": "I act against humility"}
     assert await looked_up(served, told["id"]) == told
     assert [record["id"] for record in records(log)] == [told["id"]]
+
+
+async def test_an_error_names_its_record(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "annotate"), log=log)
+    upstream.faults.append(status(500))
+    response = await served.ask()
+    (record,) = await settled(log, 1)
+    assert response.status == record["status"] == 500
+    assert response.headers["x-akrasia-audit-id"] == record["id"]
 
 
 @pytest.mark.parametrize("cut", [1, 7, 10**6])

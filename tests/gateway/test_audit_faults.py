@@ -48,6 +48,7 @@ async def test_closed_withholds(upstream: Upstream, serve: Serve, tmp_path: Path
     error = (await response.json())["error"]
     assert (error["code"], error["type"]) == ("audit_unavailable", "server_error")
     (record,) = records(log)
+    assert response.headers["x-akrasia-audit-id"] == record["id"]
     (choice,) = record["choices"]
     assert (record["status"], choice["decision"], choice["original"]["content"]) == (503, "withheld", GOOD)
     assert choice["missing"]

@@ -335,7 +335,9 @@ async def test_an_upstreams_errors_are_told_in_our_words(
     assert (response.status, response.headers["Retry-After"]) == (code, "7")
     assert json.loads(text)["error"]["code"] == shown
     assert "SECRET" not in text
-    assert "SECRET" in (records(log)[0]["error"] or "")
+    (record,) = records(log)
+    assert "SECRET" in (record["error"] or "")
+    assert response.headers["x-akrasia-audit-id"] == record["id"]
 
 
 async def test_the_official_client_streams_and_calls_tools(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

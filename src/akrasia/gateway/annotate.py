@@ -65,6 +65,7 @@ class Annotate:
             return await self._through(exchange, seen, told)
         except WireError as error:
             seen.status, seen.error = error.status, error_line(error)
+            error.headers.update(audit_headers(exchange))
             raise
         finally:
             if not told.kept:  # the client left, or the upstream failed

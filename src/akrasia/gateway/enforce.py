@@ -104,6 +104,13 @@ class Enforce:
         """Answer with what the audit lets through."""
         exchange.parsed()
         audit = ExchangeAudit(self._audits, self._audits.desk(exchange.policy), exchange)
+        try:
+            return await self._answer(exchange, audit)
+        except WireError as error:
+            error.headers.update(audit_headers(exchange))
+            raise
+
+    async def _answer(self, exchange: Exchange, audit: ExchangeAudit) -> web.StreamResponse:
         if not exchange.head.stream:
             outcome = await self._outcome(exchange, audit)
             return await give(exchange, outcome.completion, outcome.headers, told=outcome.told)

@@ -105,7 +105,7 @@ def _never_waits(request: web.BaseRequest | None, data: bytes) -> bool:
 
 def error_response(error: WireError) -> web.Response:
     """The response that carries an error object."""
-    headers = {"Server": "akrasia"}
+    headers = {"Server": "akrasia", **error.headers}
     if error.retry_after is not None:
         headers["Retry-After"] = error.retry_after
     if error.status == 401:

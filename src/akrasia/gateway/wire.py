@@ -36,6 +36,9 @@ class WireError(AkrasiaError):
         retry_after: the Retry-After header, as text; None: none.
         body: the body in place of the error object, where the upstream's own is passed on.
         reason: a word for metrics; the error's code where not given.
+
+    Attributes:
+        headers: more of the response's headers, such as the audit's id; whoever raises or passes it on may add some.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class WireError(AkrasiaError):
         self.status = status
         self.error = error
         self.retry_after = retry_after
+        self.headers: dict[str, str] = {}
         self.body = error_body(error) if body is None else body
         self.reason = reason or error.code or error.type
 
