@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from akrasia.audit.on_files import TranscriptFile
+from akrasia.audit.transcripts import TranscriptFile
 from akrasia.core import InputError
 
 ROW = '{"messages": [{"role": "assistant", "content": "Schön."}]}\n'
@@ -14,6 +14,6 @@ ROW = '{"messages": [{"role": "assistant", "content": "Schön."}]}\n'
 def test_transcripts_in_another_encoding_say_what_to_do(tmp_path: Path, encoding: str, said: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(ROW.encode(encoding))
-    with pytest.raises(InputError, match=f"{said}.*save") as refused:
-        list(TranscriptFile(str(path)))
+    with TranscriptFile(str(path)) as transcripts, pytest.raises(InputError, match=f"{said}.*save") as refused:
+        list(transcripts)
     assert str(refused.value).count("line 1") <= 1
