@@ -300,10 +300,52 @@ async def test_keys_that_were_taken_out_stop_working(upstream: Upstream, serve: 
     await reloader.reload()
     assert (await served.ask({"Authorization": f"Bearer {first}"})).status == 401
     assert (await served.ask({"Authorization": f"Bearer {second}"})).status == 200
-    path.write_text("", encoding="ascii")  # the door does not open by accident
+
+
+@pytest.mark.parametrize("how", ["emptied", "removed", "no longer named"])
+async def test_the_last_key_can_be_taken_out(upstream: Upstream, serve: Serve, tmp_path: Path, how: str) -> None:
+    path, policy = tmp_path / "keys.txt", tmp_path / "policy.toml"
+    key = new_key(path)
+    served = await serve('keys = "keys.txt"')
+    if how == "emptied":
+        path.write_text("# nobody\n", encoding="ascii")
+    elif how == "removed":
+        path.unlink()
+    named = "" if how == "no longer named" else 'keys = "keys.txt"\n'
+    policy.write_text(f'{named}name = "later"', encoding="utf-8")
+    reloader = Reloader(served.gateway, policy)
     await reloader.reload()
+    await reloader.reload()
+    assert (await served.ask()).status == 401  # the door does not open by accident
+    assert (await served.ask({"Authorization": f"Bearer {key}"})).status == 401
+    assert served.gateway.policies.default.name == "later"
+    assert sum("no API key is left, so nobody is let in" in line for line in served.notices) == 1
+
+    policy.write_text('keys = "keys.txt"', encoding="utf-8")
+    another = new_key(path)
+    await reloader.reload()
+    assert (await served.ask({"Authorization": f"Bearer {another}"})).status == 200
+
+
+async def test_a_key_is_taken_out_beside_a_policy_that_is_bad(serve: Serve, tmp_path: Path) -> None:
+    key = new_key(tmp_path / "keys.txt")
+    served = await serve('keys = "keys.txt"')
+    (tmp_path / "keys.txt").write_text("", encoding="ascii")
+    (tmp_path / "policy.toml").write_text("mode =", encoding="utf-8")
+    await Reloader(served.gateway, tmp_path / "policy.toml").reload()
+    assert (await served.ask({"Authorization": f"Bearer {key}"})).status == 401
+    assert any("the old policy stays" in line for line in served.notices)
+
+
+async def test_keys_stay_where_their_file_is_bad(serve: Serve, tmp_path: Path) -> None:
+    key = new_key(tmp_path / "keys.txt")
+    served = await serve('keys = "keys.txt"')
+    (tmp_path / "keys.txt").write_text("what is this", encoding="ascii")
+    await Reloader(served.gateway, tmp_path / "policy.toml").reload()
+    assert (await served.ask({"Authorization": f"Bearer {key}"})).status == 200
     assert (await served.ask()).status == 401
-    assert (await served.ask({"Authorization": f"Bearer {second}"})).status == 200
+    assert any("the old keys stay" in line for line in served.notices)
+    assert served.gateway.metrics.stale.value() == 1
 
 
 def akrasia(*arguments: str) -> subprocess.CompletedProcess[str]:

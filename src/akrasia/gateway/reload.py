@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from akrasia.gateway.server import Gateway
 
 _EVERY_S = 1.0
+_GONE = (0, 0)
 
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -31,6 +32,7 @@ class Reloader:
         self._gateway = gateway
         self._path = path
         self._keys = keys
+        self._told = ""
         self._wanted = asyncio.Event()
         self._seen = self._signature()
 
@@ -53,26 +55,48 @@ class Reloader:
                 await self.reload()
 
     async def reload(self) -> None:
-        """Let the files as they are now apply; where they are bad, keep what applies and tell."""
+        """Let the files as they are now apply; where they are bad, keep what applies and tell.
+
+        Keys are renewed whatever becomes of the policy: one that was taken back must not go on working.
+        """
         gateway = self._gateway
+        self._renew_keys()
+        good = False
         try:
             # A judge may take a while to load, and requests must not wait for it.
             policies = await asyncio.to_thread(read_policies, self._path)
-            place = self._keys or (Path(policies.keys) if policies.keys else None)
-            keys = None if place is None else Keys.read(place)
-            if gateway.door.keys is not None and not keys:
-                raise InputError(f"{self._path}: no API keys are left, and clients need one: restart to open the door")
             await gateway.use(policies)
         except InputError as error:
-            gateway.metrics.reloads.add("refused")
-            gateway.metrics.stale.set(to=1)
             gateway.notice(f"the old policy stays: {error}")
-            return
-        gateway.door.keys = keys
-        self._seen = self._signature()
-        gateway.metrics.reloads.add("applied")
-        gateway.metrics.stale.set(to=0)
-        gateway.notice(f"policy {policies.default.name} reloaded ({policies.default.fingerprint})")
+        else:
+            good = self._renew_keys()
+            self._seen = self._signature()
+            gateway.notice(f"policy {policies.default.name} reloaded ({policies.default.fingerprint})")
+        gateway.metrics.reloads.add("applied" if good else "refused")
+        gateway.metrics.stale.set(to=not good)
+
+    def _renew_keys(self) -> bool:
+        """Let the keys of the policy that applies be let in; a door that was locked never opens. False: a bad file."""
+        door, named = self._gateway.door, self._gateway.policies.keys
+        place = self._keys or (Path(named) if named else None)
+        if place is None and door.keys is None:
+            return True
+        before = door.keys
+        try:
+            door.keys = Keys.read(place) if place is not None and _stamp(place) != _GONE else Keys({})
+        except InputError as error:
+            door.keys = before if before is not None else Keys({})
+            self._tell(f"the old keys stay: {error}")
+            return False
+        where = f"{place} has none" if place is not None else f"{self._path} names no file of them"
+        self._tell("" if door.keys else f"no API key is left, so nobody is let in: {where}; add one, or start again")
+        return True
+
+    def _tell(self, line: str) -> None:
+        """Tell the operator once of the state of the keys; "" when there is nothing to tell."""
+        if line and line != self._told:
+            self._gateway.notice(line)
+        self._told = line
 
     def _signature(self) -> Signature:
         policies = self._gateway.policies
@@ -84,5 +108,5 @@ def _stamp(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError:
-        return (0, 0)  # gone is a change as well
+        return _GONE  # which is a change as well
     return (found.st_mtime_ns, found.st_size)
