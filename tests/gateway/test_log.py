@@ -50,7 +50,7 @@ async def opened(path: Path, **options: Any) -> AuditLog:
 
 
 async def test_a_record_is_on_the_disk_when_append_returns(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "audit.jsonl"
+    path = tmp_path / "audit.jsonl"
     log = await opened(path)
     digest = await log.append(RECORD)
     line = lines(path)[-1]
@@ -116,6 +116,12 @@ async def test_redaction_comes_before_the_hash(tmp_path: Path) -> None:
     assert kept.messages == [{"role": "user", "[redacted]": "My card is [redacted]."}]
     assert kept.target == Target({"[redacted]y": 1.0}, frozenset({"[redacted]y"}))
     assert verify_log(path).status == "whole"
+
+
+async def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no folder"):
+        await opened(tmp_path / "typo" / "audit.jsonl")
+    assert not (tmp_path / "typo").exists()
 
 
 async def test_one_process_writes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from multidict import CIMultiDict
+from tests.gateway.audited import policy
 from tests.gateway.conftest import KEY, Serve
 from tests.gateway.upstreams import broken, chat, events
 from tests.upstream import Upstream, raw
@@ -130,6 +131,16 @@ async def test_a_strategy_is_taken_off_the_models_name(upstream: Upstream, serve
     assert (await served.ask(model="tiny@home")).status == 200
     assert [body["model"] for body in upstream.bodies] == ["org/tiny@v1", "tiny@home"]
     assert upstream.bodies[0]["made_up"] == 1
+
+
+async def test_a_log_that_will_stay_empty_is_told(serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve('mode = "pass"\n', log=log)
+    assert (await served.ask()).status == 200
+    assert '"type":"request"' not in log.read_text(encoding="utf-8")
+    assert [notice for notice in served.notices if "nothing will be logged" in notice]
+    served = await serve(policy(tmp_path, "observe"), log=tmp_path / "other.jsonl")
+    assert not [notice for notice in served.notices if "nothing will be logged" in notice]
 
 
 async def test_a_strategy_that_is_not_allowed_is_refused(upstream: Upstream, serve: Serve) -> None:

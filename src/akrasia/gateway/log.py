@@ -23,9 +23,9 @@ from akrasia.gateway.logfile import LogFile
 from akrasia.gateway.redact import Redactor
 
 Decision = Literal["unaudited", "passed", "rewritten", "stopped", "released", "withheld"]
-"""What became of a choice. "unaudited": mode `pass`; "passed": audited, and the original went out; "rewritten": the
-rewrite went out; "stopped": the policy's text went out; "released": the audit failed, and under `open` the original
-went out; "withheld": the audit failed, and under `closed` nothing of it did."""
+"""What became of a choice. "unaudited": it went out and nobody read it, as the reason says; "passed": audited, and the
+original went out; "rewritten": the rewrite went out; "stopped": the policy's text went out; "released": the audit
+failed, and under `open` the original went out; "withheld": the audit failed, and under `closed` nothing of it did."""
 
 
 class LoggedChoice(Struct, frozen=True, omit_defaults=True):

@@ -87,8 +87,9 @@ class LogFile:
         self._stuck = False
         self._file: int | None = None
         self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}: make it, or name the log elsewhere")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path.parent, path.name)
             self._lock.__enter__()
         except OSError as error:

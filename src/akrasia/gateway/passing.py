@@ -27,6 +27,12 @@ _LAST_S = 0.2
 """How long an upstream may take from its last event to its response's end, for its connection to be kept."""
 
 
+NOTHING_LOGGED = (
+    "nothing will be logged: the policy has mode pass alone, which audits nothing; write mode observe, annotate "
+    "or enforce"
+)
+
+
 class Pass:
     """See `akrasia.gateway.exchange.Mode`."""
 
@@ -34,7 +40,9 @@ class Pass:
         self._gateway = gateway
 
     async def open(self, policies: Policies) -> None:
-        """Nothing is loaded."""
+        """Nothing is loaded; an operator who waits for a log that stays empty is told."""
+        if self._gateway.log is not None and all(policy.mode == "pass" for policy in policies.all):
+            self._gateway.notice(NOTHING_LOGGED)
 
     async def close(self) -> None:
         """Nothing goes on after an answer."""
