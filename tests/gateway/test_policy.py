@@ -135,7 +135,30 @@ MISTAKES = {
     "a route to anything": ('[[route]]\nmode = "pass"', ":1: a route needs model"),
     "a route twice": (
         '[[route]]\nmodel = "a"\n[[route]]\nmodel = "a"\n',
-        ":3: matches what route 1 matches",
+        ":3: never applies: route 1 comes first",
+    ),
+    "a route behind a wider one": (
+        f'{AUDIT}[[route]]\nmodel = "free*"\nmode = "pass"\n[[route]]\nmodel = "free-x"\nmode = "enforce"\n',
+        ":6: never applies: route 1 comes first and matches all that it matches",
+    ),
+    "a route behind one to anything": (
+        '[[route]]\nmodel = "*"\n[[route]]\nheader = "x-team=a"\n',
+        ":3: never applies: route 1 comes first",
+    ),
+    "a route behind its own header": (
+        '[[route]]\nheader = "x-team=a"\n[[route]]\nmodel = "b"\nheader = "X-Team=a"\n',
+        ":3: never applies: route 1 comes first",
+    ),
+    "a rewrite that observe does not know": (
+        f'{AUDIT}mode = "observe"\non_fail = "rewrite"',
+        ":4: on_fail has no effect",
+    ),
+    "a threshold that pass does not know": ("fail_under = 0.5", ":1: fail_under has no effect here (mode 'pass')"),
+    "a rewriter that nobody asks": (f'{AUDIT}mode = "enforce"\nrewriter = "replay:r"', ":4: rewriter has no effect"),
+    "a prior that nobody takes": (f'{AUDIT}mode = "enforce"\nprior = "p.json"', ":4: prior has no effect"),
+    "what a route to enforce does not give its neighbour": (
+        f'{AUDIT}[[route]]\nmodel = "a"\nmode = "enforce"\n[[route]]\nmodel = "b"\nstop_text = "No."',
+        ":8: stop_text has no effect",
     ),
     "a header without a value": ('[[route]]\nheader = "x-team"', ":2: header 'x-team'"),
     "sentences that nobody stops": (
@@ -156,6 +179,27 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, name: str) -> None:
     assert str(caught.value).startswith(str(path))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        'model = "free-x"\n[[route]]\nmodel = "free*"',  # the narrow one first
+        'model = "free*"\n[[route]]\nmodel = "f*"',
+        'model = "a?"\n[[route]]\nmodel = "a*"',
+        'model = "?*"\n[[route]]\nheader = "x-team=a"',  # an empty name matches the second alone
+        'model = "a[xy]"\n[[route]]\nmodel = "ax*"',
+        'model = "*"\nheader = "x-team=a"\n[[route]]\nmodel = "a"',
+        'header = "x-team=a"\n[[route]]\nheader = "x-team=b"',
+    ],
+)
+def test_routes_that_overlap_are_taken(tmp_path: Path, routes: str) -> None:
+    assert len(read_policies(written(tmp_path, f"[[route]]\n{routes}\n")).routes) == 2
+
+
+def test_a_key_of_the_top_is_taken_where_a_route_reads_it(tmp_path: Path) -> None:
+    text = f'{AUDIT}mode = "observe"\non_fail = "rewrite"\n[[route]]\nmodel = "a"\nmode = "enforce"\n'
+    assert read_policies(written(tmp_path, text)).routes[0].policy.on_fail == "rewrite"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

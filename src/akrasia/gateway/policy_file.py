@@ -27,6 +27,7 @@ from akrasia.gateway.policy import (
     Route,
     is_strategy,
 )
+from akrasia.gateway.policy_effect import covers, idle_key
 from akrasia.gateway.policy_lines import Lines
 from akrasia.gateway.redact import Redactor
 from akrasia.values import find_values, parse_constitution
@@ -73,6 +74,7 @@ class _Form(_Rules, frozen=True, kw_only=True):
 
 
 _RULES = _Rules.__struct_fields__
+_DEFAULTS = Policy()
 
 
 class _Refusals:
@@ -156,12 +158,25 @@ def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
         policy = replace(policy, name=default.name, route=own)
         route = Route(policy, given.model, reader.header(given, where))
         for earlier, other in enumerate(routes, start=1):
-            if (other.model, other.header) == (route.model, route.header):
-                raise refusals.at(where, None, f"matches what route {earlier} matches: leave one of them out")
+            if covers(other, route):
+                said = f"never applies: route {earlier} comes first and matches all that it matches"
+                raise refusals.at(where, None, f"{said}; put this one before it, or leave it out")
         routes.append(route)
+    _refuse_idle(form, default, routes, refusals)
     _check_limits(form.limits, refusals)
     keys = None if form.keys is None else str(path.parent / form.keys)
     return Policies(default, tuple(routes), form.limits, keys, tuple(files))
+
+
+def _refuse_idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> None:
+    """Refuse keys that no policy reads: whoever wrote them believes that they do something."""
+    tables: list[tuple[str, _Rules, list[Policy]]] = [("", form, [default, *(route.policy for route in routes)])]
+    tables += [(f"route {n}", own, [routes[n - 1].policy]) for n, own in enumerate(form.route, start=1)]
+    for where, given, policies in tables:
+        keys = [key for key in _RULES if getattr(given, key) not in (UNSET, getattr(_DEFAULTS, key))]
+        found = idle_key(keys, policies)
+        if found is not None:
+            raise refusals.at(where, *found)
 
 
 class _Reader:

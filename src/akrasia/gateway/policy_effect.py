@@ -1,0 +1,87 @@
+"""What of a policy file could never have an effect: routes behind others that take all, keys that no mode reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from akrasia.gateway.policy import Policy, Route
+
+_FRESH = "\U0010fffd"  # a letter that no pattern names: only a wildcard matches it
+_MANY = 64
+_CLASS = re.compile(r"\[!?\]?[^\]]*\]")
+
+
+def covers(earlier: Route, later: Route) -> bool:
+    """Whether every request that matches the later route matches the earlier one.
+
+    False also where a pattern with a class of letters (``[ab]``) makes it hard to tell.
+    """
+    if earlier.header is not None and earlier.header != later.header:
+        return False
+    return earlier.model is None or _covers(earlier.model, "*" if later.model is None else later.model)
+
+
+def _covers(pattern: str, other: str) -> bool:
+    if pattern == other:
+        return True
+    if "[" in pattern:
+        return False
+    single = _CLASS.sub(_FRESH, other).replace("?", _FRESH)
+    return all(fnmatchcase(single.replace("*", _FRESH * count), pattern) for count in (0, _MANY))
+
+
+def _enforced(policy: Policy) -> bool:
+    return policy.mode == "enforce"
+
+
+def _audited(policy: Policy) -> bool:
+    return policy.mode != "pass"
+
+
+def _stops(policy: Policy) -> bool:
+    return _enforced(policy) and policy.on_fail != "annotate"
+
+
+def _mends(policy: Policy) -> bool:
+    rewrites = _enforced(policy) and policy.on_fail == "rewrite"
+    return rewrites or (_audited(policy) and any(text.partition("?")[0] == "audited" for text in policy.strategies))
+
+
+def _adapts(policy: Policy) -> bool:
+    return _audited(policy) and any(
+        text.partition(":")[0].partition("?")[0] == "adaptive" for text in policy.strategies
+    )
+
+
+_ENFORCE = 'mode = "enforce"'
+_MENDING = f'{_ENFORCE} with on_fail = "rewrite", or the strategy audited'
+_READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
+    "on_fail": (_enforced, _ENFORCE),
+    "stop_text": (_stops, f'{_ENFORCE} with on_fail = "stop" or "rewrite"'),
+    "fail_under": (_audited, "a mode that audits"),
+    "strategies": (_audited, "a mode that audits: pass answers directly"),
+    "revisions": (_mends, _MENDING),
+    "margin": (_mends, _MENDING),
+    "planner": (_mends, _MENDING),
+    "rewriter": (_mends, _MENDING),
+    "guard": (_mends, _MENDING),
+    "prior": (_adapts, "the strategy adaptive"),
+}
+"""Key → which policies read it, and that in words."""
+
+
+def idle_key(given: Sequence[str], policies: Sequence[Policy]) -> tuple[str, str] | None:
+    """The first key that has no effect, and what to tell of it; None where all have one.
+
+    Args:
+        given: keys that a table sets to anything but their defaults.
+        policies: that take them from there: the table's own and, of the top level, its routes'.
+    """
+    for key in given:
+        reads, words = _READ_BY.get(key, (None, ""))
+        if reads is not None and not any(map(reads, policies)):
+            modes = ", ".join(sorted({repr(policy.mode) for policy in policies}))
+            return key, f"{key} has no effect here (mode {modes}): it is for {words}; leave it out"
+    return None
