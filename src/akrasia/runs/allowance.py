@@ -71,11 +71,12 @@ class Window:
         model: whose answers.
     """
 
-    __slots__ = ("_model", "_unsafe", "_waiting")
+    __slots__ = ("_answered", "_model", "_unsafe", "_waiting")
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._unsafe = 0
+        self._answered = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def enter(self) -> bool:
@@ -99,6 +100,7 @@ class Window:
     def leave(self) -> None:
         """An answer is safe, or there is none."""
         self._unsafe -= 1
+        self._answered = True
         if not self._waiting:
             return
         while self._waiting and self._unsafe < self._most():
@@ -108,4 +110,6 @@ class Window:
                 turn.set_result(None)
 
     def _most(self) -> int:
-        return self._model.concurrency * max(1, self._model.choices)
+        at_once, choices = self._model.concurrency, max(1, self._model.choices)
+        # How many choices a call may have, an endpoint shows with its first answer; until then each may be a call.
+        return at_once * choices if self._answered or at_once == 1 else at_once
