@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from openai import AsyncOpenAI, InternalServerError
 from tests.gateway.audited import BAD, GOOD, contents, policy, records, told_in
 from tests.gateway.conftest import Serve
 from tests.upstream import Upstream
@@ -35,6 +36,8 @@ JUDGES: dict[str, dict[str, Any]] = {
     "no time left": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": 0.3},
     "no endpoint": {"judge": "llm:openai:tiny@http://127.0.0.1:9/v1", "deadline_s": {"audit": 1}},
 }
+LOST = {"down", "too slow", "no time left", "no endpoint"}
+"""Of them, those that may do better with the next request."""
 
 
 @pytest.mark.parametrize("judge", JUDGES)
@@ -44,7 +47,9 @@ async def test_closed_withholds(upstream: Upstream, serve: Serve, tmp_path: Path
     served = await serve(policy(tmp_path, "enforce", **JUDGES[judge]), log=log)
     upstream.message = lambda body, index: GOOD
     response = await served.ask(stream=stream)
-    assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    asked_again = (response.headers.get("Retry-After"), response.headers.get("x-should-retry"))
+    assert response.status == 503
+    assert asked_again == (("5", None) if judge in LOST else (None, "false"))
     error = (await response.json())["error"]
     assert (error["code"], error["type"]) == ("audit_unavailable", "server_error")
     (record,) = records(log)
@@ -53,6 +58,16 @@ async def test_closed_withholds(upstream: Upstream, serve: Serve, tmp_path: Path
     assert (record["status"], choice["decision"], choice["original"]["content"]) == (503, "withheld", GOOD)
     assert choice["missing"]
     assert 'akrasia_audited_choices_total{mode="enforce",decision="withheld"} 1' in await served.metrics()
+
+
+async def test_the_official_client_buys_no_unreadable_verdict_again(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(policy(tmp_path, "enforce", **JUDGES["unreadable"]))
+    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=2) as client:
+        with pytest.raises(InternalServerError):
+            await client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "Hello"}])
+    assert upstream.calls == 1
 
 
 @pytest.mark.parametrize("judge", JUDGES)

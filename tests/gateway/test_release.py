@@ -116,6 +116,7 @@ async def test_without_an_audit_nothing_leaves(upstream: Upstream, serve: Serve,
     upstream.faults.append(broken(words(LONG), "whole"))
     response = await served.ask(stream=True)
     assert (response.status, (await response.json())["error"]["code"]) == (503, "audit_unavailable")
+    assert (response.headers.get("x-should-retry") == "false") is (judge == "judge_unreadable")
 
 
 async def test_open_lets_it_leave_marked(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

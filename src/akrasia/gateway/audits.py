@@ -206,11 +206,15 @@ class WatchedJudge:
     A text is read once, and once more where a judge that may answer otherwise left something unread and saw no
     betrayal: what it saw is never traded for another answer. Whatever breaks becomes a reading that is missing, with
     its reason: a defect in a judge must not decide what leaves.
+
+    Attributes:
+        lost: whether a reading failed by time or an endpoint: another request may be luckier.
     """
 
     def __init__(self, judge: Judge, audits: Audits, left: Left, watch: Stopwatch) -> None:
         self.name, self.model, self.prompts = judge.name, judge.model, judge.prompts
         self.deterministic = judge.deterministic
+        self.lost = False
         self._watch = watch
         self._judge = judge
         self._audits = audits
@@ -247,8 +251,10 @@ class WatchedJudge:
                 fuller = first.missing is not None or len(second.unread) <= len(first.unread)
                 return second if second.missing is None and fuller else first
         except TimeoutError:
+            self.lost = True
             return Judgement(missing="the time for an audit was over")
         except (CallRefused, EndpointLost) as error:
+            self.lost = self.lost or isinstance(error, EndpointLost)
             return Judgement(missing=f"the judge gave no answer: {error}")
         except AkrasiaError as error:
             return Judgement(missing=f"the judge cannot be used: {error}")
@@ -325,6 +331,11 @@ class ExchangeAudit:
     def spent(self) -> tuple[Spent, ...]:
         """What the roles' calls took."""
         return self._ask.spent()
+
+    @property
+    def may_come(self) -> bool:
+        """Whether an audit that is missing may succeed for the same request later."""
+        return self.judge.lost and not self.tokens.used_up
 
     @property
     def calls(self) -> int:

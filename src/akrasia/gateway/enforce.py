@@ -194,7 +194,7 @@ class Enforce:
         return Outcome(completion_of(exchange.id, int(time.time()), exchange.model, leaves, usage), told, headers)
 
     async def _withheld(self, exchange: Exchange, audit: ExchangeAudit, decided: list[Decided]) -> Outcome:
-        error = audit_unavailable()
+        error = audit_unavailable(again=audit.may_come)
         logged = [
             one.logged
             if one.logged.decision == "withheld"

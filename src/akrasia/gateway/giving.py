@@ -81,8 +81,17 @@ def wants_usage(exchange: Exchange) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def audit_unavailable() -> WireError:
-    """Nothing leaves, since it could not be audited: 503."""
+def audit_unavailable(*, again: bool = True) -> WireError:
+    """Nothing leaves, since it could not be audited: 503.
+
+    Args:
+        again: whether the same request may get an answer later. Clients repeat a 503 by themselves, and each time costs
+            a reply and its readings; where that can help nothing, they are told not to.
+    """
     said = "the reply could not be audited, so it is withheld; the audit log says why"
     error = ErrorObject(said, "server_error", None, "audit_unavailable")
-    return WireError(503, error, retry_after=str(RETRY_AFTER_S))
+    if again:
+        return WireError(503, error, retry_after=str(RETRY_AFTER_S))
+    made = WireError(503, error)
+    made.headers["x-should-retry"] = "false"
+    return made

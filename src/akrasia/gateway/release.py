@@ -245,7 +245,7 @@ class Release:
             self._stop(index, choice, failed.failure)
             return
         if missing is not None and self._policy.on_audit_error == "closed":
-            raise audit_unavailable()
+            raise audit_unavailable(again=self._audit.may_come)
         choice.unread = choice.unread or missing
         decision: Decision = "passed" if missing is None else "released"
         audit = ChoiceAudit((found[0],))
@@ -279,7 +279,7 @@ class Release:
             if choice.stopped is None:
                 rests.append((index, choice, allowed_choice(raw, self._exchange.id)))
         if any(one.decision == "withheld" for one, _ in decided):
-            raise audit_unavailable()
+            raise audit_unavailable(again=self._audit.may_come)
         await self._keep([one for one, _ in decided], 200, None, closed=True)
         for index, choice, allowed in rests:
             self._rest(index, choice, allowed)
