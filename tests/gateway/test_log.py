@@ -225,17 +225,40 @@ async def test_a_kill_between_rotating_and_beginning_anew(tmp_path: Path) -> Non
         path.unlink()
 
 
-async def test_a_log_that_was_moved_away_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.000001.jsonl", "kept/audit.jsonl"])
+async def test_a_log_that_was_moved_away_goes_on_in_a_new_file(tmp_path: Path, name: str) -> None:
+    path, moved, told = tmp_path / "audit.jsonl", tmp_path / name, list[str]()
+    moved.parent.mkdir(exist_ok=True)
+    log = await opened(path, on_notice=told.append)
+    head = await log.append(RECORD)
+    path.rename(moved)
+    await log.append(RECORD)
+    assert await log.rotate() == tmp_path / ("audit.000002.jsonl" if "000001" in name else "audit.000001.jsonl")
+    await log.append(RECORD)
+    await log.close()
+    began = lines(rotated(path)[-1])[0]
+    assert (began["type"], began["previous"]) == ("opened", head)
+    assert began["after"] == (moved.name if moved.parent == tmp_path else "a file that was moved to another folder")
+    assert len(told) == 1
+    assert "goes on in a new file" in told[0]
+    assert verify_log(path).status == verify_log(moved, head=head).status == "whole"
+    assert verify_log(path).records + (0 if "000001" in name else 1) == 3
+
+
+async def test_a_log_that_was_deleted_fails(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     log = await opened(path)
     await log.append(RECORD)
-    path.rename(tmp_path / "audit.jsonl.1")
-    with pytest.raises(StoreFailed, match="moved or deleted while in use"):
+    assert not log.failing
+    kept = path.read_bytes()
+    path.unlink()
+    with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
         await log.append(RECORD)
-    (tmp_path / "audit.jsonl.1").rename(path)
-    await log.append(RECORD)
+    assert log.failing
+    path.write_bytes(kept)  # another file, though it says the same
+    with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
+        await log.append(RECORD)
     await log.close()
-    assert verify_log(path).records == 2
 
 
 FULL = """

@@ -200,6 +200,11 @@ class AuditLog:
             raise InputError(f"the audit log {self.path} is not open")
         return self._file.head
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last lines could not be written; the next ones try again."""
+        return self._file is not None and self._file.failing
+
     async def append(self, record: Record, redactor: Redactor | None = None) -> str:
         """Write one record; its line is on the disk when this returns.
 

@@ -67,6 +67,9 @@ class LogFile:
         rotate_bytes: from which size on the next lines go to a new file; a batch is never divided. None: never.
         on_notice: called with one line that the owner should see.
 
+    Attributes:
+        failing: whether the last lines could not be written.
+
     Raises:
         RunLocked: another live process writes to it.
         InputError: it cannot be opened, is no audit log, or its last line was not made with this key.
@@ -85,6 +88,7 @@ class LogFile:
         self._size = 0  # of the whole lines; anything beyond is to be cut off
         self._dirty = False
         self._stuck = False
+        self.failing = False
         self._file: int | None = None
         self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
         if not path.parent.is_dir():
@@ -138,10 +142,12 @@ class LogFile:
                 self._commit(data)
         except OSError as error:
             self._undo()
+            self.failing = True
             raise StoreFailed(
                 f"cannot write the audit log {self.path}: {error.strerror or error}; make room or restore access"
             ) from None
         self._seq, self._previous, self._size = seq, previous, self._size + len(data)
+        self.failing = False
         self._pending.clear()
         return hashes
 
@@ -158,6 +164,8 @@ class LogFile:
         target = self.path.with_name(f"{self.path.stem}.{number:06}{self.path.suffix}")
         try:
             self._ready()
+            if not self._size and self._after is not None:
+                return self.path.with_name(self._after)  # somebody was quicker
             self._let_go()  # Windows renames no open file
             self.path.rename(target)
         except OSError as error:
@@ -188,11 +196,28 @@ class LogFile:
             there = self.path.stat()
         except FileNotFoundError:
             there = None
-        if there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
-            raise OSError(0, "it was moved or deleted while in use; start the gateway again")
+        if there is None and mine.st_nlink:
+            self._begin_anew(self._file, mine)
+        elif there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
+            raise OSError(0, "it was deleted or replaced while in use; start the gateway again")
         if self._dirty:
             os.ftruncate(self._file, self._size)
             self._dirty = False
+
+    def _begin_anew(self, file: int, moved: os.stat_result) -> None:
+        """Go on in a new file that names the old one, which somebody has moved away.
+
+        Raises:
+            OSError: the old one cannot be cut to its whole lines, or no new one be made.
+        """
+        if self._dirty:
+            os.ftruncate(file, self._size)
+        there = (one.name for one in self.path.parent.iterdir() if _is(one, moved))
+        self._after = next(there, "a file that was moved to another folder")
+        self._let_go()
+        self._size = 0
+        self._on_notice(f"{self.path} was moved away ({self._after}): the audit log goes on in a new file")
+        self._ready()
 
     def _own_lines(self, time: str) -> tuple[list[bytes], int, bytes]:
         """The lines that have to stand before the next record, and where the chain then is."""
@@ -292,6 +317,14 @@ class LogFile:
             os.fsync(file.fileno())
         self._pending.append(("mended", msgspec.json.encode(Mended(len(tail), aside.name))))
         self._on_notice(f"{self.path} ended in a torn line of {len(tail)} bytes, which is now in {aside.name}")
+
+
+def _is(path: Path, file: os.stat_result) -> bool:
+    try:
+        found = path.stat()
+    except OSError:  # gone by now
+        return False
+    return (found.st_ino, found.st_dev) == (file.st_ino, file.st_dev)
 
 
 def last_line(path: Path) -> tuple[bytes | None, int, bytes]:

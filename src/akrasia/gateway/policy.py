@@ -64,6 +64,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         drain_s: how long requests under way may go on after the server was told to stop.
         audits: readings at once: of an LLM judge that takes a second, so many replies per second can be audited. The
             encoder reads one text after another, whatever is said here.
+        rotate_mb: from how many MiB on the audit log goes on in a new file; None: never.
     """
 
     body_bytes: int = 16 * 2**20
@@ -78,6 +79,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     stall_s: float = 300.0
     drain_s: float = 30.0
     audits: int = 32
+    rotate_mb: float | None = None
 
 
 class Policy(Struct, frozen=True, kw_only=True, dict=True):

@@ -322,5 +322,5 @@ _CHECKS = (_check_strategies, _check_deadlines, _check_redact, _check_audit, _ch
 
 def _check_limits(limits: Limits, refusals: _Refusals) -> None:
     for key, limit in asdict(limits).items():
-        if limit <= 0:
+        if limit is not None and limit <= 0:
             raise refusals.at("limits", key, f"{key} is {limit:g}: it must be above 0")

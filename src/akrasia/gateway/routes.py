@@ -63,8 +63,12 @@ async def _model(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespon
 
 
 async def _health(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
-    status, word = (503, "stopping") if gateway.stopping else (200, "ok")
-    return await _json(gateway, request, msgspec.json.encode({"status": word}), status)
+    status, told = (503, {"status": "stopping"}) if gateway.stopping else (200, {"status": "ok"})
+    if gateway.log is not None and status == 200:
+        # The status stays 200: a balancer that sent no more requests would never see the log mended.
+        word = "degraded: the audit log cannot be written" if gateway.log.failing else "ok"
+        told = {"status": word, "audit_log_head": gateway.log.head}
+    return await _json(gateway, request, msgspec.json.encode(told), status)
 
 
 async def _audit(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:

@@ -93,7 +93,9 @@ def build_gateway(options: ServeOptions, on_notice: Callable[[str], None]) -> Ga
         from akrasia.gateway.chain import read_key as read_log_key
         from akrasia.gateway.log import AuditLog
 
-        log = AuditLog(options.log, key=read_log_key(), on_notice=on_notice)
+        size = policies.limits.rotate_mb
+        rotate = None if size is None else int(size * 2**20)
+        log = AuditLog(options.log, key=read_log_key(), rotate_bytes=rotate, on_notice=on_notice)
     upstream = Upstream(base, read_key(), policies.limits)
     return Gateway(upstream, policies, Door(options.host, keys), log=log, spans=spans_from(), on_notice=on_notice)
 
