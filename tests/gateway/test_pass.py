@@ -158,9 +158,11 @@ async def test_a_strategy_that_is_not_allowed_is_refused(upstream: Upstream, ser
 
 
 async def test_mode_pass_answers_directly(upstream: Upstream, serve: Serve) -> None:
-    served = await serve('strategies = ["direct", "best_of_n:4"]')
+    served = await serve()
     response = await served.ask(model="tiny@best_of_n:4")
-    assert (response.status, (await response.json())["error"]["code"]) == (400, "strategy_not_available")
+    error = (await response.json())["error"]
+    assert (response.status, error["code"]) == (400, "strategy_not_allowed")
+    assert error["message"].endswith("allowed: direct (mode pass answers directly: name 'tiny' alone)")
     async with served.client.get(f"{served.url}/models") as listed:
         assert [model["id"] for model in (await listed.json())["data"]] == ["tiny"]
     assert upstream.calls == 0

@@ -149,6 +149,7 @@ MISTAKES = {
         '[[route]]\nheader = "x-team=a"\n[[route]]\nmodel = "b"\nheader = "X-Team=a"\n',
         ":3: never applies: route 1 comes first",
     ),
+    "a strategy that pass does not know": ('strategies = ["direct", "best_of_n:4"]', ":1: strategies has no effect"),
     "a rewrite that observe does not know": (
         f'{AUDIT}mode = "observe"\non_fail = "rewrite"',
         ":4: on_fail has no effect",
@@ -200,6 +201,13 @@ def test_routes_that_overlap_are_taken(tmp_path: Path, routes: str) -> None:
 def test_a_key_of_the_top_is_taken_where_a_route_reads_it(tmp_path: Path) -> None:
     text = f'{AUDIT}mode = "observe"\non_fail = "rewrite"\n[[route]]\nmodel = "a"\nmode = "enforce"\n'
     assert read_policies(written(tmp_path, text)).routes[0].policy.on_fail == "rewrite"
+
+
+def test_a_route_to_pass_inherits_no_strategy(tmp_path: Path) -> None:
+    text = f'{AUDIT}mode = "observe"\nstrategies = ["direct", "best_of_n:4"]\n[[route]]\nmodel = "a"\nmode = "pass"\n'
+    policies = read_policies(written(tmp_path, text))
+    assert policies.default.strategies == ("direct", "best_of_n:4")
+    assert policies.routes[0].policy.strategies == ("direct",)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

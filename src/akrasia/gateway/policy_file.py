@@ -163,9 +163,15 @@ def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
                 raise refusals.at(where, None, f"{said}; put this one before it, or leave it out")
         routes.append(route)
     _refuse_idle(form, default, routes, refusals)
+    default, routes = _direct(default), [replace(route, policy=_direct(route.policy)) for route in routes]
     _check_limits(form.limits, refusals)
     keys = None if form.keys is None else str(path.parent / form.keys)
     return Policies(default, tuple(routes), form.limits, keys, tuple(files))
+
+
+def _direct(policy: Policy) -> Policy:
+    """What a pass route inherits from the top level, without the strategies that it cannot carry out."""
+    return replace(policy, strategies=_DEFAULTS.strategies) if policy.mode == "pass" else policy
 
 
 def _refuse_idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> None:

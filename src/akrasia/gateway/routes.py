@@ -41,15 +41,22 @@ async def _chat(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespons
 
 async def _models(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
     body = await gateway.upstream.get("models", gateway.forwarded(request))
-    policy = gateway.policies.default
-    named = policy.strategies if policy.mode != "pass" else ()  # which answers directly, whatever its routes may do
-    others = [text for text in named if text != policy.default_strategy]
-    if others:
+    policies = gateway.policies
+    if any(len(policy.strategies) > 1 for policy in policies.all):
         listing = msgspec.json.decode(body)
         models = listing.get("data") if isinstance(listing, dict) else None
         if isinstance(models, list):
             known = [model for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
-            listing["data"] = [*models, *({**m, "id": f"{m['id']}@{text}"} for m in known for text in others)]
+            taken = [(model, policies.policy_for(model["id"], request.headers)) for model in known]
+            listing["data"] = [
+                *models,
+                *(
+                    {**model, "id": f"{model['id']}@{text}"}
+                    for model, policy in taken
+                    for text in policy.strategies
+                    if text != policy.default_strategy
+                ),
+            ]
             body = msgspec.json.encode(listing)
     return await _json(gateway, request, body)
 

@@ -183,7 +183,8 @@ class Gateway:
         policy = self.policies.policy_for(model, request.headers) if self.policies.routes else self.policies.default
         if named is not None and named not in policy.strategies:
             allowed = ", ".join(policy.strategies)
-            said = f"strategy {named!r} is not allowed here; allowed: {allowed}"
+            bare = f" (mode pass answers directly: name {model!r} alone)" if policy.mode == "pass" else ""
+            said = f"strategy {named!r} is not allowed here; allowed: {allowed}{bare}"
             raise refused(400, said, "strategy_not_allowed", param="model")
         if named is not None or not names_model_once(body):
             body = with_model(body, model)
