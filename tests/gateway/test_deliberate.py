@@ -266,12 +266,12 @@ async def test_a_strategy_that_cannot_work_is_refused_at_the_start(
         await serve(live(tmp_path, strategies=["direct", strategy]))
 
 
-def write(path: Path, judge: str = JUDGE) -> None:
+def write(path: Path, judge: str = JUDGE, measure: str = "adherence to ours") -> None:
     """A prior: half of the candidates have 1, the others ⅔."""
     source = Fingerprint("tiny", "", "test")
     about = Provenance("direct", "suite", "", source, None, "", 80, 2, 0, "0")
     prior = Prior((2 / 3, 1.0), (5 / 6,), (1.0,), ((0.5, 0.5),))
-    file = PriorFile(verifier=Verifier("adherence to ours", judge), prior=prior, provenance=about)
+    file = PriorFile(verifier=Verifier(measure, judge), prior=prior, provenance=about)
     write_prior(file, path)
 
 
@@ -299,6 +299,21 @@ async def test_adaptive_keeps_to_time_and_tokens(upstream: Upstream, serve: Serv
     upstream.latency_s = 0.3
     served = await serve(live(tmp_path, deadline_s={"total": 1.0}, **settings))
     assert (await by(served, strategy))["headers"]["x-akrasia-candidates"] in ("2", "3")
+
+
+@pytest.mark.parametrize(
+    ("measure", "strategy", "said"),
+    [
+        ("adherence to stated values", "adaptive?cost=0.02", r"prior RUN --against constitution"),
+        ("adherence to ours", "adaptive", r'write "adaptive\?cost=0\.02" among the strategies'),
+    ],
+)
+async def test_a_prior_that_cannot_steer_is_told_with_its_line(
+    serve: Serve, tmp_path: Path, measure: str, strategy: str, said: str
+) -> None:
+    write(tmp_path / "prior.json", measure=measure)
+    with pytest.raises(InputError, match=rf"policy.toml:4: .*{said}"):
+        await serve(live(tmp_path, strategies=["direct", strategy], prior="prior.json"))
 
 
 async def test_a_prior_of_another_judge_is_refused(serve: Serve, tmp_path: Path) -> None:

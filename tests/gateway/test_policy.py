@@ -149,6 +149,31 @@ MISTAKES = {
         '[[route]]\nheader = "x-team=a"\n[[route]]\nmodel = "b"\nheader = "X-Team=a"\n',
         ":3: never applies: route 1 comes first",
     ),
+    "a value that mode does not have": (
+        'mode = "enforced"',
+        ":1: mode: invalid enum value 'enforced'; did you mean 'enforce'?",
+    ),
+    "a value that on_fail does not have": ('on_fail = "block"', "'block'; known: annotate, rewrite, stop"),
+    "a key that stands twice": (
+        'mode = "pass"\nmode = "observe"',
+        """:2: not valid TOML: 'mode = "observe"' sets a key that is set above""",
+    ),
+    "strategies without the default": (
+        f'{AUDIT}mode = "enforce"\nstrategies = ["best_of_n:4"]',
+        ":4: 'direct' is not among the strategies allowed (best_of_n:4): add it to strategies, or set default_strategy",
+    ),
+    "a rewriter without a kind": (
+        f'{AUDIT}mode = "enforce"\non_fail = "rewrite"\nrewriter = "gpt-4o"',
+        ":5: cannot read model 'gpt-4o': write KIND:NAME",
+    ),
+    "sentences with a required value": (
+        'judge = "llm:scripted:a:b"\nconstitution = "values.toml"\nmode = "enforce"\nrelease = "sentences"',
+        ':4: release = "sentences" stops on betrayal alone, and a required value is about the whole',
+    ),
+    "adaptive without a prior": (
+        f'{AUDIT}mode = "enforce"\nstrategies = ["direct", "adaptive"]',
+        ":4: strategy 'adaptive' needs a prior: add prior",
+    ),
     "a strategy that pass does not know": ('strategies = ["direct", "best_of_n:4"]', ":1: strategies has no effect"),
     "a rewrite that observe does not know": (
         f'{AUDIT}mode = "observe"\non_fail = "rewrite"',

@@ -324,13 +324,25 @@ def _audited(text: str, parameter: str, settings: Mapping[str, str], desk: Desk)
 
 def _adaptive(text: str, parameter: str, settings: Mapping[str, str], desk: Desk) -> Deliberation:
     from akrasia.strategies.adaptive import Adaptive as Steered
-    from akrasia.strategies.scorers import ConstitutionScorer
+    from akrasia.strategies.prior_file import read_prior
+    from akrasia.strategies.scorers import STATED, ConstitutionScorer
 
     if "inner" in settings:
         raise InputError(f"strategy {text!r}: live traffic draws direct answers only: leave inner out")
     place = parameter or desk.policy.prior
     if not place:
         raise InputError(f'strategy {text!r} needs a prior: add prior = "FILE.json" (`akrasia prior RUN -o FILE`)')
+    learnt = read_prior(Path(place))
+    if learnt.verifier.measure == STATED:
+        raise InputError(
+            f"the prior {place} was learnt against what a model states, and the gateway holds replies against a "
+            "constitution: learn it with `akrasia prior RUN --against constitution -o FILE`"
+        )
+    if "cost" not in settings and learnt.match is None:
+        raise InputError(
+            f'strategy {text!r} needs the cost of a candidate: write "adaptive?cost=0.02" among the strategies, beside '
+            'prior = "FILE.json", or learn the prior with --match best_of_n:8'
+        )
     steered = Steered.build_with(str(Path(place)), settings)
     steered.with_scorer(ConstitutionScorer(Auditor(desk.judge, desk.values, budget=0), desk.target))
     return Adaptive(steered.rule, steered.at_once)

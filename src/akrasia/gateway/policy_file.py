@@ -6,7 +6,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -75,6 +75,12 @@ class _Form(_Rules, frozen=True, kw_only=True):
 
 _RULES = _Rules.__struct_fields__
 _DEFAULTS = Policy()
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "mode": get_args(ModeName),
+    "on_audit_error": get_args(OnAuditError),
+    "on_fail": get_args(OnFail),
+    "release": get_args(Release),
+}
 
 
 class _Refusals:
@@ -107,8 +113,12 @@ def read_policies(path: Path) -> Policies:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        where = f"{path}:{found[1]}" if found else str(path)
-        raise InputError(f"{where}: not valid TOML: {str(error).partition(' (at ')[0]}") from None
+        lines = text.splitlines()
+        number = int(found[1]) if found else len(lines)
+        said = str(error).partition(" (at ")[0]
+        if said == "Cannot overwrite a value":
+            said = f"{lines[number - 1].strip()!r} sets a key that is set above"
+        raise InputError(f"{path}:{number}: not valid TOML: {said}") from None
     refusals = _Refusals(path, text)
     _refuse_unknown(table, refusals)
     return _resolved(_converted(table, refusals), path, refusals)
@@ -141,6 +151,9 @@ def _converted(table: dict[str, Any], refusals: _Refusals) -> _Form:
             where, key = f"route {int(keys[1]) + 1}", keys[2] if len(keys) > 2 else None
         elif len(keys) > 1 and keys[0] in ("limits", "deadline_s"):
             where, key = keys[0], keys[1]
+        given = re.fullmatch(r"Invalid enum value '(.*)'", what)
+        if given and key in _CHOICES:
+            what += near_names(given[1], list(_CHOICES[key]))
         shown = f"{key}: " if key else ""
         raise refusals.at(where, key, f"{shown}{what[:1].lower()}{what[1:]}") from None
 
@@ -185,6 +198,14 @@ def _refuse_idle(form: _Form, default: Policy, routes: list[Route], refusals: _R
             raise refusals.at(where, *found)
 
 
+_BESIDE = {
+    "default_strategy": ("strategies",),
+    "release": ("fail_under", "constitution"),
+    "strategies": ("prior", "judge"),
+}
+"""Keys on whose line a contradiction is told where the key itself is not given."""
+
+
 class _Reader:
     """Turns keys into policies, and notes the files that they name."""
 
@@ -198,7 +219,8 @@ class _Reader:
         changes = {key: value for key, value in asdict(given).items() if key in _RULES and value is not UNSET}
 
         def refuse(key: str, what: str) -> InputError:
-            return self._refusals.at(where, key if key in changes else None, what)
+            of = next((one for one in (key, *_BESIDE.get(key, ())) if one in changes), None)
+            return self._refusals.at(where, of, what)
 
         try:
             if "constitution" in changes:
@@ -264,6 +286,11 @@ def _check_audit(policy: Policy) -> Complaints:
                 'release = "sentences" needs on_fail = "stop": what has left can no longer be mended',
             )
         )
+    required = policy.constitution is not None and any(value.required for value in policy.constitution.values)
+    if policy.release == "sentences" and (policy.fail_under > 0 or required):
+        what = "a required value" if required else "fail_under"
+        said = f'release = "sentences" stops on betrayal alone, and {what} is about the whole: leave that out, or set'
+        found.append(("release", f'{said} release = "whole"'))
     if policy.on_fail == "rewrite" and policy.revisions == 0:
         found.append(("revisions", 'on_fail = "rewrite" with revisions = 0 rewrites nothing: use on_fail = "stop"'))
     return found
@@ -293,7 +320,8 @@ def _check_strategies(policy: Policy) -> Complaints:
         return [("strategies", "strategies names one of them twice")]
     if policy.default_strategy not in policy.strategies:
         allowed = ", ".join(policy.strategies) or "none"
-        return [("default_strategy", f"{policy.default_strategy!r} is not among the strategies allowed ({allowed})")]
+        said = f"{policy.default_strategy!r} is not among the strategies allowed ({allowed})"
+        return [("default_strategy", f"{said}: add it to strategies, or set default_strategy to one of them")]
     if policy.mode == "pass" and policy.default_strategy != "direct":
         said = f"mode 'pass' answers directly, and default_strategy is {policy.default_strategy!r}: use another mode"
         return [("default_strategy", said)]
@@ -323,7 +351,37 @@ def _refused_pattern(pattern: str) -> str | None:
     return None
 
 
-_CHECKS = (_check_strategies, _check_deadlines, _check_redact, _check_audit, _check_judge)
+def _check_models(policy: Policy) -> Complaints:
+    from akrasia.models import build_model
+
+    for key, name in (("planner", policy.planner), ("rewriter", policy.rewriter), ("guard", policy.guard)):
+        try:
+            if name is not None:
+                build_model(name)
+        except InputError as error:
+            return [(key, str(error))]
+    return []
+
+
+def _check_live(policy: Policy) -> Complaints:
+    if policy.mode == "pass" or policy.constitution is None or policy.judge is None or policy.strategies == ("direct",):
+        return []
+    from akrasia.audit import constitution_target
+    from akrasia.gateway.audits import Desk
+    from akrasia.gateway.deliberate import build_deliberation
+    from akrasia.judges import build_judge
+
+    values = policy.constitution
+    desk = Desk(policy, values, build_judge(policy.judge), constitution_target(values), {}, None)
+    for text in policy.strategies:
+        try:
+            build_deliberation(text, desk)
+        except InputError as error:
+            return [("strategies", str(error))]
+    return []
+
+
+_CHECKS = (_check_strategies, _check_deadlines, _check_redact, _check_audit, _check_judge, _check_models, _check_live)
 
 
 def _check_limits(limits: Limits, refusals: _Refusals) -> None:
