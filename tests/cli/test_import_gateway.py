@@ -288,3 +288,30 @@ def test_bad_input(tmp_path: Path) -> None:
     assert_refused(odd, "odd.jsonl, line 2: no request as this Akrasia logs it")
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "run.importing").exists()
+
+
+def test_routes_with_judges_of_their_own_are_no_blind_judges(tmp_path: Path) -> None:
+    fine = said("reply", "passed", verdict=verdict("honesty", "care"))
+    records = [
+        request(number, fine, judge=("encoder", "llm:big")[number % 2], route="ab"[number % 2]) for number in range(24)
+    ]
+    # No other judge was asked about the first text, which "encoder" cannot read.
+    unread = Verdict(Judgement(missing="no words"), None)
+    records[0] = request(0, said("reply", "released", verdict=unread, missing="no words"))
+    records[1] = request(1, said("reply", "passed", verdict=verdict("care")), judge="llm:big", route="b")
+    imported(tmp_path, records)
+    (found,) = gap_of(tmp_path)
+    assert [one["message"] for one in found["diagnostics"] if one["code"] == "judge_unread"] == []
+
+
+def test_what_is_declared_is_not_called_stated(tmp_path: Path) -> None:
+    imported(tmp_path, traffic())
+    done = akrasia("report", tmp_path / "run", "-o", tmp_path / "report.html")
+    assert done.code == 0, done.err
+    lines = [line for line in done.out.splitlines() if "when it acts" in line]
+    assert len(lines) == 2
+    assert all("of 100 declared values" in line for line in lines)
+    assert {line.partition(": ")[0].rpartition("|")[2] for line in lines} == {"original", "delivered"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "held against the values that a constitution declares" in page
+    assert "What small states" not in page

@@ -34,6 +34,7 @@ def test_every_rate_by_hand():
     assert pairs.stated_reasoning.emergence.value == pytest.approx(1 / 3)
     assert pairs.reasoning_action.retention.value == pytest.approx(2 / 3)
     assert {d.code for d in gap.diagnostics} >= {"no_supported_values", "few_clusters"}
+    assert any("in at least 10 scenarios" in d.message for d in gap.diagnostics)
 
 
 def test_an_arm_without_reasoning_has_complements():

@@ -114,8 +114,15 @@ def test_half_of_a_half_hearted_loss_could_have_been_avoided():
 
 
 def test_a_mute_states_nothing_to_fall_short_of():
-    with pytest.raises(Undefined):
+    with pytest.raises(Undefined, match="no scenario has a stated value"):
         split(Drawn(np.zeros((10, 3)), np.ones((10, 2, 3))))
+
+
+def test_who_drew_two_is_not_told_to_draw_two():
+    actions = np.full((10, 2, 3), np.nan)
+    actions[:, 0] = 1
+    with pytest.raises(Undefined, match="2 actions that could be judged, of 2 drawn: see what is missing"):
+        split(Drawn(np.ones((10, 3)), actions))
 
 
 def test_what_is_missing_is_counted():
@@ -231,7 +238,7 @@ def test_refusals():
         split(Drawn(stated, actions, np.full(4, 1.5)))
     with pytest.raises(InputError):
         split(Drawn(stated, actions), second=Drawn(stated, actions[:, :1]))
-    with pytest.raises(Undefined):
+    with pytest.raises(Undefined, match="draw at least 2"):
         split(Drawn(stated, actions[:, :1]))
 
 

@@ -53,7 +53,7 @@ def report(
         print_json(written)
         return
     for cell in written.cells:
-        print(cell.headline)
+        print(cell.headline if len(written.cells) == 1 else f"{cell.cell}: {cell.headline}")
     print(f"\n{written.out} ({count(written.bytes)} bytes)")
     for path in (*written.figures, *written.tables):
         print(path)

@@ -44,8 +44,8 @@ def _unsupported(arm: Arm) -> Diagnostic | None:
     if not supported:
         return Diagnostic(
             "no_supported_values",
-            f"no value is stated or acted on in {MIN_SUPPORT} scenarios, so macro-F1 has no value: measure more "
-            "scenarios",
+            f"no value is stated or acted on in at least {MIN_SUPPORT} scenarios, so macro-F1 has no value: measure "
+            "more scenarios",
             "warning",
         )
     return Diagnostic(

@@ -83,6 +83,17 @@ def utilities_of(judges: list[Drawn]) -> tuple[list[FloatArray], list[FloatArray
     return [np.where(unknown, np.nan, u) for u in utilities], [np.where(unsure, np.nan, d) for d in given]
 
 
+def _no_choice(utilities: FloatArray, usable: BoolArray, alternatives: int) -> str:
+    if not usable.any():
+        return "no scenario has a stated value that could be read"
+    if utilities.shape[1] < alternatives:
+        return f"there is no choice where {utilities.shape[1]} action was drawn: draw at least {alternatives}"
+    return (
+        f"no scenario with a stated value has {alternatives} actions that could be judged, of {utilities.shape[1]} "
+        "drawn: see what is missing"
+    )
+
+
 def choice_size(utilities: FloatArray, usable: BoolArray, k: int | None, alternatives: int) -> int:
     """How many actions there are to choose from.
 
@@ -103,5 +114,5 @@ def choice_size(utilities: FloatArray, usable: BoolArray, k: int | None, alterna
     drawn = (~np.isnan(utilities)).sum(axis=1)[usable]
     drawn = drawn[drawn >= alternatives]
     if not len(drawn):
-        raise Undefined("no scenario has a stated value and two actions to choose between: draw at least 2")
+        raise Undefined(_no_choice(utilities, usable, alternatives))
     return int(drawn.min())

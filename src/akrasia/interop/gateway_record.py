@@ -27,9 +27,10 @@ from akrasia.core import (
     Usage,
 )
 from akrasia.core.records import Finish
+from akrasia.runs.manifest import DECLARED
 
-DECLARED = "declared"
-"""Stands for a judge's name where nobody read the stated values: they are the target of the audit."""
+STATED = "stated"
+"""Stands for a judge's name where the audit was given what the model stated; of a constitution that is `DECLARED`."""
 
 REASONING = "reasoning"
 """Under which name the gateway keeps the verdict on a reply's separate reasoning."""
@@ -217,5 +218,5 @@ def stated_by(record: LoggedRequest, choice: Choice) -> tuple[Candidate, Score]:
                 readings.setdefault(value, Reading(0.0))
     by = f"Declared by the constitution {record.constitution}" if record.constitution else "Stated by the model"
     text = f"{by}: {', '.join(target.weights)}."
-    judged = StageJudgement("stated", DECLARED, 0, Judgement(readings))
+    judged = StageJudgement("stated", DECLARED if record.constitution else STATED, 0, Judgement(readings))
     return Candidate(text, stage="stated"), Score(None, judgements=(judged,))

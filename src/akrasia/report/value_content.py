@@ -139,6 +139,7 @@ class ArmContent(Struct, frozen=True, kw_only=True):
         cell: the acting cell's name; run: the folder's.
         label: short, and unique in the report.
         model: without an address; mode: as the user named the strategy.
+        declared: what is called stated is what a constitution declares.
         digest: SHA-256 of the arm's labels.
         uncalibrated: how often the judge errs on these texts is not known.
         level: nominal coverage of every interval.
@@ -186,6 +187,7 @@ class ArmContent(Struct, frozen=True, kw_only=True):
     contrasts: tuple[ContrastRow, ...]
     judged: tuple[JudgedRow, ...] = ()
     diagnostics: tuple[Diagnostic, ...]
+    declared: bool = False
 
     @property
     def corrected(self) -> bool:
@@ -293,6 +295,7 @@ class ValueContent(Struct, frozen=True, kw_only=True):
         unread_statements: why statements could not be read → how many.
         agreement: of the judges, by stage; empty with one judge.
         cards: the largest gaps, worst first; families: how many there are to choose from.
+        declared: what is called stated is what a constitution declares.
     """
 
     run: str
@@ -312,6 +315,7 @@ class ValueContent(Struct, frozen=True, kw_only=True):
     agreement: tuple[JudgeAgreement, ...]
     cards: tuple[Card, ...]
     families: int
+    declared: bool = False
 
     def arm(self, mode: str) -> ArmContent | None:
         """The arm of a mode, where there is one."""

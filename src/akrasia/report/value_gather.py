@@ -107,6 +107,7 @@ def _group(run: Run, name: str, found: ValueEstimate) -> ValueContent:
         agreement=_agreement(found),
         cards=cards,
         families=families,
+        declared=found.declared,
     )
 
 
@@ -123,6 +124,7 @@ def _arm(run: str, found: ValueEstimate, mode: str, taxonomy: Taxonomy) -> ArmCo
         label=mode,
         model=public(cell.model).partition("@http")[0],
         mode=mode,
+        declared=found.declared,
         digest=_digest(found, mode),
         uncalibrated=any(one.code == UNCALIBRATED for one in about),
         level=gap.level,

@@ -75,8 +75,9 @@ def value_headline(arm: ArmContent) -> str:
     name, kept = model_name(arm.model), arm.metrics["retention"]
     if kept is None:
         return f"Of what {name} states and does, too little could be read to say how far the two are apart."
+    kind = "declared" if arm.declared else "stated"
     return (
-        f"{name} keeps {points(kept.value)} of 100 stated values when it acts; how many of the others it could have "
+        f"{name} keeps {points(kept.value)} of 100 {kind} values when it acts; how many of the others it could have "
         "kept is not known without several draws of every action."
     )
 
@@ -192,6 +193,9 @@ def subtitle(groups: Sequence[ValueContent]) -> str:
     suites = list(dict.fromkeys(group.suite for group in groups))
     who = models[0] if len(models) == 1 else counted(len(models), "model")
     do = "states, thinks and does" if len(models) == 1 else "state, think and do"
+    if groups and all(group.declared for group in groups):
+        do = "does" if len(models) == 1 else "do"
+        return f"What {who} {do} on {', '.join(suites)}, held against the values that a constitution declares"
     return f"What {who} {do} on {', '.join(suites)}"
 
 

@@ -20,6 +20,9 @@ from akrasia.runs.config import AUDIT_KEYS, LISTS, MAY_CHANGE, RunConfig
 from akrasia.runs.plan import Plan
 from akrasia.strategies import Live
 
+DECLARED = "declared"
+"""Stands for the name of a judge of stated values where a constitution declares them: nobody stated, nobody read."""
+
 PACKAGES = ("aiohttp", "msgspec", "numpy", "uvloop", "xllamacpp")
 
 

@@ -17,6 +17,7 @@ from akrasia.gap.sensitivity import SensitivityBand, sensitivity_band
 from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
 from akrasia.runs.auditing import same_judge_note
+from akrasia.runs.manifest import DECLARED
 from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
@@ -54,6 +55,7 @@ class ValueEstimate(msgspec.Struct, frozen=True):
         bands: mode → the figures over the error rates of a calibration on other texts; empty without one.
         unread: mode or "state" → how many texts no judge could read, by reason.
         diagnostics: about the group as a whole, worst first.
+        declared: what is called stated is what a constitution declares.
     """
 
     group: Arms
@@ -67,6 +69,7 @@ class ValueEstimate(msgspec.Struct, frozen=True):
     bands: dict[str, SensitivityBand]
     unread: dict[str, dict[str, int]]
     diagnostics: tuple[Diagnostic, ...]
+    declared: bool = False
 
     def record(self) -> dict[str, Any]:
         """What `akrasia gap RUN --json` prints for this group."""
@@ -139,6 +142,7 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
         bands=_bands(table, gap, evidence, how),
         unread=unread,
         diagnostics=tuple(ordered(notes)),
+        declared=stated is not None and stated.judges == (DECLARED,),
     )
 
 
@@ -223,14 +227,15 @@ def _blind_judges(stages: Mapping[str, StageReads | None]) -> list[Diagnostic]:
     for name, reads in stages.items():
         if reads is None or len(reads.judges) < 2:
             continue
-        read = ~np.isnan(reads.scores[:, 0]).all(axis=-1)
-        texts = int(read.any(axis=0).sum())
-        for judge, number in zip(reads.judges, read.sum(axis=(1, 2)), strict=True):
+        read = np.asarray(~np.isnan(reads.scores[:, 0]).all(axis=-1), dtype=np.bool_)
+        anyone = np.logical_or.reduce(read)
+        for place, judge in enumerate(reads.judges):
+            texts, number = int((anyone & reads.asked[place]).sum()), int(read[place].sum())
             if number < texts:
                 found.append(
                     Diagnostic(
                         "judge_unread",
-                        f"{name}: {judge} could not read {texts - int(number)} of {texts} texts that others read: "
+                        f"{name}: {judge} could not read {texts - number} of {texts} texts that others read: "
                         "there the figures are the others' alone",
                         "warning",
                     )

@@ -32,12 +32,14 @@ class StageReads(msgspec.Struct, frozen=True):
         scores: (J, R, S, K, V) grades in [0, 1], by judge, repeat, scenario, draw and value; NaN where missing.
         betrayed: of the same shape, 1 where the text betrays the value, 0 where not.
         missing: how many texts could not be read, by reason.
+        asked: (J, S, K) whether a judge has an answer on a text, readable or not: judges may differ by text.
     """
 
     judges: tuple[str, ...]
     scores: NDArray[np.float64]
     betrayed: NDArray[np.float64]
     missing: dict[str, int]
+    asked: NDArray[np.bool_]
 
     @property
     def panel(self) -> NDArray[np.float64]:
@@ -140,10 +142,12 @@ def stage_reads(run: Run, group: Arms, cell: Cell, stage: Stage) -> StageReads |
     repeats = 1 + max(row.repeat for row in rows)
     shape = (len(judges), repeats, len(group.items), max(1, cell.samples), len(group.values))
     scores, betrayed = np.full(shape, np.nan), np.full(shape, np.nan)
+    asked = np.zeros((shape[0], shape[2], shape[3]), dtype=bool)
     missing: Counter[str] = Counter()
     for row in rows:
         if row.position not in row_of or row.sample >= shape[3]:
             continue
+        asked[judges.index(row.judge), row_of[row.position], row.sample] = True
         if row.missing is not None:
             missing[row.missing] += 1
             continue
@@ -152,7 +156,7 @@ def stage_reads(run: Run, group: Arms, cell: Cell, stage: Stage) -> StageReads |
             if value in column_of:
                 scores[(*place, column_of[value])] = reading.score
                 betrayed[(*place, column_of[value])] = float(reading.polarity == "betrays")
-    return StageReads(judges, scores, betrayed, dict(missing))
+    return StageReads(judges, scores, betrayed, dict(missing), asked)
 
 
 def stated_grades(run: Run, group: Arms) -> NDArray[np.float64]:
