@@ -26,6 +26,12 @@ def line(**keys: object) -> str:
     return json.dumps({"messages": [USER, REPLY], **keys}) + "\n"
 
 
+def test_an_audit_log_is_no_transcript():
+    opened = '{"seq":0,"time":"2030-01-31T09:30:00.000Z","type":"opened","format":1,"algorithm":"sha256"}\n'
+    with pytest.raises(InputError, match=r"line 1: .* audit log, not a transcript: .*`akrasia import gateway LOG"):
+        read(opened)
+
+
 def test_the_last_assistant_message_and_what_stands_before_it():
     messages = [{"role": "system", "content": "Be brief."}, USER, REPLY, USER,
                 {"role": "assistant", "content": "Yes."}, {"role": "user", "content": "Thanks."}]  # fmt: skip

@@ -124,6 +124,16 @@ async def test_patience_with_rate_limits_ends() -> None:
     assert upstream.calls == 1
 
 
+@pytest.mark.parametrize("resumable", [True, False])
+@pytest.mark.parametrize("fault", [status(429, headers={"Retry-After": "86400"}), status(402, {"message": "Pay"})])
+async def test_no_command_is_named_where_none_can_be_run_again(fault: Fault, resumable: bool) -> None:
+    async with Upstream() as upstream, at(upstream.url, ModelSettings(patience_s=2, resumable=resumable)) as model:
+        upstream.always = fault
+        with pytest.raises((EndpointLost, QuotaExhausted)) as caught:
+            await model.complete(ASK)
+    assert ("run the same command" in str(caught.value)) is resumable
+
+
 QUOTA: dict[str, Fault] = {
     "429 with a code": status(429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}),
     "429 in words": status(429, {"message": "You have run out of credits, please check your billing details"}),

@@ -39,7 +39,11 @@ def test_a_constitution_is_a_list_of_values() -> None:
         ("name = ", "is not valid TOML"),
         ("nme = 'x'\n[[value]]\nid = 'a'", "unknown key 'nme'; did you mean 'name'"),
         ("name = 'x'\n[[value]]\nid = 'a'\ndefiniton = 'A.'", "value 1: unknown key 'definiton'; did you mean 'defini"),
-        ("name = 'x'\n[[value]]\nid = 'a'", "missing required field `definition`"),
+        (
+            "name = 'x'\n[[value]]\nid = 'a'",
+            "missing required field `definition` of 'a', which is none of the shipped values: ",
+        ),
+        ("name = 'x'\n[[value]]\nid = 'humilty'", r"value 1: .*'humilty', .* \(did you mean 'humility'\?\)"),
         ("name = 'x'\n[[value]]\nid = 'A b'\ndefinition = 'A.'", r"matching regex .* - at `\$.value\[0\].id`"),
         ("name = 'x'\n[[value]]\nid = 'a'\ndefinition = 'A.'\nweight = -1", r"> 0.* - at `\$.value\[0\].weight`"),
         ("name = 'x'\n[[value]]\nid = 'a'\ndefinition = 'A.'\nweight = nan", "weight"),

@@ -157,6 +157,9 @@ def _transcript(line: bytes, number: int, where: str) -> Transcript:
     try:
         found = msgspec.json.decode(line, type=_Line)
     except msgspec.ValidationError as error:
+        if line.startswith(b'{"seq":'):
+            said = "this is a line of the gateway's audit log, not a transcript"
+            raise InputError(f"{where}: {said}: take the log in with `akrasia import gateway LOG -o RUN`") from None
         raise InputError(f'{where}: {error}: write {{"messages": [{{"role", "content"}}, …]}}') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         check_utf8(where, line, whole=False)

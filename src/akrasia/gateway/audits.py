@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 10_000
 """Verdicts that clients may look up; older ones are in the log alone."""
 
-_SETTINGS = ModelSettings(timeout_s=120.0, max_retries=1, patience_s=5.0)
+_SETTINGS = ModelSettings(timeout_s=120.0, max_retries=1, patience_s=5.0, resumable=False)
 """Of judges and other roles: a client waits for them."""
 
 _WARM_UP = "Good morning."

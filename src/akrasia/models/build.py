@@ -29,6 +29,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
         max_retries: how often one call is tried again after a fault (5xx, lost connection, timeout, broken body).
         patience_s: how long one call waits for a rate-limited endpoint, in all.
         key_variables: environment variables that the key of `openai:` is read from; the first that is set counts.
+        resumable: whether the command that asks can be run again and goes on, which messages then say.
         on_notice: called with one line that the user should see while a model opens (a download, a fallback).
     """
 
@@ -38,6 +39,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True):
     max_retries: int = 6
     patience_s: float = 900.0
     key_variables: tuple[str, ...] = KEY_VARIABLES
+    resumable: bool = True
     on_notice: Callable[[str], None] | None = None
 
 

@@ -288,9 +288,8 @@ class OpenAIModel:
         error: AkrasiaError
         match fault.kind:
             case Kind.QUOTA:
-                error = QuotaExhausted(
-                    f"{said}: the account's quota is spent; top it up and run the same command again"
-                )
+                again = " and run the same command again" if self._settings.resumable else ""
+                error = QuotaExhausted(f"{said}: the account's quota is spent; top it up{again}")
             case Kind.UNAUTHORISED if self._key is None:
                 first, *others = self._settings.key_variables
                 either = f" (or {', '.join(others)})" if others else ""

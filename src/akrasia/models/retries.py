@@ -65,9 +65,10 @@ class Retries:
 
     def _check_patience(self, wait_s: float, fault: Fault) -> None:
         if wait_s > self._settings.patience_s:
+            advice = "run the same command later, or with a lower concurrency"
             raise EndpointLost(
                 f"{self._name}: {fault.message}; it wants {wait_s:.0f} s of waiting in all, and our patience ends at "
-                f"{self._settings.patience_s:.0f} s: run the same command later, or with a lower concurrency"
+                f"{self._settings.patience_s:.0f} s{f': {advice}' if self._settings.resumable else ''}"
             )
 
 

@@ -7,6 +7,7 @@ fields of `Value`.
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -50,13 +51,23 @@ def parse_form(text: str, where: str, known: Taxonomy | None = None) -> Taxonomy
         raise InputError(f"{where} has no values: write each as a [[value]] table with id and definition")
     for number, row in enumerate(rows, start=1):
         _refuse_unknown(row, _VALUE_KEYS, f"{where}, value {number}")
-        if known is not None and "definition" not in row and row.get("id") in known.ids:
+        if known is not None and "definition" not in row and "id" in row:
+            if row["id"] not in known.ids:
+                raise InputError(f"{where}, value {number}: {_undefined(row['id'], known)}")
             row.update(definition=known.find(row["id"]).definition, name=row.get("name", known.find(row["id"]).name))
     try:
         form = msgspec.convert(table, type=_Form)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from None
     return _checked(form, where)
+
+
+def _undefined(value: object, known: Taxonomy) -> str:
+    near = get_close_matches(str(value), known.ids, n=3, cutoff=0.6)
+    meant = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    return (
+        f"missing required field `definition` of {value!r}, which is no shipped value{meant}: say what it is"
+    )
 
 
 def _refuse_unknown(table: dict[str, Any], known: list[str], where: str) -> None:
