@@ -51,6 +51,14 @@ def value_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.parametrize("items", [1, 40])
+def test_a_prior_of_a_few_items_is_told_to_be_a_guess(tmp_path: Path, items: int) -> None:
+    library.run(tmp_path / "run", model=SPREAD, suite=str(suite(tmp_path, items)), samples=4)
+    done = akrasia("prior", tmp_path / "run", "-o", tmp_path / "p.json")
+    assert done.code == 0, done.err
+    assert ("warning: 1 item cannot show how items differ" in done.out) is (items == 1)
+
+
 def learn(run: Path, out: Path, *arguments: str) -> dict[str, Any]:
     result = akrasia("prior", run, "-o", out, "--json", *arguments)
     assert result.code == 0, result.err

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from akrasia.strategies.prior_file import PriorFile
 
 
+FEW_ITEMS = 20
+"""Items below which a prior is told to be a guess."""
+
+
 class Against(StrEnum):
     """What actions of a value run are held against."""
 
@@ -93,6 +97,11 @@ def _show(file: PriorFile, out: Path) -> None:
     )
     if came.missing:
         print(f"  warning: {counted(came.missing, 'candidate')} had no value and told nothing")
+    if came.items < FEW_ITEMS:
+        print(
+            f"  warning: {counted(came.items, 'item')} cannot show how items differ, so what is expected is a guess: "
+            f"learn from at least {FEW_ITEMS}, better from 100"
+        )
     if learnt.utilities is not None:
         print("  what a value is worth is what the run's other judges say of candidates with that value")
     elif file.verifier.judge:

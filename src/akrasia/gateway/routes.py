@@ -123,7 +123,7 @@ def find_route(request: web.BaseRequest) -> Route:
     if route is None:
         route = next((under for start, under in UNDER.items() if path.startswith(start)), None)
     if route is None:
-        known = ", ".join(ROUTES)
+        known = ", ".join((*ROUTES, *(f"{start}ID" for start in UNDER)))
         raise refused(404, f"nothing is at {path.partition('?')[0][:200]!r}; known: {known}", "unknown_url")
     if request.method != route.method and not (route.method == "GET" and request.method == "HEAD"):
         raise refused(405, f"this address takes {route.method}, not {request.method[:20]}", "method_not_allowed")

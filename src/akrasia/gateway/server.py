@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from akrasia.gateway.spans import Spans
 
 RETRY_AFTER_S = 1
+UNROUTED = "unrouted"
+"""What metrics have for route and mode of a request that was refused before it had any."""
+
 _EARLY_S = 0.05
 _GONE = 499
 """What metrics say of a request whose client left before its answer's end."""
@@ -197,7 +200,7 @@ class Gateway:
     def _count(self, exchange: Exchange | None, status: int, took_s: float) -> None:
         metrics = self.metrics
         if exchange is None:
-            metrics.requests.add("", "", str(status))
+            metrics.requests.add(UNROUTED, UNROUTED, str(status))
             return
         route, mode = exchange.policy.route or "default", exchange.policy.mode
         metrics.requests.add(route, mode, str(status))
