@@ -41,7 +41,7 @@ def test_a_constitution_is_a_list_of_values() -> None:
         ("name = 'x'\n[[value]]\nid = 'a'\ndefiniton = 'A.'", "value 1: unknown key 'definiton'; did you mean 'defini"),
         (
             "name = 'x'\n[[value]]\nid = 'a'",
-            "missing required field `definition` of 'a', which is none of the shipped values: ",
+            "missing required field `definition` of 'a', which is no shipped value: say",
         ),
         ("name = 'x'\n[[value]]\nid = 'humilty'", r"value 1: .*'humilty', .* \(did you mean 'humility'\?\)"),
         ("name = 'x'\n[[value]]\nid = 'A b'\ndefinition = 'A.'", r"matching regex .* - at `\$.value\[0\].id`"),

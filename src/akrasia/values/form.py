@@ -65,9 +65,7 @@ def parse_form(text: str, where: str, known: Taxonomy | None = None) -> Taxonomy
 def _undefined(value: object, known: Taxonomy) -> str:
     near = get_close_matches(str(value), known.ids, n=3, cutoff=0.6)
     meant = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
-    return (
-        f"missing required field `definition` of {value!r}, which is no shipped value{meant}: say what it is"
-    )
+    return f"missing required field `definition` of {value!r}, which is no shipped value{meant}: say what it is"
 
 
 def _refuse_unknown(table: dict[str, Any], known: list[str], where: str) -> None:
