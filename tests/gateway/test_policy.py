@@ -228,6 +228,11 @@ def test_a_key_of_the_top_is_taken_where_a_route_reads_it(tmp_path: Path) -> Non
     assert read_policies(written(tmp_path, text)).routes[0].policy.on_fail == "rewrite"
 
 
+def test_what_observe_does_in_any_case_may_be_said(tmp_path: Path) -> None:
+    policies = read_policies(written(tmp_path, f'{AUDIT}mode = "observe"\non_fail = "annotate"'))
+    assert policies.default.on_fail == "annotate"
+
+
 def test_a_route_to_pass_inherits_no_strategy(tmp_path: Path) -> None:
     text = f'{AUDIT}mode = "observe"\nstrategies = ["direct", "best_of_n:4"]\n[[route]]\nmodel = "a"\nmode = "pass"\n'
     policies = read_policies(written(tmp_path, text))

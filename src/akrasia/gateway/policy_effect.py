@@ -40,6 +40,11 @@ def _audited(policy: Policy) -> bool:
     return policy.mode != "pass"
 
 
+def _does_so(policy: Policy) -> bool:
+    """Whether replies that fail get what `on_fail` says; every mode that audits lets them go, marked."""
+    return _enforced(policy) or (_audited(policy) and policy.on_fail == "annotate")
+
+
 def _stops(policy: Policy) -> bool:
     return _enforced(policy) and policy.on_fail != "annotate"
 
@@ -58,7 +63,7 @@ def _adapts(policy: Policy) -> bool:
 _ENFORCE = 'mode = "enforce"'
 _MENDING = f'{_ENFORCE} with on_fail = "rewrite", or the strategy audited'
 _READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
-    "on_fail": (_enforced, _ENFORCE),
+    "on_fail": (_does_so, _ENFORCE),
     "stop_text": (_stops, f'{_ENFORCE} with on_fail = "stop" or "rewrite"'),
     "fail_under": (_audited, "a mode that audits"),
     "strategies": (_audited, "a mode that audits: pass answers directly"),
