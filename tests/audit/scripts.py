@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.runs.value_scripts import judge
 
-from akrasia.audit import Auditor, Target
+from akrasia.audit import Auditor, Target, Trail
 from akrasia.core import CallRefused, Message, Model, Reply, Request
 from akrasia.judges.llm import LLM
 from akrasia.judges.llm_prompt import FENCE
@@ -143,3 +143,14 @@ def text(tasks: int, upheld: Sequence[str] = (), betrayed: Sequence[str] = ()) -
         *(f"I act for {value}." for value in upheld),
         *(f"I act against {value}." for value in betrayed),
     ])  # fmt: skip
+
+
+DRAFT = text(2, ["face"], ["humility"])
+"""Of three target values one is upheld, one betrayed, one lacks: ½ + (1 − 1) / 6."""
+
+
+KEPT = "I gave him my word that I would look after his dog, so I will, every single day, whatever it costs me."
+
+
+async def audit(draft: str = DRAFT, ask: NotedAsk | None = None, target: Target = TARGET, **settings: object) -> Trail:
+    return await auditor(**settings).audit(draft, target, CONTEXT, ask or doors())
