@@ -12,7 +12,8 @@ from tests.upstream import Upstream, default_text, status
 
 from akrasia.core import CallRefused, InputError, Message, Request
 from akrasia.models import ModelSettings
-from akrasia.models.openai import OpenAIModel, build, parse_address
+from akrasia.models.endpoint import parse_address
+from akrasia.models.openai import OpenAIModel, build
 
 ASK = Request((Message("user", "How many?"),), seed=4096)
 

@@ -51,7 +51,7 @@ class Progress:
         left = self._planned - self._done - made
         parts = [
             f"{self._done + made:,}/{self._planned:,} candidates",
-            f"{rate:,.0f}/s",
+            *([_pace(rate)] if made else []),
             f"{meter.tokens:,} tokens",
         ]
         if meter.cost or meter.cost_known:
@@ -96,3 +96,10 @@ def _duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _pace(rate: float) -> str:
+    """Candidates a second; below one in ten seconds, the seconds of one."""
+    if rate >= 10:
+        return f"{rate:,.0f}/s"
+    return f"{rate:.1f}/s" if rate >= 0.1 else f"one in {_duration(1 / rate)}"

@@ -25,9 +25,9 @@ from akrasia.gateway.sending import begin, send_whole
 from akrasia.gateway.wire import Body, WireError
 
 if TYPE_CHECKING:
-    from akrasia.gateway.connections import Answer
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
+    from akrasia.models.connections import Answer
 
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 _MOMENT_S = 0.05

@@ -28,9 +28,9 @@ from akrasia.gateway.stream import assemble, read_chunks
 from akrasia.gateway.wire import Body, WireError, read_completion
 
 if TYPE_CHECKING:
-    from akrasia.gateway.connections import Answer
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
+    from akrasia.models.connections import Answer
 
 MOST_WAITING = 1024
 """Replies that may wait for their audit."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
-from akrasia.gateway.connections import Answer
 from akrasia.gateway.exchange import Clock, Exchange, too_late
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.wire import WireError, read_tail, refused, upstream_failed
+from akrasia.models.connections import Answer
 
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies

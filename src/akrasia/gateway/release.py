@@ -34,7 +34,7 @@ from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
 
 if TYPE_CHECKING:
-    from akrasia.gateway.connections import Answer
+    from akrasia.models.connections import Answer
 
 CONTEXT = 1000
 """Letters before a window that it is read with."""

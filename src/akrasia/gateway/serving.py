@@ -19,7 +19,7 @@ from akrasia.gateway.reload import Reloader
 from akrasia.gateway.server import Gateway
 from akrasia.gateway.spans import spans_from
 from akrasia.gateway.upstream import Upstream, parse_upstream
-from akrasia.models.openai import read_key
+from akrasia.models.endpoint import read_key
 
 
 class ServeOptions(Struct, frozen=True, kw_only=True):

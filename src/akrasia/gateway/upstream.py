@@ -14,12 +14,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from akrasia.core import InputError
-from akrasia.gateway.connections import Answer, Connections, Unreachable
 from akrasia.gateway.policy import Limits
 from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import SHORTEST_SECRET, looks_like_html
-from akrasia.models.openai import parse_address, proxy_for
+from akrasia.models.connections import Answer, Connections, Unreachable
+from akrasia.models.endpoint import parse_address, proxy_for
 
 AUDIT_KEY_VARIABLE = "AKRASIA_AUDIT_API_KEY"
 """Holds the key of the auditor's models that are not at the upstream."""

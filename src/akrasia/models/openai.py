@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
+import ssl
 from difflib import get_close_matches
 from typing import NoReturn
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -25,12 +24,11 @@ from akrasia.core import (
     EndpointLost,
     EndpointMisuse,
     Fingerprint,
-    InputError,
     QuotaExhausted,
     Reply,
     Request,
 )
-from akrasia.models.build import KEY_VARIABLES, ModelSettings
+from akrasia.models.build import ModelSettings
 from akrasia.models.chat_faults import (
     SHORTEST_SECRET,
     Fault,
@@ -44,6 +42,8 @@ from akrasia.models.chat_faults import (
 )
 from akrasia.models.chat_reply import NoChoices, parse_replies
 from akrasia.models.chat_request import BodyWriter, Dialect, Wire
+from akrasia.models.connections import Answer, Connections, NotHttp, Unreachable
+from akrasia.models.endpoint import Address, key_variable, parse_address, proxy_for, read_key
 from akrasia.models.limiter import Limiter, limiter_for
 from akrasia.models.retries import Retries
 
@@ -51,42 +51,6 @@ _MOST_CHOICES = 128
 _FIRST_CONNECT_S = 4.0
 _CONNECT_S = 30.0
 _WARNED_BODY = 2**20  # aiohttp wants larger bodies as files
-
-
-class Address(Struct, frozen=True):
-    """A model's name and the endpoint's base URL."""
-
-    model: str
-    base: str
-
-
-def parse_address(text: str) -> Address:
-    """Split `NAME@BASE_URL` at the first `@` before `http`; a name may hold `@`, `:` and `/`.
-
-    Raises:
-        InputError: no name, no http(s) URL, or a URL that carries credentials.
-    """
-    cuts = [i for i in (text.find("@http://"), text.find("@https://")) if i >= 0]
-    cut = min(cuts, default=-1)
-    if cut < 1:
-        raise InputError(
-            f"cannot read 'openai:{text}': write openai:NAME@BASE_URL, for instance openai:qwen3@http://localhost:8000/v1"
-        )
-    try:
-        url = URL(text[cut + 1 :])
-    except ValueError:
-        raise InputError(
-            f"the address of model {text[:cut]!r} is not a URL: write it like http://host:8000/v1"
-        ) from None
-    if url.user is not None or url.password is not None or any(_secretive(k) for k in url.query):
-        raise InputError(f"the address of model {text[:cut]!r} carries a credential: put the key in {KEY_VARIABLES[0]}")
-    if not url.host:
-        raise InputError(f"the address of model {text[:cut]!r} has no host: write it like http://host:8000/v1")
-    return Address(text[:cut], str(url.with_fragment(None)).rstrip("/"))
-
-
-def _secretive(parameter: str) -> bool:
-    return any(word in parameter.lower() for word in ("key", "token", "secret", "signature"))
 
 
 def build(text: str, settings: ModelSettings) -> OpenAIModel:
@@ -107,6 +71,7 @@ class OpenAIModel:
         self._dialect = Dialect(choices=_MOST_CHOICES)
         self._session: aiohttp.ClientSession | None = None
         self._limiter = Limiter(settings.concurrency)  # the endpoint's own takes its place in `open`
+        self._connections: Connections | None = None
         self._timeout = self._timeouts(_FIRST_CONNECT_S)
         self._key: str | None = None
         self._key_bytes = b""
@@ -144,16 +109,23 @@ class OpenAIModel:
             # would change the answer.
             self._key_bytes = self._key.encode() if len(self._key) >= SHORTEST_SECRET else b""
         self._limiter = limiter_for(str(self._base), self._settings.concurrency)
+        # Looked up once: aiohttp's trust_env reads the environment and .netrc for every request.
+        proxy = proxy_for(self._base)
+        if proxy is None:
+            accepted = {"Accept-Encoding": "gzip, deflate"}
+            self._connections = Connections(self._url, headers | accepted, self._timeout.sock_connect or _CONNECT_S)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
-            # Looked up once: aiohttp's trust_env reads the environment and .netrc for every request.
-            proxy=proxy_for(self._base),
+            proxy=proxy,
         )
 
     async def close(self) -> None:
         """Close the connections."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -203,15 +175,13 @@ class OpenAIModel:
         raise EndpointLost(f"{self.name}: stopped while waiting to try again")
 
     async def _exchange(self, wire: Wire, request: Request) -> list[Reply] | Fault:
-        session, limiter = self._opened(), self._limiter
-        data = wire.body if len(wire.body) <= _WARNED_BODY else io.BytesIO(wire.body)
+        limiter = self._limiter
         if not limiter.enter():
             await limiter.wait()
         epoch = limiter.epoch
         fault = None
         try:
-            response = await session.post(self._url, data=data, allow_redirects=False, timeout=self._timeout)
-            body = await response.read()
+            response, body = await self._post(wire.body)
             if response.status != 200:
                 fault = self._http_fault(response, body, wire)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -225,7 +195,21 @@ class OpenAIModel:
             return fault
         return self._read(response, body, request)
 
-    def _read(self, response: aiohttp.ClientResponse, body: bytes, request: Request) -> list[Reply] | Fault:
+    async def _post(self, body: bytes) -> tuple[Answer, bytes]:
+        """One POST, by the short way where no proxy is between."""
+        if self._connections is None:
+            data = body if len(body) <= _WARNED_BODY else io.BytesIO(body)
+            session = self._opened()
+            response = await session.post(self._url, data=data, allow_redirects=False, timeout=self._timeout)
+            return response, await response.read()
+        async with asyncio.timeout(self._timeout.total):
+            answer = await self._connections.post(body)
+            try:
+                return answer, await answer.read()
+            finally:
+                answer.release()
+
+    def _read(self, response: Answer, body: bytes, request: Request) -> list[Reply] | Fault:
         if not self._answered:
             self._note_answer()
         if self._key_bytes and self._key_bytes in body:
@@ -257,7 +241,7 @@ class OpenAIModel:
             return Fault(Kind.RETRY, f"HTTP 200 with {what}")
         return Fault(Kind.MISUSE, f"the endpoint answers with {what}: does the URL include /v1?")
 
-    def _http_fault(self, response: aiohttp.ClientResponse, body: bytes, wire: Wire) -> Fault:
+    def _http_fault(self, response: Answer, body: bytes, wire: Wire) -> Fault:
         self._note_answer()
         if response.status in (400, 422) and reform(body, wire, self._dialect):
             return Fault(Kind.REFORM, "")
@@ -265,16 +249,17 @@ class OpenAIModel:
 
     def _transport_fault(self, error: Exception) -> Fault:
         said = one_line(str(error), self._key)
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        certificate = isinstance(error.__cause__, ssl.SSLCertVerificationError)
+        if certificate or isinstance(error, aiohttp.ClientConnectorCertificateError):
             return Fault(
                 Kind.MISUSE, f"its certificate cannot be trusted ({said}): set SSL_CERT_FILE to your authority's"
             )
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        if isinstance(error, Unreachable | aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return Fault(Kind.RETRY, f"unreachable ({said})", unreachable=True)
         if isinstance(error, TimeoutError):
             return Fault(Kind.RETRY, f"no answer within {self._settings.timeout_s:g} s", overload=True)
-        if isinstance(error, aiohttp.ClientResponseError) and not self._answered:
-            return Fault(Kind.MISUSE, f"what answers there does not speak HTTP ({one_line(error.message, self._key)})")
+        if isinstance(error, NotHttp | aiohttp.ClientResponseError) and not self._answered:
+            return Fault(Kind.MISUSE, f"what answers there does not speak HTTP ({said})")
         if isinstance(error, aiohttp.InvalidURL):
             return Fault(Kind.MISUSE, "the address is not a URL: write it like http://host:8000/v1")
         return Fault(Kind.RETRY, f"the connection broke ({said or type(error).__name__})")
@@ -282,6 +267,8 @@ class OpenAIModel:
     def _note_answer(self) -> None:
         self._answered = True
         self._timeout = self._timeouts(_CONNECT_S)
+        if self._connections is not None:
+            self._connections.connect_s = _CONNECT_S
 
     async def _give_up(self, fault: Fault, request: Request) -> NoReturn:
         said = f"{self.name}: {fault.message}"
@@ -295,7 +282,7 @@ class OpenAIModel:
                 either = f" (or {', '.join(others)})" if others else ""
                 error = EndpointMisuse(f"{said}: it wants a key: set {first}{either}")
             case Kind.UNAUTHORISED:
-                where = _key_variable(self._settings.key_variables)
+                where = key_variable(self._settings.key_variables)
                 error = EndpointMisuse(f"{said}: it refuses the key: set a valid one in {where}")
             case Kind.UNKNOWN_MODEL:
                 error = EndpointMisuse(f"{said}{await self._known_models()}")
@@ -341,28 +328,3 @@ class _Entry(Struct):
 
 class _Listing(Struct):
     data: list[_Entry]
-
-
-def _key_variable(variables: tuple[str, ...]) -> str | None:
-    return next((name for name in variables if os.environ.get(name, "").strip()), None)
-
-
-def read_key(variables: tuple[str, ...] = KEY_VARIABLES) -> str | None:
-    """The endpoint's key from the first of these environment variables that is set; None where none is.
-
-    Raises:
-        EndpointMisuse: it cannot be sent.
-    """
-    variable = _key_variable(variables)
-    if variable is None:
-        return None
-    key = os.environ[variable].strip()
-    if not (key.isascii() and key.isprintable()):
-        raise EndpointMisuse(f"the key in {variable} holds characters that no HTTP header can carry: copy it again")
-    return key
-
-
-def proxy_for(base: URL) -> str | None:
-    """The proxy that the environment wants for an address; None: none."""
-    proxy = getproxies().get(base.scheme)
-    return None if proxy is None or proxy_bypass(base.host or "") else proxy

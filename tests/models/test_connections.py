@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from multidict import CIMultiDict
-from tests.gateway.conftest import Serve
-from tests.upstream import Upstream
+from tests.raw_server import OK, Server, running
 from yarl import URL
 
-from akrasia.gateway import connections
-from akrasia.gateway.connections import Connections, Unreachable
+from akrasia.models import connections
+from akrasia.models.connections import Connections, Unreachable
 
 pytestmark = pytest.mark.asyncio
 
 TLS = Path(__file__).parents[1] / "data" / "tls"
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-class Server:
-    """Answers each request with the same bytes, and keeps what it got, by connection."""
-
-    def __init__(self, reply: bytes = OK, *, hang_up: bool = False) -> None:
-        self.reply = reply
-        self.hang_up = hang_up
-        self.heads: list[list[bytes]] = []
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        mine: list[bytes] = []
-        self.heads.append(mine)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                mine.append(head)
-                length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length: "))
-                await reader.readexactly(int(length[16:]))
-                writer.write(self.reply)
-                if self.hang_up:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def running(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[URL]:
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
-    async with listening:
-        server.port = listening.sockets[0].getsockname()[1]
-        yield URL(f"http{'s' if tls else ''}://localhost:{server.port}/v1/chat/completions?version=2")
 
 
 @asynccontextmanager
@@ -181,18 +143,3 @@ async def test_an_encrypted_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
         async with to(url) as made:
             assert [await asked(made) for _ in range(2)] == [b"{}"] * 2
     assert len(server.heads[-1]) == 2
-
-
-async def test_a_proxy_of_the_environment_is_used(
-    upstream: Upstream, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    proxy = Server(OK.replace(b"2\r\n\r\n{}", b'15\r\n\r\n{"choices": []}'), hang_up=True)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running(proxy))
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        served = await serve()
-        assert await (await served.ask()).json() == {"choices": []}
-    assert proxy.heads[0][0].startswith(f"POST {upstream.url}/chat/completions HTTP/1.1".encode())
-    assert upstream.calls == 0
