@@ -24,29 +24,11 @@ from pathlib import Path
 from engine_contestants import HERE, Akrasia, Bare, Contestant, Ended, Inspect, Job, NotStored, install_inspect
 from engine_items import write_items
 from measured_process import ProcessFailed, measure
+from spread import Spread
 
 ITEMS = 500
 BARE_WORKERS = (64, 128, 256, 512, 1024)
 PARTS = ("zero", "latency", "two-step", "memory", "help")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and range of repeated figures."""
-
-    median: float
-    low: float
-    high: float
-    runs: int
-
-    @staticmethod
-    def of(figures: Sequence[float]) -> Spread:
-        """The spread of at least one figure."""
-        return Spread(statistics.median(figures), min(figures), max(figures), len(figures))
-
-    def text(self, digits: int = 0) -> str:
-        """Median (low to high)."""
-        return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
 
 
 @dataclass(frozen=True)

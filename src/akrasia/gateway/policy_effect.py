@@ -64,6 +64,7 @@ _ENFORCE = 'mode = "enforce"'
 _MENDING = f'{_ENFORCE} with on_fail = "rewrite", or the strategy audited'
 _READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
     "on_fail": (_does_so, _ENFORCE),
+    "on_audit_error": (_enforced, _ENFORCE),
     "stop_text": (_stops, f'{_ENFORCE} with on_fail = "stop" or "rewrite"'),
     "fail_under": (_audited, "a mode that audits"),
     "strategies": (_audited, "a mode that audits: pass answers directly"),

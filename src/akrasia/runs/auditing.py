@@ -31,12 +31,13 @@ def auditing_of(config: RunConfig) -> Auditing | None:
     Raises:
         InputError: a strategy audits and no auditor is named, it cannot read the values, or it evaluates as well.
     """
-    if not audits(config.strategy):
+    auditing = [text for text in config.strategy if audits([text])]
+    if not auditing:
         return None
     if config.auditor is None:
         raise InputError(
-            "strategy 'audited' needs somebody who audits: name a judge with --auditor encoder or llm:MODEL, another "
-            "one than evaluates (--judge)"
+            f"strategy {auditing[0]!r} needs somebody who audits: name a judge with --auditor encoder or llm:MODEL, "
+            "another one than evaluates (--judge)"
         )
     # Loaded on use: a run without an audit starts without them.
     from akrasia.audit import constitution_target

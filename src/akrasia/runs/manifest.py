@@ -38,6 +38,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         same_judge: the judge that evaluated what it had steered; "" where none did.
         values: fingerprint of the values that the judges look for; "" without judges.
         prompts: fingerprint of each prompt file that the strategies and utilities use.
+        strategies: hash of what a strategy rests on beside its text and prompts (the prior of `adaptive`), by its text.
         versions: of Akrasia, Python and the packages that carry a run.
         platform: operating system and processor.
         command: the command line that started it.
@@ -54,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     auditors: dict[str, Fingerprint] = {}
     same_judge: str = ""
     values: str = ""
+    strategies: dict[str, str] = {}
 
 
 def describe(
@@ -70,6 +72,11 @@ def describe(
         same_judge=bench.auditors.same_judge,
         values=bench.values_fingerprint(),
         prompts={name: fingerprint(name) for name in sorted(used)},
+        strategies={
+            planned.cell.strategy: planned.strategy.rests_on
+            for planned in plan.cells
+            if isinstance(planned.strategy, Live) and planned.strategy.rests_on
+        },
         versions=_versions(),
         platform=f"{platform.system()} {platform.machine()}",
         command=command,
@@ -210,6 +217,11 @@ def check_same(folder: Path, before: Manifest, now: Manifest) -> None:
     for prompt, was_prompt in before.prompts.items():
         if now.prompts.get(prompt, was_prompt) != was_prompt:
             raise InputError(f"prompt {prompt} has changed since {folder} was made: give another --out")
+    for strategy, was_file in before.strategies.items():
+        if now.strategies.get(strategy, was_file) != was_file:
+            raise InputError(
+                f"the prior of strategy {strategy} has changed since {folder} was made: restore it, or give another --out"
+            )
 
 
 def _name(fingerprint: Fingerprint) -> str:

@@ -20,7 +20,7 @@ from akrasia.core.registry import near_names
 from akrasia.risk import StoppingRule
 from akrasia.strategies.base import Live, all_ended
 from akrasia.strategies.direct import Direct
-from akrasia.strategies.prior_file import PriorFile, Verifier, read_prior
+from akrasia.strategies.prior_file import PriorFile, Verifier, prior_hash, read_prior
 from akrasia.strategies.scorers import ConstitutionScorer, Scorer, StatedScorer, UtilityScorer
 from akrasia.strategies.slow import Fast
 from akrasia.strategies.tasks import are_scenarios
@@ -132,6 +132,7 @@ class Adaptive(Live):
     ) -> None:
         self.rule = StoppingRule(file.prior, cost, most)
         self.at_once = at_once
+        self.rests_on = prior_hash(file)
         self._file = file
         self._inner = inner
         self._scorer = scorer

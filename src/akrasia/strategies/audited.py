@@ -181,6 +181,7 @@ class AuditedItems(Live):
         )
         states = auditing.constitution is None
         state = (TASK_PROMPTS["state"][auditing.wording - 1],) if states else ()
+        self.rests_on = inner.rests_on
         self.prompts = tuple(dict.fromkeys((*inner.prompts, *state, *self._auditor.prompts)))
         self.samples = inner.samples
         self.reasons = inner.reasons

@@ -32,6 +32,7 @@ class Live(ABC):
         reasons: whether it has the model deliberate in a call of its own, labelled `REASON`, before it commits.
         needs_auditor: whether it audits, and so needs somebody who does.
         pool_on_scenarios: the strategy whose draws are its reference pool on scenarios; None: its own are.
+        rests_on: hash of what decides its candidates beside its text and its prompts, such as a file; "" for nothing.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Live(ABC):
     reasons: bool = False
     needs_auditor: ClassVar[bool] = False
     pool_on_scenarios: str | None = None
+    rests_on: str = ""
     calls: int | None = 1
     prompts: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ Learning it from a run is left to `akrasia.runs.prior`.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -97,6 +98,11 @@ def read_prior(path: Path) -> PriorFile:
     except InputError as error:
         raise InputError(f"the prior {path} is damaged: {error}; {learn}") from None
     return found
+
+
+def prior_hash(file: PriorFile) -> str:
+    """Of all that a prior's file says, however it is laid out."""
+    return blake2b(msgspec.json.encode(file, order="deterministic"), digest_size=16).hexdigest()
 
 
 def check_prior_path(path: Path) -> None:
