@@ -41,6 +41,6 @@ def test_another_prior_is_another_run(tmp_path: Path, suite_file: Write) -> None
     go(3)
     before = records(tmp_path / "run")
     write_prior(msgspec.structs.replace(file, prior=msgspec.structs.replace(COIN, chances=((0.9, 0.1),))), path)
-    with pytest.raises(InputError, match="the prior of strategy adaptive:.* has changed since"):
+    with pytest.raises(InputError, match=r"the prior of strategy adaptive:.* has changed since"):
         go(4)
     assert records(tmp_path / "run") == before

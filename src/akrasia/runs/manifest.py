@@ -220,7 +220,8 @@ def check_same(folder: Path, before: Manifest, now: Manifest) -> None:
     for strategy, was_file in before.strategies.items():
         if now.strategies.get(strategy, was_file) != was_file:
             raise InputError(
-                f"the prior of strategy {strategy} has changed since {folder} was made: restore it, or give another --out"
+                f"the prior of strategy {strategy} has changed since {folder} was made: restore it, or give another "
+                "--out"
             )
 
 
