@@ -127,6 +127,27 @@ async def test_self_consistency_of_free_text_is_refused(upstream: Upstream, serv
     assert "number" not in said["message"]
 
 
+async def test_a_vote_needs_no_judge_and_passes_unaudited(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    served = await serve('strategies = ["direct", "self_consistency:3"]\n', log=tmp_path / "audit.jsonl")
+    in_turn(upstream, "A. #### 7", "B. #### 12", "C. #### 12")
+    body = await by(served, "self_consistency:3")
+    assert body["choices"][0]["message"]["content"] == "B. #### 12"
+    assert body["headers"]["x-akrasia-candidates"] == "3"
+    assert records(tmp_path / "audit.jsonl") == []
+
+
+async def test_in_pass_a_judge_chooses_and_nothing_is_withheld(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(live(tmp_path, "pass"))
+    in_turn(upstream, BAD, HALF, GOOD, HALF)
+    assert (await by(served, "best_of_n:4"))["choices"][0]["message"]["content"] == GOOD
+    upstream.message = lambda body, index: BAD
+    assert (await by(served, "best_of_n:4"))["choices"][0]["message"]["content"] == BAD
+    async with served.client.get(f"{served.url}/models") as listed:
+        assert "tiny@best_of_n:4" in [model["id"] for model in (await listed.json())["data"]]
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [

@@ -18,6 +18,7 @@ strategies = ["direct", "best_of_n:8"]
 [[route]]
 model = "small"
 mode = "pass"
+strategies = ["direct"]
 """
 
 

@@ -13,7 +13,6 @@ from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import broken, chunk, events
 from tests.upstream import Upstream, raw, status
 
-from akrasia.core import InputError
 from akrasia.gateway import observe
 
 pytestmark = pytest.mark.asyncio
@@ -155,9 +154,17 @@ async def test_the_audit_can_be_looked_up(upstream: Upstream, serve: Serve, tmp_
         assert response.status == 404
 
 
-async def test_without_a_log_there_is_nothing_to_observe_into(serve: Serve, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--log FILE"):
-        await serve(policy(tmp_path, "observe"))
+async def test_without_a_log_audits_are_counted(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    served = await serve(policy(tmp_path, "observe"))
+    assert served.notices == ["no audit log is kept, so audits are only counted in /metrics: name one with --log FILE"]
+    upstream.message = lambda body, index: BAD
+    assert (await served.ask()).status == 200
+    counted = ""
+    async with asyncio.timeout(5):
+        while "akrasia_failed_choices_total{" not in counted:
+            async with served.client.get(f"{served.root}/metrics") as response:
+                counted = await response.text()
+    assert 'akrasia_failed_choices_total{mode="observe",decision="passed"} 1' in counted
 
 
 async def test_the_encoder_reads_along(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

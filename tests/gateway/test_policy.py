@@ -124,10 +124,6 @@ MISTAKES = {
         '\ndefault_strategy = "adaptive"',
         ":2: 'adaptive' is not among the strategies allowed (direct)",
     ),
-    "a default that mode pass does not have": (
-        'strategies = ["best_of_n:4"]\ndefault_strategy = "best_of_n:4"',
-        ":2: mode 'pass' answers directly",
-    ),
     "a stage beyond the total": ("deadline_s = { total = 3, audit = 4 }", "audit (4) is longer than total (3)"),
     "no time at all": ("deadline_s = 0", ":1: deadline_s total is 0"),
     "no regular expression": ("redact = ['(']", ":1: redact '(' is not a regular expression"),
@@ -174,17 +170,9 @@ MISTAKES = {
         f'{AUDIT}mode = "enforce"\nstrategies = ["direct", "adaptive"]',
         ":4: strategy 'adaptive' needs a prior: add prior",
     ),
-    "a strategy that pass does not know": ('strategies = ["direct", "best_of_n:4"]', ":1: strategies has no effect"),
-    "a rewrite that observe does not know": (
-        f'{AUDIT}mode = "observe"\non_fail = "rewrite"',
-        ":4: on_fail has no effect",
-    ),
-    "a threshold that pass does not know": ("fail_under = 0.5", ":1: fail_under has no effect here (mode 'pass')"),
-    "a rewriter that nobody asks": (f'{AUDIT}mode = "enforce"\nrewriter = "replay:r"', ":4: rewriter has no effect"),
-    "a prior that nobody takes": (f'{AUDIT}mode = "enforce"\nprior = "p.json"', ":4: prior has no effect"),
-    "what a route to enforce does not give its neighbour": (
-        f'{AUDIT}[[route]]\nmodel = "a"\nmode = "enforce"\n[[route]]\nmodel = "b"\nstop_text = "No."',
-        ":8: stop_text has no effect",
+    "a strategy without its judge": (
+        'strategies = ["direct", "best_of_n:4"]',
+        ":1: strategy 'best_of_n' goes by a judge",
     ),
     "a header without a value": ('[[route]]\nheader = "x-team"', ":2: header 'x-team'"),
     "sentences that nobody stops": (
@@ -231,13 +219,50 @@ def test_a_key_of_the_top_is_taken_where_a_route_reads_it(tmp_path: Path) -> Non
 def test_what_observe_does_in_any_case_may_be_said(tmp_path: Path) -> None:
     policies = read_policies(written(tmp_path, f'{AUDIT}mode = "observe"\non_fail = "annotate"'))
     assert policies.default.on_fail == "annotate"
+    assert policies.notices == ()
 
 
-def test_a_route_to_pass_inherits_no_strategy(tmp_path: Path) -> None:
+IDLE = {
+    "a rewrite that observe does not know": (
+        f'{AUDIT}mode = "observe"\non_fail = "rewrite"',
+        [":4: on_fail has no effect here (mode 'observe'): it is for mode = \"enforce\""],
+    ),
+    "two keys that wait for enforce": (
+        f'{AUDIT}mode = "annotate"\non_audit_error = "open"\non_fail = "rewrite"',
+        [":4: on_audit_error has no effect", ":5: on_fail has no effect"],
+    ),
+    "a threshold that pass does not know": (
+        "fail_under = 0.5",
+        [":1: fail_under has no effect here (mode 'pass'): it is for a mode or a strategy that audits"],
+    ),
+    "a rewriter that nobody asks": (f'{AUDIT}mode = "enforce"\nrewriter = "replay:r"', [":4: rewriter has no effect"]),
+    "a prior that nobody takes": (f'{AUDIT}mode = "enforce"\nprior = "p.json"', [":4: prior has no effect"]),
+    "what a route to enforce does not give its neighbour": (
+        f'{AUDIT}[[route]]\nmodel = "a"\nmode = "enforce"\n[[route]]\nmodel = "b"\nstop_text = "No."',
+        [":8: stop_text has no effect"],
+    ),
+    "what the strategy of a pass policy reads": (
+        f'{AUDIT}strategies = ["direct", "audited"]\nfail_under = 0.5\nrevisions = 2\nplanner = "replay:r"',
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_a_key_without_effect_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    text, said = IDLE[name]
+    path = written(tmp_path, text)
+    notices = read_policies(path).notices
+    assert len(notices) == len(said)
+    for notice, part in zip(notices, said, strict=True):
+        assert notice.startswith(f"{path}{part}")
+
+
+def test_a_route_to_pass_inherits_the_strategies(tmp_path: Path) -> None:
     text = f'{AUDIT}mode = "observe"\nstrategies = ["direct", "best_of_n:4"]\n[[route]]\nmodel = "a"\nmode = "pass"\n'
     policies = read_policies(written(tmp_path, text))
-    assert policies.default.strategies == ("direct", "best_of_n:4")
-    assert policies.routes[0].policy.strategies == ("direct",)
+    assert policies.default.strategies == policies.routes[0].policy.strategies == ("direct", "best_of_n:4")
+    assert policies.notices == ()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from akrasia.gateway.deliberate import total_headers
 from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
-from akrasia.gateway.observe import Observer, Seen, Tapped, deliberated, is_stream, passed
+from akrasia.gateway.observe import Observer, Seen, Tapped, is_stream, passed, seen_deliberating
 from akrasia.gateway.sending import begin, send_whole
 from akrasia.gateway.wire import Body, WireError
 
@@ -74,7 +74,7 @@ class Annotate:
 
     async def _through(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
         if exchange.strategy != "direct":
-            completion, totals = await deliberated(exchange, seen)
+            completion, totals = await seen_deliberating(exchange, seen)
             told = {**await telling.told(), **totals}
             return await give(exchange, completion, {**audit_headers(exchange), **total_headers(totals)}, told=told)
         upstream = self._gateway.upstream

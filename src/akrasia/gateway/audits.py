@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from akrasia.audit import Auditor, Spent, Target, Trail, Verdict, constitution_target
+from akrasia.audit import Auditor, Spent, Trail, Verdict
 from akrasia.audit.spending import ROLES, CountedAsk
 from akrasia.core import (
     AkrasiaError,
@@ -24,18 +23,18 @@ from akrasia.core import (
     CallRefused,
     EndpointLost,
     Fingerprint,
-    InputError,
     Judgement,
     Model,
 )
 from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of, unknown_calls
 from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, UpstreamModel
-from akrasia.gateway.deliberate import Deliberation, build_deliberation
+from akrasia.gateway.deliberate import build_deliberation
+from akrasia.gateway.desk import Desk, closed_desk
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
 from akrasia.gateway.redact import Redactor
 from akrasia.gateway.wire import Body
-from akrasia.judges import Judge, build_judge
+from akrasia.judges import Judge
 from akrasia.judges.loose_ask import LooseAsk
 from akrasia.models import ModelSettings, build_model
 from akrasia.values import Taxonomy
@@ -55,34 +54,6 @@ _WARM_UP = "Good morning."
 
 Left = Callable[[str], float | None]
 """Stage → seconds that it may take now; None: no limit."""
-
-
-class Desk(Struct, frozen=True):
-    """What the audits of one policy need, open.
-
-    Attributes:
-        policy: the policy.
-        values: its constitution.
-        judge: who reads.
-        target: what texts are held against.
-        doors: the ways to the models that answer, by role; a role that is not here is played by the request's own
-            model.
-        redactor: blots out what the log may not keep; None: nothing.
-        strategies: the strategies that clients may name, by their text.
-    """
-
-    policy: Policy
-    values: Taxonomy
-    judge: Judge
-    target: Target
-    doors: Mapping[str, Ask]
-    redactor: Redactor | None
-    strategies: dict[str, Deliberation] = {}
-
-    @property
-    def judge_fingerprint(self) -> Fingerprint:
-        """What the verdicts depend on besides the model that is asked."""
-        return self.judge.fingerprint
 
 
 class Audits:
@@ -127,7 +98,8 @@ class Audits:
             InputError: a policy names one that can never work, or audits against nothing.
         """
         for policy in policies.all:
-            if policy.mode != "pass" and policy.fingerprint not in self._desks:
+            idle = policy.mode == "pass" and policy.strategies == ("direct",)
+            if not idle and policy.fingerprint not in self._desks:
                 self._desks[policy.fingerprint] = await self._desk(policy)
 
     def note_missing_log(self) -> None:
@@ -164,10 +136,9 @@ class Audits:
         return self._told.get(audit_id)
 
     async def _desk(self, policy: Policy) -> Desk:
-        if policy.judge is None or policy.constitution is None:
-            raise InputError(f"policy {policy.name!r} audits, and names no judge or no constitution: add both")
-        judge = self._judges.get(policy.judge) or build_judge(policy.judge)
-        judge.check(policy.constitution)
+        desk = closed_desk(policy, self._judges.get(policy.judge or ""))
+        judge = desk.judge
+        judge.check(desk.values)
         named = {
             "auditor": judge.model,
             "planner": policy.planner,
@@ -175,11 +146,11 @@ class Audits:
             "guard": policy.guard,
         }
         doors = {role: await self._door(name) for role, name in named.items() if name is not None}
-        if judge.model is None and policy.judge not in self._judges:
-            await judge.read(_WARM_UP, policy.constitution, None)  # what is heavy loads now, not with a client's reply
-        self._judges[policy.judge] = judge
+        if judge.model is None and (policy.judge or "") not in self._judges:
+            await judge.read(_WARM_UP, desk.values, None)  # what is heavy loads now, not with a client's reply
+        self._judges[policy.judge or ""] = judge
         redactor = await asyncio.to_thread(Redactor, policy.redact) if policy.redact else None
-        desk = Desk(policy, policy.constitution, judge, constitution_target(policy.constitution), doors, redactor)
+        desk = replace(desk, doors=doors, redactor=redactor)
         desk.strategies.update({text: build_deliberation(text, desk) for text in policy.strategies})
         return desk
 

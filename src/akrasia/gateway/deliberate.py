@@ -23,7 +23,8 @@ from akrasia.gateway.wire import Body, WireError, read_tail, refused
 from akrasia.utilities.extraction import ANSWER_MARK, extract_number, final_part
 
 if TYPE_CHECKING:
-    from akrasia.gateway.audits import Desk, ExchangeAudit
+    from akrasia.gateway.audits import ExchangeAudit
+    from akrasia.gateway.desk import Desk
     from akrasia.gateway.exchange import Exchange
     from akrasia.risk import StoppingRule
 
@@ -107,6 +108,20 @@ async def deliberate(exchange: Exchange, audit: ExchangeAudit) -> Deployed:
     if tail is not None and tail.usage is not None:
         exchange.usage = (tail.usage.prompt_tokens, tail.usage.completion_tokens)
     return Deployed(found.completion, drawing.calls, drawing.candidates, found.trails, found.originals)
+
+
+async def deliberated(exchange: Exchange) -> tuple[Deployed, Body]:
+    """The answer by a strategy that is not `direct`, and what the request took.
+
+    Raises:
+        WireError: there is none.
+    """
+    from akrasia.gateway.audits import ExchangeAudit, audits_of  # they build the strategies of this module
+
+    audits = audits_of(exchange.gateway)
+    audit = ExchangeAudit(audits, audits.desk(exchange.policy), exchange)
+    deployed = await deliberate(exchange, audit)
+    return deployed, deployed.totals(exchange, audit)
 
 
 class Direct:

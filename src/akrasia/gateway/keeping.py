@@ -17,7 +17,7 @@ from akrasia.gateway.records import settings_of, usage_record
 from akrasia.gateway.wire import Body, WireError
 
 if TYPE_CHECKING:
-    from akrasia.gateway.audits import Desk
+    from akrasia.gateway.desk import Desk
     from akrasia.gateway.exchange import Exchange
 
 CONVERSATION = "x-akrasia-conversation"

@@ -14,9 +14,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from akrasia.audit import Trail
-from akrasia.core import InputError, StoreFailed
-from akrasia.gateway.audits import Desk, ExchangeAudit, audits_of, gathered
-from akrasia.gateway.deliberate import deliberate, total_headers
+from akrasia.core import StoreFailed
+from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
+from akrasia.gateway.deliberate import deliberated, total_headers
 from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
@@ -28,6 +28,7 @@ from akrasia.gateway.stream import assemble, read_chunks
 from akrasia.gateway.wire import Body, WireError, read_completion
 
 if TYPE_CHECKING:
+    from akrasia.gateway.desk import Desk
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
     from akrasia.models.connections import Answer
@@ -277,10 +278,12 @@ class Observe:
         """Open judges.
 
         Raises:
-            InputError: there is no log to observe into, or a judge cannot work.
+            InputError: a judge cannot work.
         """
         if self._gateway.log is None:
-            raise InputError("mode observe writes into an audit log, and there is none: name one with --log FILE")
+            self._gateway.notice(
+                "no audit log is kept, so audits are only counted in /metrics: name one with --log FILE"
+            )
         await self._audits.open(policies)
         self._observer.start()
 
@@ -303,7 +306,7 @@ class Observe:
 
     async def _through(self, exchange: Exchange, seen: Seen) -> web.StreamResponse:
         if exchange.strategy != "direct":
-            completion, totals = await deliberated(exchange, seen)
+            completion, totals = await seen_deliberating(exchange, seen)
             return await give(exchange, completion, total_headers(totals))
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
@@ -320,19 +323,17 @@ class Observe:
         return await send_whole(exchange.request, body, upstream.returned(response), self._gateway.limits.write_s)
 
 
-async def deliberated(exchange: Exchange, seen: Seen) -> tuple[Body, Body]:
+async def seen_deliberating(exchange: Exchange, seen: Seen) -> tuple[Body, Body]:
     """The answer by a strategy that is not `direct`, as far as it is seen, and what it took.
 
     Raises:
         WireError: there is none.
     """
-    audits = audits_of(exchange.gateway)
-    audit = ExchangeAudit(audits, audits.desk(exchange.policy), exchange)
-    deployed = await deliberate(exchange, audit)
+    deployed, totals = await deliberated(exchange)
     seen.trails, seen.originals = deployed.trails, deployed.originals
     seen.latency_s = since(exchange)
     seen.add(msgspec.json.encode(deployed.completion))
-    return deployed.completion, deployed.totals(exchange, audit)
+    return deployed.completion, totals
 
 
 def _weight(exchange: Exchange, seen: Seen) -> int:

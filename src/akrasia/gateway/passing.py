@@ -16,7 +16,7 @@ from akrasia.gateway.exchange import Clock, Exchange, too_late
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
-from akrasia.gateway.wire import WireError, read_tail, refused, upstream_failed
+from akrasia.gateway.wire import WireError, read_tail, upstream_failed
 from akrasia.models.connections import Answer
 
 if TYPE_CHECKING:
@@ -40,7 +40,15 @@ class Pass:
         self._gateway = gateway
 
     async def open(self, policies: Policies) -> None:
-        """Nothing is loaded; an operator who waits for a log that stays empty is told."""
+        """What strategies need is opened; an operator who waits for a log that stays empty is told.
+
+        Raises:
+            InputError: a judge cannot work.
+        """
+        if any(policy.mode == "pass" and policy.strategies != ("direct",) for policy in policies.all):
+            from akrasia.gateway.audits import audits_of  # a gateway that only passes on loads no judges
+
+            await audits_of(self._gateway).open(policies)
         if self._gateway.log is not None and all(policy.mode == "pass" for policy in policies.all):
             self._gateway.notice(NOTHING_LOGGED)
 
@@ -50,7 +58,7 @@ class Pass:
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back."""
         if exchange.strategy != "direct":
-            raise refused(400, f"mode pass answers directly, not by {exchange.strategy}", "strategy_not_available")
+            return await self._deliberate(exchange)
         gateway = self._gateway
         upstream = gateway.upstream
         async with Clock(exchange) as clock:
@@ -63,6 +71,13 @@ class Pass:
                 response.release()
         exchange.usage = upstream.check(response, body)
         return await send_whole(exchange.request, body, upstream.returned(response), gateway.limits.write_s)
+
+    async def _deliberate(self, exchange: Exchange) -> web.StreamResponse:
+        from akrasia.gateway.deliberate import deliberated, total_headers
+        from akrasia.gateway.giving import give
+
+        deployed, totals = await deliberated(exchange)
+        return await give(exchange, deployed.completion, total_headers(totals))
 
 
 class Relay:

@@ -5,6 +5,7 @@ Reading and checking the file is `policy_file`'s business; carrying a policy out
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -21,6 +22,9 @@ ModeName = Literal["pass", "observe", "annotate", "enforce"]
 OnAuditError = Literal["open", "closed"]
 OnFail = Literal["rewrite", "stop", "annotate"]
 Release = Literal["whole", "sentences"]
+
+JUDGED = ("best_of_n", "audited", "adaptive")
+"""Strategies that go by a judge."""
 
 LIVE_STRATEGIES = ("adaptive", "audited", "best_of_n", "direct", "self_consistency")
 """Names of the strategies that live traffic can be answered with."""
@@ -130,6 +134,10 @@ class Policy(Struct, frozen=True, kw_only=True, dict=True):
     max_tokens_total: int | None = None
     redact: tuple[str, ...] = ()
 
+    def allows(self, strategy: str) -> bool:
+        """Whether clients may name a strategy, with whatever parameters."""
+        return any(re.split("[:?]", text, maxsplit=1)[0] == strategy for text in self.strategies)
+
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hex digits over all of it, constitution included: the version that records name."""
@@ -165,6 +173,7 @@ class Policies(Struct, frozen=True, dict=True):
         limits: see `Limits`.
         keys: file of the API keys that clients need; None: none unless `--keys` names one.
         files: what was read, so that a change of any of them is noticed.
+        notices: a line of each key without an effect, with its place in the file.
     """
 
     default: Policy
@@ -172,6 +181,7 @@ class Policies(Struct, frozen=True, dict=True):
     limits: Limits = Limits()
     keys: str | None = None
     files: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def policy_for(self, model: str, headers: Mapping[str, str]) -> Policy:
         """What applies to a request.

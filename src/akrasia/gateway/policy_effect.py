@@ -1,12 +1,12 @@
-"""What of a policy file could never have an effect: routes behind others that take all, keys that no mode reads."""
+"""What of a policy file has no effect: routes behind others that take all, keys that no policy with them reads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from akrasia.gateway.policy import Policy, Route
+from akrasia.gateway.policy import JUDGED, Policy, Route
 
 _FRESH = "\U0010fffd"  # a letter that no pattern names: only a wildcard matches it
 _MANY = 64
@@ -49,15 +49,16 @@ def _stops(policy: Policy) -> bool:
     return _enforced(policy) and policy.on_fail != "annotate"
 
 
+def _judges(policy: Policy) -> bool:
+    return _audited(policy) or any(map(policy.allows, JUDGED))
+
+
 def _mends(policy: Policy) -> bool:
-    rewrites = _enforced(policy) and policy.on_fail == "rewrite"
-    return rewrites or (_audited(policy) and any(text.partition("?")[0] == "audited" for text in policy.strategies))
+    return (_enforced(policy) and policy.on_fail == "rewrite") or policy.allows("audited")
 
 
 def _adapts(policy: Policy) -> bool:
-    return _audited(policy) and any(
-        text.partition(":")[0].partition("?")[0] == "adaptive" for text in policy.strategies
-    )
+    return policy.allows("adaptive")
 
 
 _ENFORCE = 'mode = "enforce"'
@@ -66,8 +67,7 @@ _READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
     "on_fail": (_does_so, _ENFORCE),
     "on_audit_error": (_enforced, _ENFORCE),
     "stop_text": (_stops, f'{_ENFORCE} with on_fail = "stop" or "rewrite"'),
-    "fail_under": (_audited, "a mode that audits"),
-    "strategies": (_audited, "a mode that audits: pass answers directly"),
+    "fail_under": (_judges, "a mode or a strategy that audits"),
     "revisions": (_mends, _MENDING),
     "margin": (_mends, _MENDING),
     "planner": (_mends, _MENDING),
@@ -78,8 +78,8 @@ _READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
 """Key → which policies read it, and that in words."""
 
 
-def idle_key(given: Sequence[str], policies: Sequence[Policy]) -> tuple[str, str] | None:
-    """The first key that has no effect, and what to tell of it; None where all have one.
+def idle_keys(given: Sequence[str], policies: Sequence[Policy]) -> Iterator[tuple[str, str]]:
+    """The keys that have no effect, each with what to tell of it.
 
     Args:
         given: keys that a table sets to anything but their defaults.
@@ -89,5 +89,4 @@ def idle_key(given: Sequence[str], policies: Sequence[Policy]) -> tuple[str, str
         reads, words = _READ_BY.get(key, (None, ""))
         if reads is not None and not any(map(reads, policies)):
             modes = ", ".join(sorted({repr(policy.mode) for policy in policies}))
-            return key, f"{key} has no effect here (mode {modes}): it is for {words}; leave it out"
-    return None
+            yield key, f"{key} has no effect here (mode {modes}): it is for {words}"

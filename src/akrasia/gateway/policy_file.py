@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -15,6 +16,7 @@ from msgspec.structs import asdict, replace
 from akrasia.core import InputError
 from akrasia.core.registry import near_names
 from akrasia.gateway.policy import (
+    JUDGED,
     LIVE_STRATEGIES,
     Deadlines,
     Limits,
@@ -27,7 +29,7 @@ from akrasia.gateway.policy import (
     Route,
     is_strategy,
 )
-from akrasia.gateway.policy_effect import covers, idle_key
+from akrasia.gateway.policy_effect import covers, idle_keys
 from akrasia.gateway.policy_lines import Lines
 from akrasia.gateway.redact import Redactor
 from akrasia.values import find_values, parse_constitution
@@ -175,27 +177,20 @@ def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
                 said = f"never applies: route {earlier} comes first and matches all that it matches"
                 raise refusals.at(where, None, f"{said}; put this one before it, or leave it out")
         routes.append(route)
-    _refuse_idle(form, default, routes, refusals)
-    default, routes = _direct(default), [replace(route, policy=_direct(route.policy)) for route in routes]
+    notices = tuple(_idle(form, default, routes, refusals))
     _check_limits(form.limits, refusals)
     keys = None if form.keys is None else str(path.parent / form.keys)
-    return Policies(default, tuple(routes), form.limits, keys, tuple(files))
+    return Policies(default, tuple(routes), form.limits, keys, tuple(files), notices)
 
 
-def _direct(policy: Policy) -> Policy:
-    """What a pass route inherits from the top level, without the strategies that it cannot carry out."""
-    return replace(policy, strategies=_DEFAULTS.strategies) if policy.mode == "pass" else policy
-
-
-def _refuse_idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> None:
-    """Refuse keys that no policy reads: whoever wrote them believes that they do something."""
+def _idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> Iterator[str]:
+    """A line of every key that no policy reads: whoever wrote it may believe that it does something."""
     tables: list[tuple[str, _Rules, list[Policy]]] = [("", form, [default, *(route.policy for route in routes)])]
     tables += [(f"route {n}", own, [routes[n - 1].policy]) for n, own in enumerate(form.route, start=1)]
     for where, given, policies in tables:
         keys = [key for key in _RULES if getattr(given, key) not in (UNSET, getattr(_DEFAULTS, key))]
-        found = idle_key(keys, policies)
-        if found is not None:
-            raise refusals.at(where, *found)
+        for key, said in idle_keys(keys, policies):
+            yield str(refusals.at(where, key, said))
 
 
 _BESIDE = {
@@ -322,9 +317,10 @@ def _check_strategies(policy: Policy) -> Complaints:
         allowed = ", ".join(policy.strategies) or "none"
         said = f"{policy.default_strategy!r} is not among the strategies allowed ({allowed})"
         return [("default_strategy", f"{said}: add it to strategies, or set default_strategy to one of them")]
-    if policy.mode == "pass" and policy.default_strategy != "direct":
-        said = f"mode 'pass' answers directly, and default_strategy is {policy.default_strategy!r}: use another mode"
-        return [("default_strategy", said)]
+    for name in JUDGED:
+        if policy.allows(name) and (policy.judge is None or policy.constitution is None):
+            said = f'strategy {name!r} goes by a judge: add judge = "encoder" and constitution = "FILE.toml"'
+            return [("strategies", said)]
     return []
 
 
@@ -364,15 +360,12 @@ def _check_models(policy: Policy) -> Complaints:
 
 
 def _check_live(policy: Policy) -> Complaints:
-    if policy.mode == "pass" or policy.constitution is None or policy.judge is None or policy.strategies == ("direct",):
+    if policy.strategies == ("direct",):
         return []
-    from akrasia.audit import constitution_target
-    from akrasia.gateway.audits import Desk
     from akrasia.gateway.deliberate import build_deliberation
-    from akrasia.judges import build_judge
+    from akrasia.gateway.desk import closed_desk
 
-    values = policy.constitution
-    desk = Desk(policy, values, build_judge(policy.judge), constitution_target(values), {}, None)
+    desk = closed_desk(policy)
     for text in policy.strategies:
         try:
             build_deliberation(text, desk)

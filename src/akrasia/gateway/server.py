@@ -124,6 +124,8 @@ class Gateway:
                 self._modes[name] = _load_mode(name)(self)
             await self._modes[name].open(policies)
         self.policies = policies
+        for line in policies.notices:
+            self.notice(line)
         self.metrics.policy.clear()
         for policy in policies.all:
             labels = (policy.name, policy.route or "default", policy.mode, policy.fingerprint)
@@ -186,8 +188,7 @@ class Gateway:
         policy = self.policies.policy_for(model, request.headers) if self.policies.routes else self.policies.default
         if named is not None and named not in policy.strategies:
             allowed = ", ".join(policy.strategies)
-            bare = f" (mode pass answers directly: name {model!r} alone)" if policy.mode == "pass" else ""
-            said = f"strategy {named!r} is not allowed here; allowed: {allowed}{bare}"
+            said = f"strategy {named!r} is not allowed here; allowed: {allowed}"
             raise refused(400, said, "strategy_not_allowed", param="model")
         if named is not None or not names_model_once(body):
             body = with_model(body, model)
