@@ -156,7 +156,7 @@ async def test_the_audit_can_be_looked_up(upstream: Upstream, serve: Serve, tmp_
 
 async def test_without_a_log_audits_are_counted(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(policy(tmp_path, "observe"))
-    assert served.notices == ["no audit log is kept, so audits are only counted in /metrics: name one with --log FILE"]
+    assert served.notices == ["no audit log is kept: name one with --log FILE"]
     upstream.message = lambda body, index: BAD
     assert (await served.ask()).status == 200
     counted = ""

@@ -20,13 +20,11 @@ from akrasia.gateway.deliberate import total_headers
 from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
-from akrasia.gateway.observe import Observer, Seen, Tapped, is_stream, passed, seen_deliberating
+from akrasia.gateway.observe import Observe, Seen, Tapped, is_stream, passed, seen_deliberating
 from akrasia.gateway.sending import begin, send_whole
 from akrasia.gateway.wire import Body, WireError
 
 if TYPE_CHECKING:
-    from akrasia.gateway.policy import Policies
-    from akrasia.gateway.server import Gateway
     from akrasia.models.connections import Answer
 
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
@@ -34,27 +32,8 @@ _MOMENT_S = 0.05
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
-class Annotate:
+class Annotate(Observe):
     """See `akrasia.gateway.exchange.Mode`."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._audits = audits_of(gateway)
-        self._observer = Observer(gateway)
-
-    async def open(self, policies: Policies) -> None:
-        """Open judges.
-
-        Raises:
-            InputError: a judge cannot work.
-        """
-        await self._audits.open(policies)
-        self._audits.note_missing_log()
-        self._observer.start()
-
-    async def close(self) -> None:
-        """Audit what clients did not wait for."""
-        await self._observer.close()
 
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back with the verdict."""
@@ -62,7 +41,7 @@ class Annotate:
         seen = Seen()
         told = Telling(exchange, seen)
         try:
-            return await self._through(exchange, seen, told)
+            return await self._told(exchange, seen, told)
         except WireError as error:
             seen.status, seen.error = error.status, error_line(error)
             error.headers.update(audit_headers(exchange))
@@ -72,7 +51,7 @@ class Annotate:
                 seen.error = seen.error or exchange.failure
                 self._observer.submit(exchange, seen)
 
-    async def _through(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
+    async def _told(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
         if exchange.strategy != "direct":
             completion, totals = await seen_deliberating(exchange, seen)
             told = {**await telling.told(), **totals}

@@ -280,15 +280,12 @@ class Observe:
         Raises:
             InputError: a judge cannot work.
         """
-        if self._gateway.log is None:
-            self._gateway.notice(
-                "no audit log is kept, so audits are only counted in /metrics: name one with --log FILE"
-            )
         await self._audits.open(policies)
+        self._audits.note_missing_log()
         self._observer.start()
 
     async def close(self) -> None:
-        """Audit what waits."""
+        """Audit what waits, or what clients did not wait for."""
         await self._observer.close()
 
     async def answer(self, exchange: Exchange) -> web.StreamResponse:

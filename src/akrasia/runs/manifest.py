@@ -186,43 +186,29 @@ def check_same(folder: Path, before: Manifest, now: Manifest) -> None:
     Raises:
         InputError: naming what changed.
     """
-    for suite, was_suite in before.suites.items():
-        if now.suites.get(suite, was_suite) != was_suite:
-            raise InputError(f"suite {suite} has changed since {folder} was made: restore it, or give another --out")
-    for model, was in before.models.items():
-        current = now.models.get(model, was)
-        if current != was:
-            raise InputError(
-                f"model {model} was {_name(was)} when {folder} was made and is {_name(current)} now: its candidates "
-                "would not belong together. Give another --out"
-            )
-    for judge, was in before.judges.items():
-        current = now.judges.get(judge, was)
-        if current != was:
-            raise InputError(
-                f"judge {judge} was {_name(was)} when {folder} was made and is {_name(current)} now: its "
-                "verdicts would not belong together. Give another --out"
-            )
-    for auditor, was in before.auditors.items():
-        current = now.auditors.get(auditor, was)
-        if current != was:
-            raise InputError(
-                f"{auditor} was {_name(was)} when {folder} was made and is {_name(current)} now: its audits would not "
-                "belong together. Give another --out"
-            )
-    if before.values != now.values:
-        raise InputError(
-            f"the values {now.run.values} have changed since {folder} was made: restore them, or give another --out"
-        )
-    for prompt, was_prompt in before.prompts.items():
-        if now.prompts.get(prompt, was_prompt) != was_prompt:
-            raise InputError(f"prompt {prompt} has changed since {folder} was made: give another --out")
-    for strategy, was_file in before.strategies.items():
-        if now.strategies.get(strategy, was_file) != was_file:
-            raise InputError(
-                f"the prior of strategy {strategy} has changed since {folder} was made: restore it, or give another "
-                "--out"
-            )
+    for kind, were, are, made in (
+        ("model ", before.models, now.models, "candidates"),
+        ("judge ", before.judges, now.judges, "verdicts"),
+        ("", before.auditors, now.auditors, "audits"),
+    ):
+        for name, was in were.items():
+            current = are.get(name, was)
+            if current != was:
+                raise InputError(
+                    f"{kind}{name} was {_name(was)} when {folder} was made and is {_name(current)} now: its {made} "
+                    "would not belong together. Give another --out"
+                )
+    for kind, hashes, current_hashes in (
+        ("suite", before.suites, now.suites),
+        ("taxonomy", {before.run.values: before.values}, {before.run.values: now.values}),
+        ("prompt", before.prompts, now.prompts),
+        ("the prior of strategy", before.strategies, now.strategies),
+    ):
+        for name, hashed in hashes.items():
+            if current_hashes.get(name, hashed) != hashed:
+                raise InputError(
+                    f"{kind} {name} has changed since {folder} was made: restore it, or give another --out"
+                )
 
 
 def _name(fingerprint: Fingerprint) -> str:
