@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests.cli.test_run import akrasia as command
 
-from akrasia.core import InputError
+from akrasia.core import BudgetReached, InputError
 from akrasia.report.study import write_study
 from akrasia.stats import Figure
 from akrasia.studies.audit_arms import _ratio, per_scenario
@@ -169,6 +170,25 @@ async def test_going_on_asks_nothing_again(tmp_path: Path) -> None:
     votes = (tmp_path / "votes.jsonl").read_bytes()
     assert await done(tmp_path, limit=FEW) == before
     assert (tmp_path / "votes.jsonl").read_bytes() == votes
+
+
+async def test_comparisons_keep_to_what_the_run_left_of_the_budget(tmp_path: Path) -> None:
+    roles = {"model": [HERE + "metered_bus"], "judge": [f"llm:{HERE}metered_reader"], "limit": 2, "samples": 1,
+             "auditor": f"llm:{HERE}metered_auditor", "planner": HERE + "metered_slow_planner",
+             "rewriter": HERE + "metered_mender", "guard": HERE + "metered_guard"}  # fmt: skip
+    free = await done(tmp_path / "free", **roles)
+    with sqlite3.connect(tmp_path / "free" / "run" / "run.sqlite") as store:
+        ((tokens,),) = store.execute("SELECT sum(prompt_tokens + completion_tokens) FROM calls")
+    replies = (tmp_path / "free" / "votes.jsonl").read_bytes().splitlines()
+    assert len(replies) > 8
+    # Four calls of 400 tokens a comparison: the second begins 400 below the budget, and no third one does.
+    with pytest.raises(BudgetReached, match=f"--max-tokens-total {tokens + 2000} is reached .* rewrites are compared"):
+        await done(tmp_path / "held", **roles, max_tokens_total=tokens + 2000)
+    assert len((tmp_path / "held" / "votes.jsonl").read_bytes().splitlines()) == 8
+    with pytest.raises(BudgetReached):
+        await done(tmp_path / "held", **roles, max_tokens_total=tokens + 3000)
+    assert len((tmp_path / "held" / "votes.jsonl").read_bytes().splitlines()) == 8
+    assert (await done(tmp_path / "held", **roles, max_tokens_total=10**6)).arms == free.arms
 
 
 def test_what_cannot_be_evaluated_is_refused_beforehand(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from akrasia.audit.fenced import Case
 from akrasia.audit.guard import ORDERS, guard_request, read_guard
 from akrasia.audit.reply_text import RoleFailed
+from akrasia.audit.spending import CountedAsk
 from akrasia.core import CallRefused, Candidate, InputError, Item, Reply
 from akrasia.core.cell import Cell
 from akrasia.judges import build_judge, judge_identity
@@ -27,6 +28,7 @@ from akrasia.strategies.tasks import asked
 from akrasia.studies.audit_arms import inner_of
 from akrasia.studies.cells import Place
 from akrasia.studies.definition import Study
+from akrasia.studies.vote_budget import VoteBudget
 from akrasia.utilities import UtilityOptions
 from akrasia.utilities.preference import Preference
 
@@ -92,7 +94,7 @@ def pairwise_of(study: Study, config: RunConfig) -> str | None:
     return named
 
 
-async def cast_votes(judge: str, run: Run, folder: Path, options: Options) -> Votes:
+async def cast_votes(judge: str, run: Run, folder: Path, options: Options, budget: VoteBudget) -> Votes:
     """Have every rewritten action of a run compared with its draft.
 
     Args:
@@ -100,10 +102,11 @@ async def cast_votes(judge: str, run: Run, folder: Path, options: Options) -> Vo
         run: open for reading.
         folder: the study's.
         options: of the study's run.
+        budget: what the run left.
 
     Raises:
         InputError: the model cannot be used as given.
-        RunIncomplete: it was lost; the same call goes on.
+        RunIncomplete: it was lost, or the budget is used up; the same call goes on.
     """
     pairs = list(_pairs(run))
     found: dict[tuple[str, str, int, str], ArmVotes] = {}
@@ -112,13 +115,14 @@ async def cast_votes(judge: str, run: Run, folder: Path, options: Options) -> Vo
     name = judge.removeprefix("llm:")
     model = build_model(name, settings=ModelSettings(on_notice=options.on_notice))
     kept = ReplyFile(folder / VOTES)
-    limit = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(1 if budget.limited else _AT_ONCE)
     try:
         await model.open()
-        ask = LooseAsk({"judge": model, "guard": model}, kept)
+        ask = CountedAsk(LooseAsk({"judge": model, "guard": model}, kept))
 
         async def one(pair: Pair) -> tuple[float | None, float | None]:
             async with limit:
+                budget.check(ask)
                 return await _preferred(pair, ask), await _kept(pair, ask)
 
         verdicts = await asyncio.gather(*map(one, pairs), return_exceptions=True)
@@ -161,13 +165,13 @@ def _draws_of(one: Cell, cell: Cell, inner: str | None) -> bool:
     return same and one.strategy == inner
 
 
-async def _preferred(pair: Pair, ask: LooseAsk) -> float | None:
+async def _preferred(pair: Pair, ask: CountedAsk) -> float | None:
     item = _as_asked(pair)
     score = await Preference(UtilityOptions(votes=2)).judge(item, Candidate(pair.rewrite), ask)
     return score.utility
 
 
-async def _kept(pair: Pair, ask: LooseAsk) -> float | None:
+async def _kept(pair: Pair, ask: CountedAsk) -> float | None:
     replies: list[Reply | RoleFailed] = []
     case = Case("action", pair.draft, _as_asked(pair).input)
     for order in ORDERS:

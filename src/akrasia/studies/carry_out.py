@@ -16,6 +16,7 @@ from akrasia.studies.audit_votes import cast_votes, pairwise_of
 from akrasia.studies.conclude import conclude
 from akrasia.studies.definition import VALUE_TESTS, Study
 from akrasia.studies.findings import Findings
+from akrasia.studies.vote_budget import VoteBudget
 from akrasia.suites.valdi_families import NEUTRAL
 
 RUN = "run"
@@ -37,9 +38,14 @@ async def carry_out(study: Study, config: RunConfig, out: Path, options: Options
     """
     _refuse_problems(study, config)
     pairwise = pairwise_of(study, config) if compares(study) else None
-    await execute(config, out / RUN, options)
+    # Before anything is bought: a budget in money needs the price of whoever compares.
+    budget = None if pairwise is None else VoteBudget(config, pairwise.removeprefix("llm:"))
+    summary = await execute(config, out / RUN, options)
     with Run(out / RUN) as run:
-        votes = None if pairwise is None else await cast_votes(pairwise, run, out, options)
+        votes = None
+        if pairwise is not None and budget is not None:
+            budget.after(summary)
+            votes = await cast_votes(pairwise, run, out, options, budget)
         findings = conclude(study, config, run, out, votes=votes)
     save(findings, out / FINDINGS)
     return findings
