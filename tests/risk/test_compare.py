@@ -22,6 +22,17 @@ def test_the_record_is_the_interface():
     assert first["items"] == 60
 
 
+def test_what_holds_by_definition_is_no_further_test():
+    a, b = np.tile([0.0, 1.0, 1.0], 20), np.tile([1.0, 1.0, 1.0], 20)
+    metrics = {"deployed": (a, b), "reachable@1": (a, b), "risk@1": (a * 0, b * 0)}
+    deployed, reachable, risk = compare(metrics, defined={"reachable@1": "deployed", "risk@1": None}).metrics
+    assert deployed.p_adjusted == deployed.p == reachable.p == reachable.p_adjusted == pytest.approx(2 / 2**20)
+    assert (risk.p, risk.p_adjusted, risk.mde, risk.test) == (None, None, None, "identity")
+    assert (risk.difference.value, risk.difference.low, risk.difference.high) == (0, 0, 0)
+    with pytest.raises(InputError, match="'sum', which is not measured"):
+        compare(metrics, defined={"risk@1": "sum"})
+
+
 def test_per_item_figures():
     found = per_item([[0, 1], [None, None], [1, 1]], 2)
     assert found.deployed.tolist() == pytest.approx([0.5, np.nan, 1], nan_ok=True)

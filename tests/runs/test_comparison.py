@@ -75,6 +75,16 @@ def test_what_is_missing_or_unfinished_is_told(tmp_path: Path, suite_file: Write
     assert "of 60 items are not fully drawn" in told["incomplete"]
 
 
+def test_one_answer_per_item_is_one_exact_test(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(24)
+    for name, script in (("a", "half"), ("b", "refuses_three")):
+        akrasia.run(tmp_path / name, model=f"{SCRIPT}{script}", suite=suite, samples=1)
+    deployed, reachable, risk = compared(tmp_path / "a", tmp_path / "b").metrics
+    assert deployed.test == "mcnemar"
+    assert deployed.p_adjusted == deployed.p == reachable.p_adjusted
+    assert (risk.name, risk.p, risk.p_adjusted, risk.test) == ("risk@1", None, None, "identity")
+
+
 def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(10)
     for name in ("a", "b"):

@@ -41,6 +41,16 @@ def test_missing_pairs_are_left_out():
     assert result.difference.value == 1.0
 
 
+def test_clusters_of_one_item_each_are_independent_items():
+    before, after = np.zeros(24), np.r_[np.ones(9), np.zeros(15)]
+    found = paired_difference(before, after, clusters=[f"item-{index}" for index in range(24)])
+    assert (found.test, found.p) == ("mcnemar", pytest.approx(2 / 2**9))
+    together = paired_difference(before, after, clusters=[0, 0, *range(1, 23)])
+    assert together.test == "cluster-t"
+    apart = paired_difference(np.r_[np.nan, before], np.r_[1.0, after], clusters=[0, *range(24)])
+    assert apart.test == "mcnemar"  # the pair that would share a cluster was not measured
+
+
 def test_no_discordant_pair_is_not_certainty():
     same = np.tile([0.0, 1.0], 50)
     result = paired_difference(same, same)

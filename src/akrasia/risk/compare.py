@@ -29,11 +29,11 @@ class MetricComparison(Struct, frozen=True):
         a: mean of the first run over the shared items.
         b: mean of the second.
         difference: b − a, with its interval.
-        p: two-sided p-value; exact McNemar for binary, unclustered items; None where nothing can be tested.
-        p_adjusted: by Holm over all metrics compared.
+        p: two-sided p-value; exact McNemar for binary, independent items; None where nothing can be tested.
+        p_adjusted: by Holm over all metrics compared that are not others by definition.
         mde: the true difference that so many items would detect with 80 % power; None where unknown.
         items: pairs that entered.
-        test: "mcnemar" or "cluster-t".
+        test: "mcnemar" or "cluster-t"; "identity" where the metric is 0 by definition.
     """
 
     name: str
@@ -95,6 +95,7 @@ def compare(
     clusters: ArrayLike | None = None,
     level: float = 0.95,
     power: float = 0.8,
+    defined: Mapping[str, str | None] | None = None,
 ) -> Comparison:
     """Compare metrics of two runs, paired by item.
 
@@ -103,21 +104,36 @@ def compare(
         clusters: (M,) labels.
         level: nominal coverage of each interval; they are not adjusted for being several, the p-values are.
         power: of the minimum detectable difference.
+        defined: metrics that are known without measuring: name → the metric that it equals by definition, or None where
+            it is 0 by definition. They are no further tests, so Holm does not count them.
 
     Raises:
-        InputError: no metric, or shapes that differ.
+        InputError: no metric, one that equals a metric that is not there, or shapes that differ.
         Undefined: a metric without any complete pair.
     """
     if not metrics:
         raise InputError("nothing to compare: give at least one metric")
+    known = {} if defined is None else dict(defined)
+    lost = [other for other in known.values() if other is not None and (other not in metrics or other in known)]
+    if lost:
+        raise InputError(f"a metric is said to equal {lost[0]!r}, which is not measured: name one that is")
     found = {
         name: paired_difference(a, b, clusters=clusters, level=level, power=power) for name, (a, b) in metrics.items()
     }
-    tested = {name: result.p for name, result in found.items() if result.p is not None}
+    for name in metrics:
+        if name in known and known[name] is None:
+            found[name] = _nothing(found[name])
+    tested = {name: result.p for name, result in found.items() if result.p is not None and name not in known}
     adjusted = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
     return Comparison(
-        tuple(_row(name, *metrics[name], found[name], adjusted.get(name)) for name in metrics),
+        tuple(_row(name, *metrics[name], found[name], adjusted.get(known.get(name) or name)) for name in metrics),
     )
+
+
+def _nothing(measured: PairedDifference) -> PairedDifference:
+    """The difference of a metric that is 0 by definition: it needs no interval, and no test can say more."""
+    of = measured.difference
+    return PairedDifference(Figure(0.0, 0.0, 0.0, of.level, "identity", of.n), None, "identity", None, measured.items)
 
 
 def _row(

@@ -66,6 +66,7 @@ def compare_runs(
     notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b), *_unmatched(a, b, pairs)]
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
+    defined: dict[str, str | None] = {}
     for first, second in pairs:
         (pool_a, deployed_a), (pool_b, deployed_b) = reference(a, first), reference(b, second)
         notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
@@ -80,12 +81,15 @@ def compare_runs(
             )
         clusters.update(zip(places[0], pool_a.clusters, strict=True))
         prefix = f"{first.suite} {first.strategy} " if len(pairs) > 1 else ""
-        for metric in METRICS:
-            name = f"{prefix}{metric}" + (f"@{k}" if metric != "deployed" else "")
+        names = {metric: f"{prefix}{metric}" + (f"@{k}" if metric != "deployed" else "") for metric in METRICS}
+        if k == 1 and deployed_a is None and deployed_b is None:
+            # Among one candidate a random draw is the best, and its risk 0: one thing is tested, not three.
+            defined |= {names["reachable"]: names["deployed"], names["risk"]: None}
+        for metric, name in names.items():
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
     order = list(clusters)
     metrics = {name: (_column(order, one), _column(order, other)) for name, (one, other) in columns.items()}
-    found = compare(metrics, clusters=[clusters[place] for place in order], level=level)
+    found = compare(metrics, clusters=[clusters[place] for place in order], level=level, defined=defined)
     fewest = min((one.difference.n for one in found.metrics if one.difference.n is not None), default=0)
     return RunComparison(found.metrics, ordered(dict.fromkeys([*notes, few_clusters(fewest)])))
 

@@ -105,7 +105,7 @@ def paired_difference(
     The interval is the cluster-robust t interval of the mean difference. When fewer than 10 differences are not zero,
     one pair of +1 and one of −1 are added to the spread (not to the value), as Agresti and Min do for binary pairs, so
     that "no pair differed" does not become "the difference is exactly 0". The test is McNemar's exact one for binary,
-    unclustered pairs, and the t test else.
+    independent pairs (no clusters, or each of one pair), and the t test else.
 
     Args:
         first: (M,) values, NaN where missing.
@@ -134,7 +134,8 @@ def paired_difference(
         raise InputError("paired values lie further apart than 1: give utilities or shares, or say bounded=False")
     grouping = group(len(change), labels)
     value = float(change.mean())
-    binary = labels is None and bool(np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1)))
+    independent = grouping.units == len(change)
+    binary = independent and bool(np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1)))
     p = mcnemar(int((change > 0).sum()), int((change < 0).sum())) if binary else None
     test = "mcnemar" if binary else "cluster-t"
     if grouping.units < 2:
