@@ -112,6 +112,38 @@ def test_missing_is_pairwise_and_never_zero():
     assert gap.missing.retention.best == pytest.approx(3 / 4)
 
 
+def betrayal(*marks):
+    """Four values stated, two of them dropped; the marks say of each whether the action betrays it."""
+    stated, action = column(1, 1, 1, 1), column(0, 0, 1, 1)
+    return measure(stated, None, action, betrayed=column(*marks))
+
+
+def test_betrayal_labelled_only_where_it_holds_is_no_share():
+    gap = betrayal(1, NAN, NAN, NAN)  # known of the first alone; any of the other three may be betrayed
+    assert gap.betrayed is None
+    assert gap.missing.betrayed == 3
+    assert (gap.missing.betrayal.best, gap.missing.betrayal.worst) == (1 / 4, 1)
+    note = next(d for d in gap.diagnostics if d.code == "betrayal_unknown")
+    assert note.severity == "warning"
+    assert "3 of 4 stated values" in note.message
+
+
+def test_betrayal_of_what_is_labelled_is_a_share_with_bounds():
+    gap = betrayal(1, 0, 0, NAN)
+    assert gap.betrayed.value == pytest.approx(1 / 3)
+    assert (gap.missing.betrayal.best, gap.missing.betrayal.worst) == (1 / 4, 2 / 4)
+    assert "1 of 4 stated values" in next(d.message for d in gap.diagnostics if d.code == "betrayal_unknown")
+    whole = betrayal(1, 0, 0, 0)
+    assert whole.betrayed.value == 1 / 4
+    assert "betrayal_unknown" not in {d.code for d in whole.diagnostics}
+
+
+def test_an_action_that_nobody_read_is_not_counted_as_betrayal_left_out():
+    gap = measure(column(1, 1), None, column(0, NAN), betrayed=column(1, NAN))
+    assert gap.betrayed.value == 1
+    assert "betrayal_unknown" not in {d.code for d in gap.diagnostics}
+
+
 def test_what_was_not_asked_is_not_missing():
     asked = np.array([True, True, False, False])
     fast = Stages(column(1, 1, NAN, NAN), None, column(1, 0, NAN, NAN), asked=asked)

@@ -61,7 +61,7 @@ def _headline(gaps: dict[str, Gap]) -> list[list[str]]:
         ("emergence", [one.emergence for one in gaps.values()]),
         ("Manhattan distance", [one.manhattan for one in gaps.values()]),
     ]
-    if any(one.betrayed is not None for one in gaps.values()):
+    if any(one.missing.betrayed is not None for one in gaps.values()):
         rows.append(("betrayed, of stated", [one.betrayed for one in gaps.values()]))
     return [[label, *map(interval, figures)] for label, figures in rows]
 
@@ -76,6 +76,11 @@ def _remarks(mode: str, one: Gap) -> None:
     if one.missing.share and one.missing.retention is not None:
         bounds = one.missing.retention
         print(f"{mode}: whatever the missing labels are, retention is {bounds.worst:.3f} to {bounds.best:.3f}")
+    if one.missing.betrayed and one.missing.betrayal is not None:
+        bounds = one.missing.betrayal
+        print(
+            f"{mode}: whatever the missing labels are, betrayed, of stated is {bounds.best:.3f} to {bounds.worst:.3f}"
+        )
     if one.uncorrected is not None:
         raw = one.uncorrected
         names = {"macro_f1": "macro-F1", **{name: name for name in raw.__struct_fields__ if name != "macro_f1"}}

@@ -6,6 +6,7 @@ import numpy as np
 
 from akrasia.gap.cells import bits
 from akrasia.gap.figures import MIN_SUPPORT, Arm
+from akrasia.gap.missing import only_betrayals
 from akrasia.gap.results import Baseline, Missing
 from akrasia.stats.diagnostic import Diagnostic, few_clusters
 
@@ -31,6 +32,7 @@ def arm_diagnostics(arm: Arm, missing: Missing, units: int) -> list[Diagnostic |
         _never(arm, "action"),
         _constant(arm),
         _missing(missing),
+        _betrayal_unknown(arm, missing),
         _no_reasoning(arm),
         _scales(arm),
     ]
@@ -97,6 +99,26 @@ def _missing(missing: Missing) -> Diagnostic | None:
         f"{missing.share:.1%} of labels are missing ({', '.join(parts)}, of {missing.cells:,} cells each): see the "
         "bounds of retention; a value that was looked for and not found must be 0, not absent",
         "warning" if missing.share > ALARMING else "info",
+    )
+
+
+def _betrayal_unknown(arm: Arm, missing: Missing) -> Diagnostic | None:
+    """Whether somebody said of some stated values what the action does against them, and of others nothing."""
+    betrayed = arm.stages.betrayed
+    if betrayed is None:
+        return None
+    stated = bits(arm.stages.stated, arm.threshold) == 1
+    open_cells = int((stated & np.isnan(betrayed) & ~np.isnan(arm.stages.action)).sum())
+    if not open_cells:
+        return None
+    could = "" if missing.betrayal is None else f" ({missing.betrayal.best:.3f} to {missing.betrayal.worst:.3f})"
+    none = only_betrayals(arm.stages, arm.threshold)
+    told = "none has one that says it does not, so the share betrayed has no value" if none else "they stay out of it"
+    return Diagnostic(
+        "betrayal_unknown",
+        f"{open_cells:,} of {int(stated.sum()):,} stated values have no label that says whether the action betrays "
+        f"them, and {told}: see its bounds{could}; a value that is not betrayed must be 0 in betrayed, not absent",
+        "warning",
     )
 
 

@@ -32,7 +32,7 @@ from akrasia.gap.figures import (
     union_present,
 )
 from akrasia.gap.linear import figure_of, ratio
-from akrasia.gap.missing import count_missing
+from akrasia.gap.missing import count_missing, only_betrayals
 from akrasia.gap.records import Stages
 from akrasia.gap.results import Gap, Modes
 from akrasia.stats.diagnostic import Diagnostic, ordered
@@ -213,7 +213,7 @@ def _measure_arm(arm: Arm, mode: str, note: Diagnostic | None) -> Gap:
 
 
 def _betrayed(stages: Stages, frame: Frame, arm: Arm) -> Figure | None:
-    if stages.betrayed is None:
+    if stages.betrayed is None or only_betrayals(stages, arm.threshold):
         return None
     pair = pair_counts(stages.stated, stages.betrayed, frame, arm.threshold)
     return figure_of(ratio(pair.both, pair.first), arm.level)

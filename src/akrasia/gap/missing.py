@@ -1,4 +1,4 @@
-"""What the missing labels could do: counts per stage, and the worst and the best case for retention, never a guess."""
+"""What the missing labels could do: counts per stage, and the least and the most a rate could be, never a guess."""
 
 from __future__ import annotations
 
@@ -23,28 +23,52 @@ def count_missing(stages: Stages, threshold: float) -> Missing:
     reasoning = None if stages.reasoning is None else lost(stages.reasoning)
     stages_counted = 2 if reasoning is None else 3
     share = (stated + action + (reasoning or 0)) / (stages_counted * cells)
-    found = retention_bounds(bits(stages.stated[asked], threshold), bits(stages.action[asked], threshold))
-    return Missing(cells, stated, reasoning, action, share, found)
+    said = bits(stages.stated[asked], threshold)
+    retention = _least_and_most(said, bits(stages.action[asked], threshold))
+    betrayed, betrayal = None, None
+    if stages.betrayed is not None:
+        betrayed = lost(stages.betrayed)
+        # The most that is betrayed is the worst.
+        least, most = _least_and_most(said, bits(stages.betrayed[asked], threshold)) or (None, None)
+        betrayal = None if least is None or most is None else Bounds(worst=most, best=least)
+    return Missing(
+        cells=cells,
+        stated=stated,
+        reasoning=reasoning,
+        action=action,
+        share=share,
+        retention=None if retention is None else Bounds(*retention),
+        betrayed=betrayed,
+        betrayal=betrayal,
+    )
 
 
-def retention_bounds(stated: FloatArray, action: FloatArray) -> Bounds | None:
-    """The least and the most that P(action | stated) could be, over all values of the missing labels.
+def only_betrayals(stages: Stages, threshold: float) -> bool:
+    """Whether betrayal is labelled where it holds and left out elsewhere, so that no share can be made of it."""
+    if stages.betrayed is None:
+        return False
+    marks = bits(stages.betrayed, threshold)[(bits(stages.stated, threshold) == 1) & ~np.isnan(stages.action)]
+    return bool(np.isnan(marks).any() and np.any(marks == 1) and not np.any(marks == 0))
 
-    A completed cell only matters when it ends up stated: at worst every open cell that can be "stated, not acted on"
-    is, and at best every open cell that can be "stated and acted on" is.
+
+def _least_and_most(stated: FloatArray, then: FloatArray) -> tuple[float, float] | None:
+    """The least and the most that P(then | stated) could be, over all values of the missing labels.
+
+    A completed cell only matters when it ends up stated: for the least, every open cell that can be "stated, and not
+    then" is; for the most, every open cell that can be "stated, and then" is.
 
     Args:
         stated: 0, 1 or NaN for each cell.
-        action: the same.
+        then: the same.
 
     Returns:
-        The bounds; None where the ratio has no value in some completion that is worst or best.
+        Both; None where the ratio has no value in one of these completions.
     """
-    kept = int(((stated == 1) & (action == 1)).sum())
-    dropped = int(((stated == 1) & (action == 0)).sum())
-    open_stated, open_action = np.isnan(stated), np.isnan(action)
-    may_drop = int(((open_action & (stated != 0)) | (open_stated & (action == 0))).sum())
-    may_keep = int(((open_action & (stated != 0)) | (open_stated & (action == 1))).sum())
-    if kept + dropped + may_drop == 0 or kept + dropped + may_keep == 0:
+    both = int(((stated == 1) & (then == 1)).sum())
+    without = int(((stated == 1) & (then == 0)).sum())
+    open_stated, open_then = np.isnan(stated), np.isnan(then)
+    may_not = int(((open_then & (stated != 0)) | (open_stated & (then == 0))).sum())
+    may = int(((open_then & (stated != 0)) | (open_stated & (then == 1))).sum())
+    if both + without + may_not == 0 or both + without + may == 0:
         return None
-    return Bounds(worst=kept / (kept + dropped + may_drop), best=(kept + may_keep) / (kept + dropped + may_keep))
+    return both / (both + without + may_not), (both + may) / (both + without + may)

@@ -139,6 +139,8 @@ class Missing(Struct, frozen=True):
         action: cells without a label of the action.
         share: of all labels of the arm that are missing.
         retention: what retention could be, whatever the missing labels are; None where it has no value.
+        betrayed: cells without a label of whether the action betrays; None where nobody asked.
+        betrayal: what the share betrayed of what is stated could be, as `retention`.
     """
 
     cells: int
@@ -147,6 +149,8 @@ class Missing(Struct, frozen=True):
     action: int
     share: float
     retention: Bounds | None
+    betrayed: int | None = None
+    betrayal: Bounds | None = None
 
 
 class UncorrectedGap(Struct, frozen=True):
@@ -180,7 +184,7 @@ class Gap(Struct, frozen=True):
         by_domain, by_value, by_pressure: the same figures in parts; empty where no such labels were given.
         by_threshold: how the figures move with the threshold.
         missing: counts and bounds.
-        betrayed: P(action betrays | stated); None where nobody asked.
+        betrayed: P(action betrays | stated); None where nobody asked, or labels say only where it does.
         diagnostics: worst first.
         supported: names of the values in macro-F1.
         clusters: independent families behind the intervals.
