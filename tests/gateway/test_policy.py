@@ -76,7 +76,7 @@ def test_a_route_takes_from_the_top_what_it_does_not_say(tmp_path: Path) -> None
     assert policies.limits.concurrency == 7
     assert policies.limits.header_count == 64
     assert policies.keys == str(tmp_path / "keys.txt")
-    assert policies.files == (str(tmp_path / "policy.toml"), str(tmp_path / "values.toml"))
+    assert tuple(policies.stamps) == (str(tmp_path / "policy.toml"), str(tmp_path / "values.toml"))
 
 
 def test_the_first_route_that_matches_counts(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from secrets import token_bytes, token_hex, token_urlsafe
 from msgspec import Struct
 
 from akrasia.core import InputError
+from akrasia.gateway.stamps import GONE, Stamp, stamp_of
 
 _PREFIX = "akr"
 _PERSON = b"akrasia-api-key"
@@ -29,10 +30,15 @@ _NOBODY = _Entry(bytes(16), bytes(32))
 
 
 class Keys:
-    """The keys that are let in."""
+    """The keys that are let in.
 
-    def __init__(self, entries: dict[str, _Entry]) -> None:
+    Attributes:
+        stamp: of their file, from just before it was read.
+    """
+
+    def __init__(self, entries: dict[str, _Entry], stamp: Stamp = GONE) -> None:
         self._entries = entries
+        self.stamp = stamp
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,6 +50,7 @@ class Keys:
         Raises:
             InputError: it cannot be read, or a line is no key's.
         """
+        stamp = stamp_of(path)
         try:
             lines = path.read_text(encoding="ascii").splitlines()
         except OSError as error:
@@ -63,7 +70,7 @@ class Keys:
                 raise InputError(f"{path}:{number}: no key's line: three hexadecimal words, or # and a note") from None
             if len(entries[name].salt) != 16 or len(entries[name].digest) != 32:
                 raise InputError(f"{path}:{number}: salt or hash is cut short: take the line out and make a new key")
-        return cls(entries)
+        return cls(entries, stamp)
 
     def accepts(self, key: str) -> bool:
         """Whether a key is one of these. How long the answer takes tells nothing of a secret."""

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from akrasia.gateway.stamps import Stamp
 from akrasia.strategies import STRATEGIES
 from akrasia.values import Taxonomy
 
@@ -172,7 +173,8 @@ class Policies(Struct, frozen=True, dict=True):
         routes: in order; the first that matches counts.
         limits: see `Limits`.
         keys: file of the API keys that clients need; None: none unless `--keys` names one.
-        files: what was read, so that a change of any of them is noticed.
+        stamps: the files that were read, each as it was just before, so that any change since is noticed.
+        mode_given: whether the file's top level says a mode, or `pass` applies because it says none.
         notices: a line of each key without an effect, with its place in the file.
     """
 
@@ -180,7 +182,8 @@ class Policies(Struct, frozen=True, dict=True):
     routes: tuple[Route, ...] = ()
     limits: Limits = Limits()
     keys: str | None = None
-    files: tuple[str, ...] = ()
+    stamps: dict[str, Stamp] = {}
+    mode_given: bool = True
     notices: tuple[str, ...] = ()
 
     def policy_for(self, model: str, headers: Mapping[str, str]) -> Policy:

@@ -32,6 +32,7 @@ from akrasia.gateway.policy import (
 from akrasia.gateway.policy_effect import covers, idle_keys
 from akrasia.gateway.policy_lines import Lines
 from akrasia.gateway.redact import Redactor
+from akrasia.gateway.stamps import Stamp, stamp_of
 from akrasia.values import find_values, parse_constitution
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -105,6 +106,7 @@ def read_policies(path: Path) -> Policies:
         InputError: it cannot be read, is no TOML, has an unknown key, a wrong type, or contradicts itself; the message
             begins with file and line.
     """
+    stamp = stamp_of(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -123,7 +125,7 @@ def read_policies(path: Path) -> Policies:
         raise InputError(f"{path}:{number}: not valid TOML: {said}") from None
     refusals = _Refusals(path, text)
     _refuse_unknown(table, refusals)
-    return _resolved(_converted(table, refusals), path, refusals)
+    return _resolved(_converted(table, refusals), _Reader(path, stamp, refusals), refusals)
 
 
 def _refuse_unknown(table: dict[str, Any], refusals: _Refusals) -> None:
@@ -160,10 +162,8 @@ def _converted(table: dict[str, Any], refusals: _Refusals) -> _Form:
         raise refusals.at(where, key, f"{shown}{what[:1].lower()}{what[1:]}") from None
 
 
-def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
-    files = [str(path)]
-    reader = _Reader(path.parent, files, refusals)
-    base = Policy(name=path.stem) if form.name is UNSET else Policy()
+def _resolved(form: _Form, reader: _Reader, refusals: _Refusals) -> Policies:
+    base = Policy(name=reader.path.stem) if form.name is UNSET else Policy()
     default = reader.policy(base, form, "")
     routes: list[Route] = []
     for number, given in enumerate(form.route, start=1):
@@ -179,8 +179,9 @@ def _resolved(form: _Form, path: Path, refusals: _Refusals) -> Policies:
         routes.append(route)
     notices = tuple(_idle(form, default, routes, refusals))
     _check_limits(form.limits, refusals)
-    keys = None if form.keys is None else str(path.parent / form.keys)
-    return Policies(default, tuple(routes), form.limits, keys, tuple(files), notices)
+    keys = None if form.keys is None else str(reader.path.parent / form.keys)
+    says = form.mode is not UNSET
+    return Policies(default, tuple(routes), form.limits, keys, reader.stamps, says, notices)
 
 
 def _idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> Iterator[str]:
@@ -202,11 +203,17 @@ _BESIDE = {
 
 
 class _Reader:
-    """Turns keys into policies, and notes the files that they name."""
+    """Turns keys into policies, and notes the files that they name.
 
-    def __init__(self, folder: Path, files: list[str], refusals: _Refusals) -> None:
-        self._folder = folder
-        self._files = files
+    Attributes:
+        path: the policy file.
+        stamps: of it and of the files that it names.
+    """
+
+    def __init__(self, path: Path, stamp: Stamp, refusals: _Refusals) -> None:
+        self.path = path
+        self.stamps = {str(path): stamp}
+        self._folder = path.parent
         self._refusals = refusals
 
     def policy(self, base: Policy, given: _Rules, where: str) -> Policy:
@@ -226,7 +233,7 @@ class _Reader:
             changes["deadline_s"] = Deadlines(total=changes["deadline_s"])
         if "prior" in changes:
             changes["prior"] = str(self._folder / changes["prior"])
-            self._files.append(changes["prior"])
+            self.stamps[changes["prior"]] = stamp_of(Path(changes["prior"]))
         policy = replace(base, **changes)
         for check in _CHECKS:
             for key, what in check(policy):
@@ -248,7 +255,7 @@ class _Reader:
         path = self._folder / text
         if Path(text).suffix != ".toml":
             return find_values(text)
-        self._files.append(str(path))
+        self.stamps[str(path)] = stamp_of(path)
         try:
             return parse_constitution(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from akrasia.core import InputError
 from akrasia.gateway.keys import Keys
 from akrasia.gateway.policy_file import read_policies
+from akrasia.gateway.stamps import GONE, Stamp, stamp_of
 
 if TYPE_CHECKING:
+    from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
 
 _EVERY_S = 1.0
-_GONE = (0, 0)
-
-Signature = tuple[tuple[str, int, int], ...]
+_REST_S = 0.5
+"""Seconds that files must have rested before they are read: an editor empties a file before it writes it."""
 
 
 class Reloader:
@@ -34,7 +35,7 @@ class Reloader:
         self._keys = keys
         self._told = ""
         self._wanted = asyncio.Event()
-        self._seen = self._signature()
+        self._seen = self._read(gateway.policies)
 
     def ask(self) -> None:
         """Read the files again, whether or not they changed."""
@@ -48,10 +49,9 @@ class Reloader:
                     await self._wanted.wait()
             except TimeoutError:
                 pass
-            seen = self._signature()
-            if self._wanted.is_set() or seen != self._seen:
+            if self._wanted.is_set() or self._look() != self._seen:
                 self._wanted.clear()
-                self._seen = seen
+                await self._rested()
                 await self.reload()
 
     async def reload(self) -> None:
@@ -60,30 +60,41 @@ class Reloader:
         Keys are renewed whatever becomes of the policy: one that was taken back must not go on working.
         """
         gateway = self._gateway
+        self._seen = self._look()
         self._renew_keys()
         good = False
         try:
             # A judge may take a while to load, and requests must not wait for it.
             policies = await asyncio.to_thread(read_policies, self._path)
+            self._refuse_silence(policies)
             await gateway.use(policies)
         except InputError as error:
             gateway.notice(f"the old policy stays: {error}")
         else:
             good = self._renew_keys()
-            self._seen = self._signature()
+            self._seen = self._read(policies)
             gateway.notice(f"policy {policies.default.name} reloaded ({policies.default.fingerprint})")
         gateway.metrics.reloads.add("applied" if good else "refused")
         gateway.metrics.stale.set(to=not good)
 
+    def _refuse_silence(self, policies: Policies) -> None:
+        """A file that was emptied or cut short must not end the audits: only one that says so does.
+
+        Raises:
+            InputError: it says nothing of the mode, and what applies audits.
+        """
+        if not policies.mode_given and any(policy.mode != "pass" for policy in self._gateway.policies.all):
+            said = 'no mode is given, and the policy that applies audits: write mode = "pass" to audit nothing'
+            raise InputError(f"{self._path}: {said}")
+
     def _renew_keys(self) -> bool:
         """Let the keys of the policy that applies be let in; a door that was locked never opens. False: a bad file."""
-        door, named = self._gateway.door, self._gateway.policies.keys
-        place = self._keys or (Path(named) if named else None)
+        door, place = self._gateway.door, self._keys_place(self._gateway.policies)
         if place is None and door.keys is None:
             return True
         before = door.keys
         try:
-            door.keys = Keys.read(place) if place is not None and _stamp(place) != _GONE else Keys({})
+            door.keys = Keys.read(place) if place is not None and stamp_of(place) != GONE else Keys({})
         except InputError as error:
             door.keys = before if before is not None else Keys({})
             self._tell(f"the old keys stay: {error}")
@@ -98,15 +109,25 @@ class Reloader:
             self._gateway.notice(line)
         self._told = line
 
-    def _signature(self) -> Signature:
+    async def _rested(self) -> None:
+        """Return when two looks at the files, one after the other, find the same."""
+        before = None
+        while (now := self._look()) != before:
+            before = now
+            await asyncio.sleep(_REST_S)
+
+    def _keys_place(self, policies: Policies) -> Path | None:
+        return self._keys or (Path(policies.keys) if policies.keys else None)
+
+    def _look(self) -> dict[str, Stamp]:
+        """The files as they are now."""
         policies = self._gateway.policies
-        places = [str(self._path), *policies.files, *filter(None, (str(self._keys or ""), policies.keys))]
-        return tuple((place, *_stamp(Path(place))) for place in dict.fromkeys(places))
+        keys = self._keys_place(policies)
+        places = [str(self._path), *policies.stamps, *([] if keys is None else [str(keys)])]
+        return {place: stamp_of(Path(place)) for place in places}
 
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return _GONE  # which is a change as well
-    return (found.st_mtime_ns, found.st_size)
+    def _read(self, policies: Policies) -> dict[str, Stamp]:
+        """The files as they were when these policies, and the keys, were read from them."""
+        door, place = self._gateway.door, self._keys_place(policies)
+        keys = {} if place is None else {str(place): GONE if door.keys is None else door.keys.stamp}
+        return {str(self._path): GONE, **policies.stamps, **keys}

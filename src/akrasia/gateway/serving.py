@@ -61,6 +61,7 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
         policy = gateway.policies.default
         on_notice(
             f"serving {listening.url} in front of {gateway.upstream.address}: policy {policy.name}, mode {policy.mode}"
+            f"{'' if gateway.policies.mode_given else ' (none is given)'}"
             f"{', routes: ' + str(len(gateway.policies.routes)) if gateway.policies.routes else ''}"
         )
         await stop.wait()
