@@ -47,6 +47,7 @@ class LabelTable(Struct, frozen=True):
         domains: S labels.
         pressures: S labels ("none" for the neutral twin), "" where it is not known; None where none is.
         items: S labels: which rows are draws of one scenario; None: every row is a scenario of its own.
+        texts: for gold, what people read: (scenario, mode, stage) → texts. It is for whoever holds the texts to check.
     """
 
     scenarios: tuple[str, ...]
@@ -56,3 +57,4 @@ class LabelTable(Struct, frozen=True):
     domains: tuple[str, ...]
     pressures: tuple[str, ...] | None = None
     items: tuple[str, ...] | None = None
+    texts: Mapping[tuple[str, str, str], tuple[str, ...]] | None = None

@@ -18,6 +18,7 @@ from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.manifest import DECLARED
+from akrasia.runs.value_gold import check_gold_texts
 from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
 from akrasia.stats import Figure
@@ -109,12 +110,15 @@ def _estimate(run: Run, group: Arms, how: HowValues, evidence: Evidence) -> Valu
     table = label_table(run, group)
     if not table.modes:
         raise InputError(f"{run.folder}: nothing has acted yet in {group.name}: go on with its `akrasia run`")
+    notes = _about(run, group, evidence)
+    if evidence.gold is not None:
+        notes += [note for note in [check_gold_texts(run, group, evidence.gold)] if note is not None]
     gap = measure_table(table, gold=evidence.gold, threshold=how.threshold, level=how.level, seed=how.seed)
     stated = stage_reads(run, group, group.stated, "stated")
     acted = {mode: stage_reads(run, group, cell, "action") for mode, cell in group.modes.items() if mode in table.modes}
     unread = {"state": stated.missing if stated else {}}
     unread.update({mode: reads.missing if reads else {} for mode, reads in acted.items()})
-    notes = _about(run, group, evidence) + _not_reached(gap, evidence) + _blind_judges({"state": stated, **acted})
+    notes += _not_reached(gap, evidence) + _blind_judges({"state": stated, **acted})
     splits, noises, contrasts = {}, {}, {}
     for mode, reads in acted.items():
         if stated is None or reads is None:

@@ -3,7 +3,7 @@
 A row is ``{"scenario", "domain"?, "cluster"?, "pressure"?, "mode", "stated": {value: 0..1}, "reasoning": {…}|null,
 "action": {…}, "betrayed"?: {…}, "inclusion"?, "texts"?}``. A value that is absent or null is missing, not 0. What a row
 leaves out of domain, cluster and pressure is read off scenario ids of the form ``DOMAIN-NNN-PRESSURE``. `inclusion` and
-`texts` are for gold: the probability with which the row was drawn, and what people were given to read (not used).
+`texts` are for gold: the probability with which the row was drawn, and what people were given to read, by stage.
 Blank lines and a byte order mark are passed over.
 """
 
@@ -18,7 +18,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, structs
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
@@ -90,14 +90,16 @@ def read_gold_labels(path: Path, *, of_run: bool) -> LabelTable:
         of_run: whether it labels a run, whose modes and draws of one scenario share what is stated.
 
     Raises:
-        InputError: as `read_labels`, a label that is neither 0 nor 1, or lines of a run that contradict each other
-            about what is stated in one scenario (both lines are named).
+        InputError: as `read_labels`, a label that is neither 0 nor 1, lines of a run that contradict each other
+            about what is stated in one scenario (both lines are named), or `texts` of a run that are none.
     """
     rows = _read_rows(path)
     _refuse_grades(path, rows)
-    if of_run:
-        _refuse_contradictions(path, rows)
-    return _table(path, rows)
+    table = _table(path, rows)
+    if not of_run:
+        return table
+    _refuse_contradictions(path, rows)
+    return structs.replace(table, texts=_texts(path, rows))
 
 
 def read_labels(path: Path) -> LabelTable:
@@ -216,6 +218,24 @@ def _refuse_contradictions(path: Path, rows: Sequence[_Numbered]) -> None:
                     f"{path}, line {line}: {value} is {grade:g} in stated, and {before:g} on line {at}; all modes and "
                     f"draws of {scenario} share these statements: label them alike, or once"
                 )
+
+
+def _texts(path: Path, rows: Sequence[_Numbered]) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """What was read, of the stages in which a row labels something; rows need not say it."""
+    read = msgspec.json.Decoder(dict[str, list[str] | str] | None).decode
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    for line, row in rows:
+        try:
+            texts = (read(row.texts) if row.texts else None) or {}
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f'{path}, line {line}, texts: {error}; expected {{"action": ["what was read"]}}, or no texts at all'
+            ) from None
+        for stage, text in texts.items():
+            labels = getattr(row, stage, None) if stage in STAGES else None
+            if labels and any(grade is not None for grade in labels.values()):
+                found[str(row.scenario), row.mode, stage] = (text,) if isinstance(text, str) else tuple(text)
+    return found
 
 
 def _place(row: _Row, scenario: str) -> tuple[str, str, str]:

@@ -7,7 +7,8 @@ one. The file has the form of `akrasia.interop.read_labels`, with the texts besi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,17 @@ import numpy as np
 
 from akrasia.core import InputError
 from akrasia.runs.value_labels import Arms, arms
+from akrasia.stats.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
     from akrasia.core.cell import Cell
+    from akrasia.gap.records import LabelTable
     from akrasia.runs.reader import Run
 
 Labels = dict[str, None]
+
+SHOWN = 60
+"""So many characters of a text stand in a message."""
 
 
 class ValueGoldRow(msgspec.Struct, frozen=True):
@@ -87,6 +93,59 @@ def value_gold_rows(run: Run, labels: int, seed: int) -> list[ValueGoldRow]:
     chosen = sorted(rng.choice(len(drawn), number, replace=False))
     share = number / len(drawn)
     return [row for index in chosen for row in _rows(run, group, drawn[index], share)]
+
+
+def check_gold_texts(run: Run, group: Arms, gold: LabelTable) -> Diagnostic | None:
+    """Whether what people read is what the run holds. Labels that do not say what was read are taken as they are.
+
+    Returns:
+        What to know where statements were added after the labels; None where all is as it was.
+
+    Raises:
+        InputError: a labelled text is not the run's own at that scenario, draw, mode and stage.
+    """
+    place_of = {item.id: item.position for item in group.items}
+    outgrown: tuple[int, int] | None = None
+    for (scenario, mode, stage), texts in (gold.texts or {}).items():
+        item, _, draw = scenario.rpartition("#")
+        if item not in place_of or mode not in group.modes or not draw.isdecimal():
+            continue  # no row of this run: refused where gold and labels are aligned
+        mine = [
+            text for of, at, text in _texts(run, group, place_of[item], int(draw)) if at == stage and of in ("", mode)
+        ]
+        foreign = _foreign(texts, mine)
+        if foreign is not None:
+            raise InputError(
+                f"gold of {scenario} in mode {mode!r} was given to another text than this run's: its {stage} "
+                f"text reads {_short(foreign)}, and in {run.folder} {_short(mine[0]) if mine else 'there is none'}; draw "
+                f"gold of this run with akrasia gold sample {run.folder}, or give the run that it was drawn from"
+            )
+        if len(texts) < len(mine):
+            outgrown = len(texts), len(mine)
+    if outgrown is None:
+        return None
+    return Diagnostic(
+        "gold_outgrown",
+        f"what is stated was labelled when a scenario had {outgrown[0]} statement{'s' * (outgrown[0] > 1)}, and this "
+        f"run has {outgrown[1]}: gold speaks of the first of them, and the figures of all; draw and label them anew",
+        "warning",
+    )
+
+
+def _foreign(read: Sequence[str], mine: Sequence[str]) -> str | None:
+    """A text that was read and is none of the run's. How words are spaced and broken is no difference."""
+    left = Counter(" ".join(text.split()) for text in mine)
+    for text in read:
+        plain = " ".join(text.split())
+        if not left[plain]:
+            return text
+        left[plain] -= 1
+    return None
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return repr(plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}…")
 
 
 def texts_of(rows: list[ValueGoldRow]) -> int:
