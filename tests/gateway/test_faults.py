@@ -311,8 +311,9 @@ async def test_what_does_not_end_in_time_is_cut_and_told(upstream: Upstream, tmp
         while not upstream.calls:
             await asyncio.sleep(0.01)
         os.kill(served.process.pid, signal.SIGTERM)
-        with pytest.raises(aiohttp.ClientError):
-            await asking
+        response = await asking
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert (await response.json())["error"]["code"] == "stopping"
     code, told = await served.ended()
     assert code == 3
     assert "requests cut off: 1 (they had 0.2 s to end)" in told

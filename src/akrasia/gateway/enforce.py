@@ -26,7 +26,7 @@ from akrasia.gateway.allowed import (
 )
 from akrasia.gateway.audits import ExchangeAudit, audits_of, content_of, gathered
 from akrasia.gateway.deliberate import Deployed, deliberate, total_headers
-from akrasia.gateway.exchange import Exchange
+from akrasia.gateway.exchange import Exchange, ended
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, give
 from akrasia.gateway.keeping import Kept, audit_headers, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
@@ -133,24 +133,42 @@ class Enforce:
             if out is None:
                 raise
             return await break_off(exchange, out, error)
+        except asyncio.CancelledError:
+            if out is None or not exchange.gateway.cut:
+                raise
+            await _abandoned(work)
+            return await break_off(exchange, out, ended(exchange.gateway))
         finally:
-            if not work.done():  # the client left
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+            await _abandoned(work)
         return await give(exchange, outcome.completion, outcome.headers, told=outcome.told, out=out)
 
     async def _outcome(self, exchange: Exchange, audit: ExchangeAudit) -> Outcome:
-        """Arrive at an answer, audit it, and log it.
+        """Arrive at an answer, audit it, and log it; what is cancelled meanwhile is logged, too.
 
         Raises:
             WireError: nothing may leave; in words that are not the upstream's.
         """
+        deployed: Deployed | None = None
         try:
             deployed = await deliberate(exchange, audit)
+            return await self._audited(exchange, audit, deployed)
         except WireError as error:
+            if deployed is not None:
+                raise
             shown = allowed_error(error)
             await self._keep(exchange, audit, Kept(status=shown.status, error=error_line(error), audited=False))
             raise shown from None
+        except asyncio.CancelledError:
+            if not exchange.kept:
+                await self._keep(exchange, audit, _broken_off(exchange, audit, deployed))
+            raise
+
+    async def _audited(self, exchange: Exchange, audit: ExchangeAudit, deployed: Deployed) -> Outcome:
+        """Audit an answer, and log it.
+
+        Raises:
+            WireError: it may not leave.
+        """
         choices: list[Body] = deployed.completion["choices"]
         decided: list[Decided] = await gathered(
             [
@@ -266,6 +284,31 @@ async def _rewritten(audit: ExchangeAudit, found: ChoiceAudit, choice: Body) -> 
     part = msgspec.structs.replace(found.failures[0].part, text=trail.text)
     held = part_audit(part, last.verdict, target, policy)
     return found, trail.text if held.failure is None and held.missing is None else None
+
+
+async def _abandoned(work: asyncio.Task[Outcome]) -> None:
+    """End work that still goes on, since the client left or the gateway stops; it writes its line."""
+    if not work.done():
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+def _broken_off(exchange: Exchange, audit: ExchangeAudit, deployed: Deployed | None) -> Kept:
+    """What the log keeps of a request that was cancelled before its answer left."""
+    why = ended(exchange.gateway)
+    choices: list[Body] = [] if deployed is None else deployed.completion["choices"]
+    logged = [
+        logged_choice(
+            index,
+            choice if deployed is None else deployed.originals.get(index, choice),
+            None,
+            "withheld",
+            f"broken off ({why.reason}); nothing of it had left",
+        )
+        for index, choice in zip(indexes_of(choices), choices, strict=True)
+    ]
+    seconds = _seconds(audit)
+    return Kept(logged, why.status, str(why), audit.spent(), since(exchange), seconds, audited=deployed is not None)
 
 
 def _header_word(one: Decided) -> str:

@@ -6,8 +6,9 @@ a response that is prepared or not, or raises `WireError`, which becomes the cli
 exchange the request (`body`, `head`, `parsed()`), the policy that applies, the strategy wanted (one that the policy
 allows), the time that is left (`within`), and through `gateway` the upstream, the metrics and the audit log.
 
-A client that goes away cancels the mode's task; what must outlive the client runs in a task of the mode's own, which
-its `close` waits for. The server tells `close` after the last answer, before the upstream is closed.
+A client that goes away cancels the mode's task, and so does a gateway that stops, when the time to drain is over
+(`ended` says which). What must outlive the client runs in a task of the mode's own, which its `close` waits for. The
+server tells `close` after the last answer, before the upstream is closed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from akrasia.gateway.policy import NO_DEADLINES
-from akrasia.gateway.wire import Body, ChatHead, WireError, read_request, upstream_failed
+from akrasia.gateway.wire import Body, ChatHead, ErrorObject, WireError, read_request, upstream_failed
 
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies, Policy
     from akrasia.gateway.server import Gateway
+
+_RETRY_AFTER_S = 5
+"""After which a request that a stopping gateway cut off may be sent again: to the next one, that is."""
 
 
 class Exchange:
@@ -43,12 +47,13 @@ class Exchange:
         usage: prompt and completion tokens of the deployed call, for metrics and spans; None where unknown.
         carried: headers of ours for the upstream: the trace that this request belongs to.
         failure: a word for what broke after the answer had begun; None: nothing.
+        kept: whether the log has the request, or was handed it: what is handed to it is written, whoever is cancelled.
         began: `perf_counter()` when the request's head had arrived.
     """
 
     __slots__ = (
-        "_id", "_parsed", "began", "body", "carried", "failure", "gateway", "head", "model", "policy", "request",
-        "strategy", "usage",
+        "_id", "_parsed", "began", "body", "carried", "failure", "gateway", "head", "kept", "model", "policy",
+        "request", "strategy", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +70,7 @@ class Exchange:
         self.usage: tuple[int | None, int | None] = (None, None)
         self.carried: dict[str, str] = {}
         self.failure: str | None = None
+        self.kept = False
         self._id: str | None = None
         self._parsed: Body | None = None
 
@@ -168,6 +174,15 @@ class Clock:
         if self._timeout is not None and not self.over:
             left = self._exchange.left_s()
             self._timeout.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
+
+
+def ended(gateway: Gateway) -> WireError:
+    """Why a request under way was cancelled: the gateway stops and its time is over, or the client left."""
+    if gateway.cut:
+        said = "the gateway is stopping, and the time that requests under way had to end is over: send it again"
+        error = ErrorObject(said, "server_error", None, "stopping")
+        return WireError(503, error, retry_after=str(_RETRY_AFTER_S), reason="cut_off")
+    return WireError(499, ErrorObject("the client left", "client_gone", None, "client_gone"))
 
 
 def too_late(exchange: Exchange) -> WireError:

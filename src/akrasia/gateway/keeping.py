@@ -89,7 +89,9 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
     log = exchange.gateway.log
     if log is None:
         return False
-    await log.append(record_of(exchange, desk, kept), desk.redactor)
+    record = record_of(exchange, desk, kept)
+    exchange.kept = True
+    await log.append(record, desk.redactor)
     return True
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from akrasia.gateway.server import Gateway
 
 _LINGER_S = 2.0
+_LAST_WORDS_S = 5.0
+"""Seconds that requests which are cut off have for their error and their line in the log."""
+
 _BACKLOG = 1024
 
 
@@ -109,7 +111,7 @@ class Listening:
                 access_log=None,
                 logger=_told_by(self._gateway),
             )
-            self._runner = web.ServerRunner(server, shutdown_timeout=limits.drain_s)
+            self._runner = web.ServerRunner(server, shutdown_timeout=limits.drain_s + _LAST_WORDS_S)
             await self._runner.setup()
             await web.TCPSite(self._runner, self._host, self.port, backlog=_BACKLOG).start()
         except OSError as error:
@@ -122,11 +124,14 @@ class Listening:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Accept nothing more, let what is under way end for as long as `drain_s`, and close."""
+        """Accept nothing more, let what is under way end for as long as `drain_s`, cut off the rest, and close."""
         self._gateway.stopping = True
-        self._gateway.stop_by = perf_counter() + self._drain_s
-        if self._runner is not None:
-            await self._runner.cleanup()
+        end = asyncio.get_running_loop().call_later(self._drain_s, self._gateway.cut_short)
+        try:
+            if self._runner is not None:
+                await self._runner.cleanup()
+        finally:
+            end.cancel()
         await self._gateway.close()
 
 

@@ -17,7 +17,7 @@ from akrasia.audit import Trail
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.deliberate import deliberated, total_headers
-from akrasia.gateway.exchange import Clock, Exchange
+from akrasia.gateway.exchange import Clock, Exchange, ended
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
 from akrasia.gateway.log import Decision
@@ -82,6 +82,12 @@ class Seen(Struct):
             self.pieces.clear()
         else:
             self.pieces.append(piece)
+
+    def ended(self, error: WireError) -> None:
+        """The request was cancelled. What had begun keeps the status that it began with."""
+        self.error = str(error)
+        if self.latency_s is None:
+            self.status = error.status
 
     def choices(self) -> list[Body]:
         """The choices of what passed; none where it cannot be read, or nothing did."""
@@ -295,6 +301,9 @@ class Observe:
             return await self._through(exchange, seen)
         except WireError as error:
             seen.status, seen.error = error.status, error_line(error)
+            raise
+        except asyncio.CancelledError:
+            seen.ended(ended(self._gateway))
             raise
         finally:
             if exchange.failure is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
-from akrasia.gateway.exchange import Clock, Exchange, too_late
+from akrasia.gateway.exchange import Clock, Exchange, ended, too_late
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
@@ -117,9 +117,10 @@ class Relay:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return await self._broken(transport_error(error))
         except asyncio.CancelledError:
-            if not self._clock.over or self._out is None:
-                raise  # the client left, or nothing was sent yet: then the clock's own error counts
-            return await self._broken(too_late(self._exchange))
+            gateway = self._exchange.gateway
+            if self._out is None or not (self._clock.over or gateway.cut):
+                raise  # the client left, or nothing was sent yet: then whoever cancelled says what counts
+            return await self._broken(too_late(self._exchange) if self._clock.over else ended(gateway))
         out = self._out or await self._begin()
         await send(out, b"", self._write_s, last=True)
         await self._read_out()

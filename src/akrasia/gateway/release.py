@@ -23,13 +23,14 @@ from msgspec import Struct
 from akrasia.core import StoreFailed
 from akrasia.gateway.allowed import CONTENT, Part, allowed_choice, allowed_error, allowed_usage
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
-from akrasia.gateway.exchange import Exchange, too_late
+from akrasia.gateway.chunks import chunks_of
+from akrasia.gateway.exchange import Exchange, ended, too_late
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, wants_usage
 from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
 from akrasia.gateway.sending import send
-from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads, read_chunks
+from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
 
@@ -46,19 +47,6 @@ MOST_BYTES = 16 * 2**20
 """Of one reply."""
 
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
-
-
-class _Delta(Struct):
-    tool_calls: list[Body] | None = None
-
-
-class _Part(Struct):
-    index: int = 0
-    delta: _Delta | None = None
-
-
-class _Chunk(Struct):
-    choices: list[_Part] | None = None
 
 
 class _Choice(Struct):
@@ -124,15 +112,25 @@ class Release:
             if out is None:
                 raise
             return await break_off(exchange, out, error)
+        except asyncio.CancelledError:
+            if out is None or not exchange.gateway.cut:
+                raise
+            await self._abandon(work)
+            return await break_off(exchange, out, ended(exchange.gateway))
         finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
-                gone = upstream_failed(499, "the client left", "client_gone")
-                await self._keep(self._broken_off(gone), gone.status, str(gone))
+            await self._abandon(work)
         out = out or await begin_events(exchange, audit_headers(exchange))
         await send(out, DONE, write_s, last=True)
         return out
+
+    async def _abandon(self, work: asyncio.Task[None]) -> None:
+        """Stop the work where it still goes on, since the client left or the gateway stops, and log what there was."""
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            if not self._exchange.kept:
+                why = ended(self._exchange.gateway)
+                await self._keep(self._broken_off(why), why.status, str(why))
 
     async def _next(self) -> bytes | None:
         """What is to be sent next: an audited piece, or a comment; None at the end."""
@@ -174,7 +172,7 @@ class Release:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise upstream_failed(502, "the upstream answered with no stream", "upstream_invalid")
             async for data in self._timed(response):
-                for chunk in _chunks_of(data):
+                for chunk in chunks_of(data):
                     if chunk.get("error"):
                         raise upstream_error(502, response.headers, data, upstream.key)
                     self._chunks.append(chunk)
@@ -376,18 +374,3 @@ class Release:
             self._exchange.gateway.notice(f"an audit could not be logged: {error}")
             if self._policy.on_audit_error == "closed":
                 raise audit_unavailable() from None
-
-
-def _chunks_of(events: bytes) -> list[Body]:
-    """The chunks in whole events, of the form that is relied on.
-
-    Raises:
-        WireError: they are not.
-    """
-    try:
-        found = list(read_chunks(events))
-        for chunk in found:
-            msgspec.convert(chunk, _Chunk)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise upstream_failed(502, "the upstream sent an event that is no chunk", "upstream_invalid") from None
-    return found

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from akrasia.core import InputError
 from akrasia.gateway import MODES
 from akrasia.gateway.door import Door, read_body
-from akrasia.gateway.exchange import Exchange, Mode
+from akrasia.gateway.exchange import Exchange, Mode, ended
 from akrasia.gateway.metrics import Metrics
 from akrasia.gateway.policy import Limits, Policies, split_strategy
 from akrasia.gateway.routes import find_route
@@ -43,7 +43,6 @@ RETRY_AFTER_S = 1
 UNROUTED = "unrouted"
 """What metrics have for route and mode of a request that was refused before it had any."""
 
-_EARLY_S = 0.05
 _GONE = 499
 """What metrics say of a request whose client left before its answer's end."""
 
@@ -62,7 +61,7 @@ class Gateway:
     Attributes:
         under_way: chat requests now.
         stopping: no more is accepted, and what is under way may end.
-        stop_by: `perf_counter()` until which what is under way may end; None: it was not told to stop.
+        cut: whether the time to drain is over: what was under way is being ended.
         cut_off: requests that were under way when the time to drain was over.
         metrics: what is counted.
         audits: what the audits of all requests share; None while no mode audits.
@@ -88,8 +87,9 @@ class Gateway:
         self.audits: Audits | None = None
         self.under_way = 0
         self.stopping = False
-        self.stop_by: float | None = None
+        self.cut = False
         self.cut_off = 0
+        self._ends: set[asyncio.Timeout] = set()
         self._modes: dict[str, Mode] = {}
 
     @property
@@ -143,6 +143,12 @@ class Gateway:
             await asyncio.to_thread(self.spans.close)
         await self.upstream.close()
 
+    def cut_short(self) -> None:
+        """End every request under way: its client and the log are told that the gateway stops."""
+        self.cut = True
+        for end in self._ends:
+            end.reschedule(asyncio.get_running_loop().time())
+
     def forwarded(self, request: web.BaseRequest) -> CIMultiDict[str]:
         """The client's headers that the upstream gets."""
         return self.upstream.forwarded(request, own_key=self.door.keys is not None)
@@ -160,27 +166,44 @@ class Gateway:
         exchange: Exchange | None = None
         status = 500
         self.under_way += 1
+        end = asyncio.timeout(None)
         try:
-            exchange = self._admitted(request, await read_body(request, self.limits), began)
-            answering = self._modes[exchange.policy.mode].answer(exchange)
-            response = await (answering if self.spans is None else self.spans.around(exchange, answering))
+            async with end:
+                self._ends.add(end)
+                exchange = self._admitted(request, await read_body(request, self.limits), began)
+                answering = self._modes[exchange.policy.mode].answer(exchange)
+                response = await (answering if self.spans is None else self.spans.around(exchange, answering))
             status = response.status
             if exchange.failure is not None:
-                self.metrics.failures.add(exchange.failure)
+                self._failed(exchange.failure)
             return response
         except WireError as error:
             status = error.status
-            self.metrics.failures.add(error.reason)
+            self._failed(error.reason)
             raise
+        except TimeoutError:
+            if not end.expired():
+                raise
+            stopped = ended(self)
+            status = stopped.status
+            self._failed(stopped.reason)
+            if request.writer.output_size:  # half of an answer is out: no other can follow it
+                raise cut(request) from None
+            if exchange is not None and exchange.kept:
+                stopped.headers["x-akrasia-audit-id"] = exchange.id
+            raise stopped from None
         except (ClientGone, asyncio.CancelledError):
             status = _GONE
-            cut_off = self.stop_by is not None and perf_counter() >= self.stop_by - _EARLY_S
-            self.metrics.failures.add("cut_off" if cut_off else "client_gone")
-            self.cut_off += cut_off
+            self._failed("client_gone")
             raise
         finally:
+            self._ends.discard(end)
             self.under_way -= 1
             self._count(exchange, status, perf_counter() - began)
+
+    def _failed(self, reason: str) -> None:
+        self.metrics.failures.add(reason)
+        self.cut_off += reason == "cut_off"
 
     def _admitted(self, request: web.BaseRequest, body: bytes, began: float) -> Exchange:
         head = read_head(body)

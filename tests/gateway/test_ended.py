@@ -1,0 +1,157 @@
+"""Requests that end before their answer has left, since the client goes or the gateway stops: each has its line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.gateway.audited import GOOD, policy, records
+from tests.gateway.conftest import Serve, Served
+from tests.gateway.upstreams import broken, chunk
+from tests.upstream import Upstream, stall
+
+from akrasia.gateway import enforce
+
+pytestmark = pytest.mark.asyncio
+
+STUCK = "llm:scripted:tests.gateway.audited:judge_stuck"
+
+
+async def asked(served: Served, upstream: Upstream, **body: Any) -> asyncio.Task[Any]:
+    """A request that the upstream has."""
+    asking = asyncio.create_task(served.ask(**body))
+    async with asyncio.timeout(5):
+        while not upstream.calls:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)  # the answer, where there is one, waits for its audit by now
+    return asking
+
+
+async def idle(served: Served) -> None:
+    async with asyncio.timeout(5):
+        while served.gateway.under_way:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("at", ["upstream", "judge"])
+async def test_a_client_that_leaves_an_enforced_reply_leaves_a_line(
+    upstream: Upstream, serve: Serve, tmp_path: Path, stream: bool, at: str
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", **({"judge": STUCK} if at == "judge" else {})), log=log)
+    upstream.message = lambda body, index: GOOD
+    if at == "upstream":
+        upstream.always = stall()
+    (await asked(served, upstream, stream=stream)).cancel()
+    await idle(served)
+    (record,) = records(log)
+    assert (record["status"], record["error"], record.get("streamed", False)) == (499, "the client left", stream)
+    assert 'akrasia_failures_total{reason="client_gone"} 1' in await served.metrics()
+    if at == "upstream":
+        assert ("choices" in record, "target" in record) == (False, False)
+        return
+    (choice,) = record["choices"]
+    assert (choice["decision"], choice["original"]["content"]) == ("withheld", GOOD)
+    assert choice["missing"] == "broken off (client_gone); nothing of it had left"
+    assert record["usage"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", ["pass", "observe", "annotate", "enforce"])
+async def test_what_is_cut_off_is_told_and_logged(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, stream: bool
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, mode), log=log)
+    upstream.always = stall()
+    asking = await asked(served, upstream, stream=stream)
+    served.gateway.cut_short()
+    response = await asking
+    assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    assert (await response.json())["error"]["code"] == "stopping"
+    assert 'akrasia_failures_total{reason="cut_off"} 1' in await served.metrics()
+    assert served.gateway.cut_off == 1
+    if mode == "pass":
+        return
+    async with asyncio.timeout(5):
+        while not (found := records(log)):
+            await asyncio.sleep(0.01)
+    assert found[0]["status"] == 503
+    assert "stopping" in found[0]["error"]
+    if mode == "enforce":
+        assert response.headers["x-akrasia-audit-id"] == found[0]["id"]
+
+
+@pytest.mark.parametrize("release", ["whole", "sentences"])
+async def test_an_enforced_stream_that_had_begun_ends_with_an_error(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    monkeypatch.setattr(enforce, "KEEP_ALIVE_S", 0.02)
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", judge=STUCK, release=release), log=log)
+    upstream.message = lambda body, index: f"{GOOD} And more."
+    asking = await asked(served, upstream, stream=True)
+    served.gateway.cut_short()
+    response = await asking
+    got = await response.read()
+    assert response.status == 200
+    assert b'"code":"stopping"' in got
+    assert b"[DONE]" not in got
+    (record,) = records(log)
+    (choice,) = record["choices"]
+    assert (record["status"], choice["decision"]) == (503, "withheld")
+    assert choice["missing"].startswith("broken off (cut_off)")
+
+
+@pytest.mark.parametrize("mode", ["pass", "observe", "annotate"])
+async def test_a_passing_stream_that_had_begun_ends_with_an_error(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, mode), log=log)
+    piece = chunk({"model": "tiny"}, [{"index": 0, "delta": {"content": GOOD}}])
+    upstream.always = broken([piece], "stall")
+    asking = await asked(served, upstream, stream=True)
+    served.gateway.cut_short()
+    got = await (await asking).read()
+    assert got.startswith(piece)
+    error = json.loads(got.removeprefix(piece).removeprefix(b"data: "))["error"]
+    assert error["code"] == "stopping"
+    assert served.gateway.cut_off == 1
+    if mode == "pass":
+        return
+    async with asyncio.timeout(5):
+        while not (found := records(log)):
+            await asyncio.sleep(0.01)
+    assert (found[0].get("status", 200), found[0]["error"]) == (200, "cut_off")
+    assert found[0]["choices"][0]["original"]["content"] == GOOD
+
+
+async def test_a_line_that_was_handed_to_the_log_is_the_only_one(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client leaves while the disk works on the line of an answer that would have left next."""
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce"), log=log)
+    upstream.message = lambda body, index: GOOD
+    assert served.gateway.log is not None
+    append = served.gateway.log.append
+    handed = asyncio.Event()
+
+    async def slow(*arguments: Any) -> str:
+        written = await append(*arguments)
+        handed.set()
+        await asyncio.sleep(5)
+        return written
+
+    monkeypatch.setattr(served.gateway.log, "append", slow)
+    asking = asyncio.create_task(served.ask())
+    async with asyncio.timeout(5):
+        await handed.wait()
+    asking.cancel()
+    await idle(served)
+    assert [record.get("status", 200) for record in records(log)] == [200]
