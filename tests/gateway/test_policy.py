@@ -102,6 +102,7 @@ AUDIT = 'judge = "encoder"\nconstitution = "schwartz-19"\n'
 
 MISTAKES = {
     "no TOML": ("mode = pass", ":1: not valid TOML"),
+    "nested for ever": (f"mode = {'[' * 3000}", "policy.toml: nested too deeply"),
     "unknown key": ('mode = "pass"\njugde = "encoder"', ":2: unknown key 'jugde'; did you mean 'judge'"),
     "unknown key of a route": ('[[route]]\nmodel = "a"\n[[route]]\nmodle = "b"', ":4: unknown key 'modle'"),
     "unknown limit": ("\n[limits]\nbody = 3", ":3: unknown key 'body'; did you mean 'body_bytes'"),

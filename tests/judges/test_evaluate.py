@@ -75,6 +75,8 @@ class TestRows:
         [
             ([], "has no rows"),
             (["{"], "line 1: not valid JSON"),
+            ([f'{{"id": "a", "text": "b", "values": {"[" * 3000}'], "line 1: nested too deeply"),
+            ([{"id": "a", "text": "b", "values": {"face": 10**400}}], "line 1: Number out of range"),
             (['["a"]'], "line 1"),
             ([row("a", 1), row("a", 1)], "line 2: id 'a' is already used in line 1"),
             ([{**row("a", 1), "clusters": "x"}], "unknown key 'clusters'; did you mean 'cluster'"),

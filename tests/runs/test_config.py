@@ -62,7 +62,10 @@ def test_file_and_flags_share_one_schema(tmp_path: Path) -> None:
 def test_broken_file(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text("model = \n")
-    with pytest.raises(InputError, match=r"run\.toml is not TOML"):
+    with pytest.raises(InputError, match=r"run\.toml: not valid TOML"):
+        read_config(path)
+    path.write_text(f"samples = {'[' * 3000}")
+    with pytest.raises(InputError, match=r"run\.toml: nested too deeply"):
         read_config(path)
     with pytest.raises(InputError, match="No such file"):
         read_config(tmp_path / "absent.toml")
@@ -71,16 +74,16 @@ def test_broken_file(tmp_path: Path) -> None:
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_bytes('model = "modèle"\n'.encode("latin-1"))
-    with pytest.raises(InputError, match=r"run\.toml is not UTF-8 text: save it as UTF-8"):
+    with pytest.raises(InputError, match=r"run\.toml: not UTF-8 text: save the file as UTF-8"):
         read_config(path)
-    with pytest.raises(InputError, match=r"run\.toml is not UTF-8 text: save it as UTF-8"):
+    with pytest.raises(InputError, match=r"run\.toml .*: not UTF-8 text: save the file as UTF-8"):
         read_manifest(tmp_path)
 
 
 def test_prices_that_are_no_prices(tmp_path: Path) -> None:
     path = tmp_path / "prices.toml"
     path.write_bytes('[[price]]\nmodel = "modèle"\ninput = 1\noutput = 1\n'.encode("latin-1"))
-    with pytest.raises(InputError, match=r"prices\.toml is not UTF-8 text: save it as UTF-8"):
+    with pytest.raises(InputError, match=r"prices\.toml: not UTF-8 text: save the file as UTF-8"):
         Prices.read(path)
     for key in ("input", "output", "cached_input"):
         for money in ("nan", "inf", "-0.5"):

@@ -172,6 +172,25 @@ def test_another_encoding_is_named(tmp_path, encoding, said):
         read_labels(path)
 
 
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b'"\xe9"', "not UTF-8 text: save the file as UTF-8"),
+        (b'"\\ud800"', "half a surrogate pair"),
+        (b"1" + b"0" * 5000, None),
+    ],
+)
+def test_texts_to_label_are_passed_over_and_yet_checked(tmp_path, texts, said):
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(json.dumps(row("s1")).encode()[:-1] + b', "texts": ' + texts + b"}\n")
+    if said is None:
+        assert read_labels(path).scenarios == ("s1",)
+        return
+    with pytest.raises(InputError, match=f"line 1: .*{said}"):
+        read_labels(path)
+
+
 def test_a_first_key_in_latin_1_is_no_label_of_a_value(tmp_path):
     path = tmp_path / "labels.jsonl"
     path.write_bytes('{"szenario\xe9": 1}\n'.encode("latin-1"))

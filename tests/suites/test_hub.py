@@ -50,7 +50,9 @@ def test_the_origin_is_recorded_with_a_hash(tmp_path: Path) -> None:
         ('{"question": "x"}\n', "row 1 of .* missing required field `answer`"),
         ('{"question": 3, "answer": "#### 1"}\n', r"row 1 of .*\$.question"),
         ("{broken\n", "r.jsonl, line 1: not valid JSON"),
-        ("[1]\n", "r.jsonl, line 1: expected rows"),
+        ("[1]\n", "r.jsonl, line 1: .*; expected rows"),
+        (f'{{"question": {"[" * 3000}', "r.jsonl, line 1: nested too deeply"),
+        (f'{{"question": {"9" * 5000}, "answer": "x"}}', "r.jsonl, line 1: .*out of range"),
         ("", "has no items"),
     ],
 )

@@ -99,6 +99,13 @@ FAILING = {
     "wrong value": (FUNCTION, "def turn(a, k): return a", None),
     "a set is no list": (FUNCTION, "def turn(a, k): return set(a)", None),
     "no such method": (FUNCTION, "class Solution: pass", "no function turn"),
+    "a value that is no JSON": (FUNCTION, "def turn(a, k): return float('inf')", None),
+    "a number out of range": (FUNCTION, "def turn(a, k): return 10 ** 4000", None),
+    "nesting without end": (
+        FUNCTION,
+        "def turn(a, k):\n    for _ in range(900): a = [a]\n    return a",
+        None,
+    ),
     "raises": (FUNCTION, "def turn(a, k): return 1 / 0", None),
 }
 

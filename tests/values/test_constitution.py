@@ -36,7 +36,9 @@ def test_a_constitution_is_a_list_of_values() -> None:
         ("name = 'x'", r"has no values: write each as a \[\[value\]\] table"),
         ("name = 'x'\nvalue = 3", "has no values"),
         ("[[value]]\nid = 'a'\ndefinition = 'A.'", "missing required field `name`"),
-        ("name = ", "is not valid TOML"),
+        ("name = ", ": not valid TOML"),
+        (f"name = {'[' * 3000}", "mine.toml: nested too deeply"),
+        ("version = 1" + "0" * 5000, "mine.toml: a whole number in it is out of range"),
         ("nme = 'x'\n[[value]]\nid = 'a'", "unknown key 'nme'; did you mean 'name'"),
         ("name = 'x'\n[[value]]\nid = 'a'\ndefiniton = 'A.'", "value 1: unknown key 'definiton'; did you mean 'defini"),
         (

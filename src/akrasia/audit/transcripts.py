@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import msgspec
 from msgspec import Struct
 
 from akrasia.core import InputError, Message
-from akrasia.core.fields import check_utf8
+from akrasia.core.decoding import Undecodable, decode_json
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TEXT_SUFFIXES = (".txt", ".md")
@@ -155,15 +154,14 @@ class TranscriptFile:
 
 def _transcript(line: bytes, number: int, where: str) -> Transcript:
     try:
-        found = msgspec.json.decode(line, type=_Line)
-    except msgspec.ValidationError as error:
+        found = decode_json(line, _Line)
+    except Undecodable as error:
+        if not error.wrong_kind:
+            raise error.at(where, "write one whole object a line") from None
         if line.startswith(b'{"seq":'):
             said = "this is a line of the gateway's audit log, not a transcript"
             raise InputError(f"{where}: {said}: take the log in with `akrasia import gateway LOG -o RUN`") from None
         raise InputError(f'{where}: {error}: write {{"messages": [{{"role", "content"}}, …]}}') from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        check_utf8(where, line, whole=False)
-        raise InputError(f"{where}: not valid JSON ({error}): write one whole object a line") from None
     last = next((place for place in reversed(range(len(found.messages))) if _answers(found.messages[place])), None)
     if last is None:
         raise InputError(f"{where}: no message has the role 'assistant', and its last one is what is audited")

@@ -54,6 +54,15 @@ def read_sample(field: object) -> int:
     return number
 
 
+NOT_UTF8 = "not UTF-8 text: save the file as UTF-8"
+UTF16 = "not UTF-8 text, and looks like UTF-16: save it as UTF-8"
+
+
+def looks_like_utf16(content: bytes) -> bool:
+    """Whether bytes are UTF-16 or UTF-32 rather than another encoding: by their mark, or since text has no zeros."""
+    return b"\0" in content or content.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
 def check_utf8(name: str, content: bytes, *, whole: bool = True) -> None:
     """Refuse text in another encoding than UTF-8.
 
@@ -65,14 +74,14 @@ def check_utf8(name: str, content: bytes, *, whole: bool = True) -> None:
     Raises:
         InputError: it is UTF-16 or UTF-32, or a line (it is named) is not UTF-8, as of Latin-1.
     """
-    if b"\0" in content or content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name} is not UTF-8 text, and looks like UTF-16: save it as UTF-8")
+    if looks_like_utf16(content):
+        raise InputError(f"{name} is {UTF16}")
     try:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         place = f"{name}, line {line}" if whole else name
-        raise InputError(f"{place}: not UTF-8 text: save the file as UTF-8") from None
+        raise InputError(f"{place}: {NOT_UTF8}") from None
 
 
 def repeated_key(text: bytes | str) -> str | None:
@@ -85,5 +94,6 @@ def repeated_key(text: bytes | str) -> str | None:
             found.extend([key] if key in seen else [])
             seen.add(key)
 
-    json.loads(text, object_pairs_hook=look)
+    # Numbers stay text: one of thousands of digits would be refused.
+    json.loads(text, object_pairs_hook=look, parse_int=str)
     return found[0] if found else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_toml
 from akrasia.core.registry import near_names
 from akrasia.gateway.policy import (
     JUDGED,
@@ -108,24 +108,29 @@ def read_policies(path: Path) -> Policies:
     """
     stamp = stamp_of(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the policy {path}: {error.strerror}; give the path of a TOML file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the policy {path} is not UTF-8 text: save it as UTF-8") from None
+    text = content.decode(errors="replace")
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        lines = text.splitlines()
-        number = int(found[1]) if found else len(lines)
-        said = str(error).partition(" (at ")[0]
-        if said == "Cannot overwrite a value":
-            said = f"{lines[number - 1].strip()!r} sets a key that is set above"
-        raise InputError(f"{path}:{number}: not valid TOML: {said}") from None
+        table = decode_toml(content, dict[str, Any])
+    except Undecodable as error:
+        raise _placed(error, path, text.splitlines()) from None
     refusals = _Refusals(path, text)
     _refuse_unknown(table, refusals)
     return _resolved(_converted(table, refusals), _Reader(path, stamp, refusals), refusals)
+
+
+def _placed(error: Undecodable, path: Path, lines: list[str]) -> InputError:
+    """What is wrong with the TOML of a policy, with the line first where it is known."""
+    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", str(error))
+    if found is None:
+        return error.at(str(path))
+    number = int(found[1] or len(lines))
+    said = str(error)[: found.start()]
+    if said.endswith("Cannot overwrite a value"):
+        said = f"not valid TOML: {lines[number - 1].strip()!r} sets a key that is set above"
+    return InputError(f"{path}:{number}: {said}")
 
 
 def _refuse_unknown(table: dict[str, Any], refusals: _Refusals) -> None:
@@ -257,11 +262,9 @@ class _Reader:
             return find_values(text)
         self.stamps[str(path)] = stamp_of(path)
         try:
-            return parse_constitution(path.read_text(encoding="utf-8"), str(path))
+            return parse_constitution(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(f"cannot read the constitution {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"the constitution {path} is not UTF-8 text: save it as UTF-8") from None
 
 
 Complaints = list[tuple[str, str]]

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
 from akrasia.gateway.logfile import Opened, rotated
 
@@ -233,8 +233,8 @@ class _Check:
                 self._fault("deleted", "the file does not begin with the line that opens it: its beginning was cut off")
             return
         try:
-            opened = msgspec.json.decode(text, type=Opened)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            opened = decode_json(text, Opened)
+        except Undecodable:
             return  # its hash tells
         if not proven and self._key is None and opened.algorithm != algorithm(None):
             raise InputError(f"{self._file} was written with a key: give it with --key-file, or in {KEY_VARIABLE}")

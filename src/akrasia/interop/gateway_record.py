@@ -121,7 +121,7 @@ def requests_of(source: Source, counts: dict[str, int] | None = None) -> Iterato
                 try:
                     if kind.decode(line).type == "request":
                         yield decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     if source.verified:
                         raise InputError(
                             f"{name}, line {number}: no request as this Akrasia logs it: {error}"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample, repeated_key
 from akrasia.core.registry import near_names
 
@@ -159,19 +160,17 @@ _KEYS = tuple(f'"{name}"'.encode() for name in COLUMNS)
 
 
 def _read_jsonl(path: Path) -> tuple[Columns, int]:
-    decode = msgspec.json.Decoder(_Row).decode
+    decoder = msgspec.json.Decoder(_Row)
     rows: list[_Row] = []
     present: set[str] = set()
     content = path.read_bytes()
     for number, line in enumerate(content.splitlines(), start=1):
         # A blank line keeps its number, and the numbers in messages stay right, by refusing it.
         try:
-            rows.append(decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            check_utf8(str(path), content)
-            raise InputError(
-                f"{path}, line {number}: {error}; expected an object with {', '.join(COLUMNS)}, null where missing"
-            ) from None
+            rows.append(decode_json(line, decoder))
+        except Undecodable as error:
+            expected = f"expected an object with {', '.join(COLUMNS)}, null where missing"
+            raise error.at(f"{path}, line {number}", expected) from None
         # Few lines can have a key twice, and to look takes ten times as long as to read one.
         twice = repeated_key(line) if any(line.count(key) > 1 for key in _KEYS) else None
         if twice is not None:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from akrasia.core import Fingerprint, InputError, Judgement
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.judges.base import Judge, judge_identity
 from akrasia.judges.evaluate import evaluate, upheld
 from akrasia.judges.label_rows import GoldTexts
@@ -183,11 +184,11 @@ def read_calibration(path: Path) -> Calibration:
         InputError: it cannot be read, or is something else.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+        return decode_json(path.read_bytes(), Calibration)
     except OSError as error:
         raise InputError(f"cannot read the calibration {path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no calibration ({error}): make one with `akrasia judge calibrate`") from None
+    except Undecodable as error:
+        raise error.at(f"{path} is no calibration", "make one with `akrasia judge calibrate`") from None
 
 
 def _errors(

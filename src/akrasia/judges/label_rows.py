@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.registry import near_names
 from akrasia.values import OBJECTIVITY, Taxonomy, taxonomy
 
@@ -154,9 +155,9 @@ def _refined(rows: Sequence[TextRow]) -> Taxonomy:
 
 def _row(line: bytes, where: str) -> TextRow:
     try:
-        found: Any = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{where}: not valid JSON ({error}): write one whole object a line") from None
+        found: Any = decode_json(line, Any)
+    except Undecodable as error:
+        raise error.at(where, "write one whole object a line") from None
     known = list(TextRow.__struct_fields__)
     if isinstance(found, dict):
         for key in found:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from akrasia.core import InputError, Message, Model, Reply, Request, Sampling, StoreFailed
+from akrasia.core.decoding import Undecodable, decode_json
 
 _PLAIN = Sampling()
 
@@ -77,8 +78,8 @@ class ReplyFile:
                 self._file.truncate(whole)  # the last line of a process that was killed while it wrote
                 break
             try:
-                kept = msgspec.json.decode(line, type=_Kept)
-            except msgspec.DecodeError:
+                kept = decode_json(line, _Kept)
+            except Undecodable:
                 raise InputError(f"{self._path}, line {number} is no kept reply: give a file of its own") from None
             self._replies[kept.key] = kept.reply
             whole += len(line)

@@ -11,11 +11,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.judges.encoder_head import CATEGORIES, Floats
 from akrasia.values import VALUEEVAL_COLUMNS
 
@@ -99,9 +99,9 @@ def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
 
 def _decode(line: bytes, form: type[Record], where: str) -> Record:
     try:
-        return msgspec.json.decode(line, type=form)
-    except msgspec.DecodeError as error:
-        raise InputError(f"{where}: {error}") from None
+        return decode_json(line, form)
+    except Undecodable as error:
+        raise error.at(where) from None
 
 
 def sentence_rows(sentences: Sequence[Sentence], part: str) -> Rows:

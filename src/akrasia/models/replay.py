@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from akrasia.core import CallRefused, Fingerprint, InputError, Message, Reply, Request, Usage, sample_of
-from akrasia.core.fields import check_utf8
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.records import Finish
 from akrasia.models.build import ModelSettings
 
@@ -138,13 +138,10 @@ class Replay:
 
     def _decode(self, decoder: msgspec.json.Decoder[_Row], line: bytes, number: int) -> _Row:
         try:
-            return decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            check_utf8(f"{self._path}, line {number}", line, whole=False)
-            raise InputError(
-                f'{self._path}, line {number}: {error}; a row is {{"request": {{"messages": [...]}}, "sample": 0, '
-                '"reply": "text"}'
-            ) from None
+            return decode_json(line, decoder)
+        except Undecodable as error:
+            expected = 'a row is {"request": {"messages": [...]}, "sample": 0, "reply": "text"}'
+            raise error.at(f"{self._path}, line {number}", expected) from None
 
     def _keep(self, row: _Row) -> None:
         recorded = row.reply

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.report.canvas import Width, draw
 from akrasia.report.content import CellContent, Interval
 from akrasia.report.figures import FIGURES
@@ -74,11 +75,11 @@ def read_study(folder: Path) -> StudyContent:
     """
     path = folder / "study.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StudyContent)
+        return decode_json(path.read_bytes(), StudyContent)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; carry the study out first") from None
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path} is damaged or not a study's: {error}; carry the study out again") from None
+    except Undecodable as error:
+        raise error.at(f"{path} is damaged or not a study's", "carry the study out again") from None
 
 
 def write_study(folder: str | Path) -> StudyWritten:

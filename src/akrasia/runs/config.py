@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from akrasia.core import SAMPLE_STRIDE, InputError
+from akrasia.core.decoding import Undecodable, decode_toml
 from akrasia.models.build import MOST_AT_ONCE
 
 
@@ -112,15 +113,13 @@ def read_config(path: Path) -> dict[str, Any]:
         InputError: it cannot be read, or is not TOML.
     """
     try:
-        return dict(msgspec.toml.decode(path.read_bytes()))
+        return decode_toml(path.read_bytes(), dict[str, Any])
     except OSError as error:
         raise InputError(
             f"cannot read the configuration {path}: {error.strerror}; give the path of a TOML file"
         ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"the configuration {path} is not UTF-8 text: save it as UTF-8") from None
-    except msgspec.DecodeError as error:
-        raise InputError(f"configuration {path} is not TOML: {error}") from None
+    except Undecodable as error:
+        raise error.at(f"the configuration {path}") from None
 
 
 def build_config(keys: Mapping[str, Any], where: str = "the configuration") -> RunConfig:

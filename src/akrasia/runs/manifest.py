@@ -12,6 +12,7 @@ import msgspec
 
 from akrasia import __version__
 from akrasia.core import Fingerprint, InputError, Model, Utility
+from akrasia.core.decoding import Undecodable, decode_toml
 from akrasia.models import model_identity
 from akrasia.prompts import fingerprint
 from akrasia.runs.auditing import audit_identity, audits
@@ -118,15 +119,13 @@ def read(folder: Path) -> Manifest | None:
     """
     path = folder / "run.toml"
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Manifest)
+        return decode_toml(path.read_bytes(), Manifest)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from None
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path} is damaged or not a run's: {error}") from None
+    except Undecodable as error:
+        raise error.at(f"{path} is damaged or not a run's") from None
 
 
 def check_resume(folder: Path, before: Manifest, now: RunConfig) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_toml
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,16 +49,12 @@ class Prices:
             InputError: it cannot be read, has unknown keys, or a price that is negative or not finite.
         """
         try:
-            table = msgspec.toml.decode(path.read_bytes(), type=_PriceFile)
+            table = decode_toml(path.read_bytes(), _PriceFile)
         except OSError as error:
             raise InputError(f"cannot read the price file {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"the price file {path} is not UTF-8 text: save it as UTF-8") from None
-        except msgspec.DecodeError as error:
-            raise InputError(
-                f"price file {path}: {error}; expected [[price]] tables with model, input, output and optionally "
-                "cached_input, per million tokens"
-            ) from None
+        except Undecodable as error:
+            expected = "expected [[price]] tables with model, input, output and optionally cached_input"
+            raise error.at(f"the price file {path}", f"{expected}, per million tokens") from None
         for price in table.price:
             for key in ("input", "output", "cached_input"):
                 money = getattr(price, key)

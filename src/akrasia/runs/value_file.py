@@ -22,7 +22,8 @@ from msgspec import Meta, structs
 from numpy.typing import NDArray
 
 from akrasia.core import InputError
-from akrasia.core.fields import check_utf8, repeated_key
+from akrasia.core.decoding import Undecodable, decode_json
+from akrasia.core.fields import repeated_key
 from akrasia.core.judgement import PRESENT
 from akrasia.gap.records import LabelTable, Stages
 from akrasia.suites.valdi_families import NEUTRAL, PRESSURES
@@ -77,8 +78,8 @@ def holds_value_labels(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             first = next((line for line in file if line.strip(_BLANK)), b"")
-        return "scenario" in msgspec.json.decode(first.removeprefix(_MARK), type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return "scenario" in decode_json(first, dict[str, msgspec.Raw])
+    except (OSError, Undecodable):
         return False
 
 
@@ -158,7 +159,7 @@ _BLANK = b" \t\r\n" + _MARK
 
 
 def _read_rows(path: Path) -> list[_Numbered]:
-    decode = msgspec.json.Decoder(_Row).decode
+    decoder = msgspec.json.Decoder(_Row)
     if not path.is_file():
         raise InputError(f"{path} does not exist: name a run folder, or a .jsonl file of value labels")
     rows: list[_Numbered] = []
@@ -170,10 +171,9 @@ def _read_rows(path: Path) -> list[_Numbered]:
         if not line.strip():
             continue
         try:
-            rows.append((number, decode(line)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            check_utf8(str(path), content)
-            raise InputError(f"{path}, line {number}: {error}; expected an object with {', '.join(KEYS)}") from None
+            rows.append((number, decode_json(line, decoder)))
+        except Undecodable as error:
+            raise error.at(f"{path}, line {number}", f"expected an object with {', '.join(KEYS)}") from None
         twice = repeated_key(line)
         if twice is not None:
             raise InputError(f"{path}, line {number}: the key {twice!r} stands twice in one object: keep one of them")

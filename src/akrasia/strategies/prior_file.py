@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from akrasia.core import Fingerprint, InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.risk import Match, Prior, check_prior
 
 Count = Annotated[int, Meta(ge=0)]
@@ -89,12 +90,12 @@ def read_prior(path: Path) -> PriorFile:
     """
     learn = "learn one with `akrasia prior RUN -o FILE`"
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=PriorFile)
+        found = decode_json(path.read_bytes(), PriorFile)
         check_prior(found.prior)
     except OSError as error:
         raise InputError(f"cannot read the prior {path}: {error.strerror}; {learn}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no prior of this version of Akrasia: {error}; {learn}") from None
+    except Undecodable as error:
+        raise error.at(f"{path} is no prior of this version of Akrasia", learn) from None
     except InputError as error:
         raise InputError(f"the prior {path} is damaged: {error}; {learn}") from None
     return found

@@ -6,7 +6,6 @@ revision that the hub resolved goes into the suite's description, and with it in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 
 RowT = TypeVar("RowT", bound=Struct)
 
@@ -104,29 +104,26 @@ def _file_rows(path: Path) -> list[dict[str, Any]]:
 
             table: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
             return table
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"rows file {str(path)!r} does not exist: check the path") from None
     except (OSError, ValueError) as error:
         raise InputError(f"rows file {str(path)!r} cannot be read: {error}") from None
     if path.suffix == ".json":
-        return _json_rows(text, str(path))
+        return _json_rows(content, str(path))
     return [
         row
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1)
         if line.strip()
-        for row in _json_rows(f"[{line}]", f"{path}, line {number}")
+        for row in _json_rows(b"[%b]" % line, f"{path}, line {number}")
     ]
 
 
-def _json_rows(text: str, where: str) -> list[dict[str, Any]]:
+def _json_rows(content: bytes, where: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not valid JSON ({error.msg})") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{where}: expected rows that are JSON objects")
-    return rows
+        return decode_json(content, list[dict[str, Any]])
+    except Undecodable as error:
+        raise error.at(where, "expected rows that are JSON objects") from None
 
 
 def _datasets() -> tuple[ModuleType, ModuleType]:

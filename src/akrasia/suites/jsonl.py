@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from akrasia.core import InputError, Item, Message, Suite
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.registry import near_names
 from akrasia.suites.registry import SUITES
 from akrasia.suites.source import build_suite
@@ -117,20 +118,19 @@ def _item(line: bytes, where: str) -> Item:
     if not line.strip():
         raise InputError(f"{where}: blank line: remove it, or write an item there")
     try:
-        row = _DECODER.decode(line.decode())
-    except msgspec.ValidationError as error:
-        raise InputError(f"{where}: {_unknown_key(line) or _readable(str(error))}") from None
-    except msgspec.DecodeError as error:
-        raise InputError(f"{where}: not valid JSON ({error}): write one whole object a line") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8 at byte {error.start + 1}: save the file as UTF-8") from None
+        row = decode_json(line, _DECODER)
+        target = _target(row.target, where)
+    except Undecodable as error:
+        if error.wrong_kind:
+            raise InputError(f"{where}: {_unknown_key(line) or _readable(str(error))}") from None
+        raise error.at(where, "write one whole object a line") from None
     if row.id == "":
         raise InputError(f"{where}: empty id - at `$.id`")
     messages = row.input if isinstance(row.input, tuple) else (_RowMessage("user", row.input),)
     return Item(
         id=str(row.id),
         input=tuple(Message(message.role, message.content) for message in messages),
-        target=_target(row.target, where),
+        target=target,
         utility=row.utility,
         cluster=None if row.cluster is None else str(row.cluster),
         metadata=row.metadata,
@@ -168,8 +168,16 @@ def _any_of(kinds: str) -> str:
 
 
 def _target(raw: Raw, where: str) -> str | None:
-    """A target as text; a number exactly as it is written."""
-    value: object = msgspec.json.decode(raw)
+    """A target as text; a number exactly as it is written.
+
+    Raises:
+        Undecodable: it is a number out of range.
+        InputError: it is neither.
+    """
+    try:
+        value = decode_json(bytes(raw), object)
+    except Undecodable as error:
+        raise Undecodable(f"{str(error).partition(' - at ')[0]} - at `$.target`", wrong_kind=True) from None
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | dict | list):
@@ -180,8 +188,9 @@ def _target(raw: Raw, where: str) -> str | None:
 
 def _unknown_key(line: bytes) -> str | None:
     """What to say about a key that no row has; None when the keys are in order."""
-    row: object = msgspec.json.decode(line)
-    if not isinstance(row, dict):
+    try:
+        row = decode_json(line, dict[str, Raw])
+    except Undecodable:  # no object: what is wrong is said by whoever asks
         return None
     known = list(_Row.__struct_fields__)
     for key in row:

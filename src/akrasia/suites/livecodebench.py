@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from akrasia.core import InputError, Item, Message, Spec, Suite
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.suites.hub import HubPart, HubSettings, read_part
 from akrasia.suites.source import SuiteSource, build_suite, read_settings, spec_text, variant_of
 
@@ -73,10 +74,10 @@ def _day(row: Row) -> str:
 
 def _item(row: Row) -> Item:
     try:
-        function = msgspec.json.decode(row.metadata, type=_Metadata).func_name
-        cases = msgspec.json.decode(row.public_test_cases, type=list[_PublicCase])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InputError(f"LiveCodeBench problem {row.question_id!r} has tests in an unknown form: {error}") from None
+        function = decode_json(row.metadata, _Metadata).func_name
+        cases = decode_json(row.public_test_cases, list[_PublicCase])
+    except Undecodable as error:
+        raise error.at(f"LiveCodeBench problem {row.question_id!r} has tests in an unknown form") from None
     ask = f"{_ASK_FUNCTION}\n\n```python\n{row.starter_code}\n```" if row.starter_code.strip() else _ASK_STDIN
     tests: dict[str, Any] = {"cases": msgspec.to_builtins(cases), "packed_cases": row.private_test_cases}
     if function is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from akrasia.core import InputError, Item, Message, Spec, Suite
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.registry import near_names
 from akrasia.suites.source import SuiteSource, build_suite, spec_text
 
@@ -61,8 +62,8 @@ def _task_settings(spec: Spec, config: type) -> dict[str, Any]:
         if key not in known:
             raise InputError(f"suite {spec_text(spec)!r} has no setting {key!r}{near_names(key, known)}")
         try:
-            values[key] = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            values[key] = decode_json(text, Any)
+        except Undecodable:
             values[key] = text
     for key in ("size", "seed"):
         least = 1 if key == "size" else 0

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.registry import near_names
 from akrasia.suites.valdi_families import NEUTRAL, PRESSURES, WORDINGS, Family, Head
 from akrasia.suites.valdi_rules import Fault
@@ -97,9 +98,9 @@ def read_scenes(path: Path) -> tuple[list[Scene], list[LineFault]]:
     rows = ordinary = 0
     for number, line in enumerate(_lines(path), start=1):
         try:
-            row = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
-            faults.append(_schema(number, "line", f"not valid JSON ({error})", "write one whole object a line"))
+            row = decode_json(line, Any)
+        except Undecodable as error:
+            faults.append(_schema(number, "line", str(error), "write one whole object a line"))
             continue
         if not isinstance(row, dict):
             faults.append(_schema(number, "line", "not a JSON object", "write one whole object a line"))

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from akrasia.core import Candidate, InputError, Item, Score
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.utilities.case_packing import unpack_text
 from akrasia.utilities.code_programs import functional_program, stdin_program, tested_program
 from akrasia.utilities.comparison import unfinished
@@ -166,8 +167,8 @@ def _all_cases(item: Item, tests: _Tests) -> list[_Case]:
     if tests.packed_cases is None:
         return list(tests.cases)
     try:
-        packed = msgspec.json.decode(unpack_text(tests.packed_cases), type=list[_Case])
-    except (ValueError, msgspec.MsgspecError) as error:
+        packed = decode_json(unpack_text(tests.packed_cases), list[_Case])
+    except (ValueError, Undecodable) as error:
         raise InputError(f"item {item.id!r} has packed cases that cannot be read: {error}") from None
     return [*tests.cases, *packed]
 
@@ -201,13 +202,20 @@ def _defines(code: str, name: str) -> bool:
 
 
 def _replies(outcome: Outcome, token: str) -> list[dict[str, Any]]:
-    """What our own part of the program said, told from the candidate's prints by the token."""
+    """What our own part of the program said, told from the candidate's prints by the token.
+
+    Of a value that no JSON holds (an infinite number, endless nesting) it says nothing: no test expects one.
+    """
     mark = token.encode()
-    return [
-        msgspec.json.decode(line.removeprefix(mark), type=dict[str, Any])
-        for line in outcome.output.split(b"\n")
-        if line.startswith(mark)
-    ]
+    said = [line.removeprefix(mark) for line in outcome.output.split(b"\n") if line.startswith(mark)]
+    return [_reply(line) for line in said]
+
+
+def _reply(line: bytes) -> dict[str, Any]:
+    try:
+        return decode_json(line, dict[str, Any])
+    except Undecodable:
+        return {}
 
 
 def _unanswered(outcome: Outcome) -> _Verdict:
@@ -223,8 +231,8 @@ def _unanswered(outcome: Outcome) -> _Verdict:
 
 def _equal_values(value: object, expected: str) -> bool:
     try:
-        return bool(value == msgspec.json.decode(expected))
-    except msgspec.DecodeError:
+        return bool(value == decode_json(expected, object))
+    except Undecodable:
         return value == expected
 
 

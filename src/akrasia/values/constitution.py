@@ -11,7 +11,7 @@ from akrasia.values.records import Taxonomy
 from akrasia.values.shipped import TAXONOMIES, taxonomy
 
 
-def parse_constitution(text: str, where: str = "constitution") -> Taxonomy:
+def parse_constitution(text: bytes | str, where: str = "constitution") -> Taxonomy:
     """A constitution from its TOML text: ``name`` and ``[[value]]`` tables.
 
     Each value has ``id`` and ``definition``, and where wanted ``upholds`` and ``betrays`` (examples), ``weight`` (1)
@@ -41,8 +41,6 @@ def find_values(text: str) -> Taxonomy:
             f"unknown values {text!r}{near_names(text, list(TAXONOMIES))}, or a constitution's file (.toml)"
         )
     try:
-        return parse_constitution(path.read_text(encoding="utf-8"), text)
+        return parse_constitution(path.read_bytes(), text)
     except OSError as error:
         raise InputError(f"cannot read the constitution {text}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the constitution {text} is not UTF-8 text: save it as UTF-8") from None

@@ -6,7 +6,6 @@ fields of `Value`.
 
 from __future__ import annotations
 
-import tomllib
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from akrasia.core import InputError
+from akrasia.core.decoding import Undecodable, decode_toml
 from akrasia.core.registry import near_names
 from akrasia.values.records import Taxonomy, Text, Value
 
@@ -30,7 +30,7 @@ _TOP_KEYS = ["name", "title", "source", "licence", "value"]
 _VALUE_KEYS = list(Value.__struct_fields__)
 
 
-def parse_form(text: str, where: str, known: Taxonomy | None = None) -> Taxonomy:
+def parse_form(text: bytes | str, where: str, known: Taxonomy | None = None) -> Taxonomy:
     """A list of values from its TOML text.
 
     Args:
@@ -42,9 +42,9 @@ def parse_form(text: str, where: str, known: Taxonomy | None = None) -> Taxonomy
         InputError: not TOML, an unknown key, a wrong type, no values, an id given twice, or names that clash.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where} is not valid TOML: {error}") from None
+        table = decode_toml(text, dict[str, Any])
+    except Undecodable as error:
+        raise error.at(where) from None
     _refuse_unknown(table, _TOP_KEYS, where)
     rows = table.get("value", [])
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):

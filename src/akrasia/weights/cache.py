@@ -14,6 +14,8 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
+from akrasia.core.decoding import Undecodable, decode_json
+
 CACHE_VARIABLE = "AKRASIA_CACHE"
 _BLOCK = 1 << 20
 
@@ -80,8 +82,8 @@ def _stamp_file(path: Path) -> Path:
 
 def _read_stamp(path: Path) -> _Stamp | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Stamp)
-    except (OSError, msgspec.DecodeError):
+        return decode_json(path.read_bytes(), _Stamp)
+    except (OSError, Undecodable):
         return None
 
 
