@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -117,3 +118,15 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
         read_sentences(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_sentences(tmp_path / "absent.jsonl")
+
+
+@pytest.mark.parametrize(
+    "piece", ["Hello there. ", ".", "e.g. ", "word ", "x", 'x".', "a, b ", " . "], ids=lambda piece: f"of {piece!r}"
+)
+def test_a_large_text_costs_no_more_than_its_length(piece: str) -> None:
+    """400,000 letters take under a second; by the square of the length they took minutes and more."""
+    text = piece * (400_000 // len(piece))
+    began = time.perf_counter()
+    split_passages(text)
+    split_sentences(f'{text}". Foo.')
+    assert time.perf_counter() - began < 10

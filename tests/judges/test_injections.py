@@ -8,6 +8,7 @@ import pytest
 from tests.judges.scripts import FENCE, fenced, keyword, shown_ids
 
 from akrasia.core import InputError, Judgement, Message, Reading, Reply, Request
+from akrasia.judges import llm_prompt
 from akrasia.judges.injections import Asks, Attack, InjectionSuite, Twin, injections, measure_injections
 from akrasia.judges.llm_prompt import fence_for, messages, schema, shown
 from akrasia.judges.llm_reply import read_reply
@@ -212,3 +213,10 @@ async def test_the_embedded_model_under_attack():
     (found,) = await try_injections(build_bench(["llm:local:smollm2"]), limit=3)
     assert found.attacks == 3
     assert found.missing + sum(kind.attacks for kind in found.by_kind.values()) == 3
+
+
+def test_what_is_seen_of_a_large_text_is_found_by_its_kinds_of_letters(monkeypatch: pytest.MonkeyPatch):
+    looked_up: list[str] = []
+    monkeypatch.setattr(llm_prompt, "_visible", lambda char: looked_up.append(char) or ("" if char == "\x07" else char))
+    assert shown("be\x07ep " * 1000) == "beep " * 1000
+    assert len(looked_up) == 5

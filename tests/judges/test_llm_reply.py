@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -149,3 +150,21 @@ def test_evidence_is_always_verbatim(text: str, start: int, length: int):
 def test_no_reply_breaks_the_reader(reply: str):
     found = read(reply)
     assert found.missing is not None or set(found.readings) | set(found.unread) == {"tradition", "face"}
+
+
+@pytest.mark.parametrize("before", [4090, 4095, 4096, 4097, 12_287])
+def test_evidence_far_into_a_text_has_its_place(before: int):
+    """A text is compared in blocks of 4,096 letters: words and runs of space may lie across two of them."""
+    text = "x" * (before - 4) + " \t \n “Kept”  \u200b Her   Word — once. " + "y " * 3000
+    assert find_evidence('kept" her word - once', text) == "Kept”  \u200b Her   Word — once"
+    assert find_evidence("y y", text) == "y y"
+
+
+def test_evidence_in_a_large_text_is_looked_for_once_a_reply():
+    """Two million letters and twenty quotations: about a second, where each quotation took several."""
+    text = "Word by word. " * 150_000 + "She was there."
+    verdicts = {value: {"verdict": "upholds", "evidence": "she was THERE"} for value in REFINED.ids}
+    began = time.perf_counter()
+    found = read_reply(Reply(json.dumps(verdicts)), text, REFINED, REFINED.ids)
+    assert {reading.evidence for reading in found.readings.values()} == {"She was there"}
+    assert time.perf_counter() - began < 10

@@ -120,8 +120,17 @@ def assemble(chunks: Iterable[Body]) -> Body:
     if whole.get("usage", ...) is None:
         del whole["usage"]  # chunks say null until the usage comes
     whole["object"] = "chat.completion"
-    whole["choices"] = [choices[index] for index in sorted(choices)]
+    whole["choices"] = [_settled(choices[index]) for index in sorted(choices)]
     return whole
+
+
+class _Text:
+    """A string that grows: its pieces are put together once, at the end, since a reply may come letter by letter."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = list(pieces)
 
 
 def _add_choice(choice: Body, part: Body) -> None:
@@ -159,16 +168,37 @@ def _add_tool_calls(calls: list[Body | None], parts: list[Body]) -> None:
 
 
 def _grown(known: Any, part: Any) -> Any:
-    """A field with what a chunk adds to it."""
-    if part is None or known is None:
-        return known if part is None else part
-    if isinstance(known, str) and isinstance(part, str):
-        return known + part
-    if isinstance(known, list) and isinstance(part, list):
-        return [*known, *part]
-    if isinstance(known, dict) and isinstance(part, dict):
-        return known | {name: _grown(known.get(name), field) for name, field in part.items()}
+    """A field with what a chunk adds to it: what is known is ours and grows in place, a chunk is never changed."""
+    if part is None:
+        return known
+    if isinstance(part, str):
+        if not isinstance(known, _Text):
+            return _Text(part)
+        known.pieces.append(part)
+        return known
+    if isinstance(part, list):
+        if not isinstance(known, list):
+            return list(part)
+        known += part
+        return known
+    if isinstance(part, dict):
+        if not isinstance(known, dict):
+            known = {}
+        for name, field in part.items():
+            known[name] = _grown(known.get(name), field)
+        return known
     return part
+
+
+def _settled(field: Any) -> Any:
+    """A field that is whole."""
+    if isinstance(field, _Text):
+        return "".join(field.pieces)
+    if isinstance(field, dict):
+        return {name: _settled(one) for name, one in field.items()}
+    if isinstance(field, list):
+        return [_settled(one) for one in field]
+    return field
 
 
 def emit(completion: Body, *, usage: bool = False) -> Iterator[Body]:

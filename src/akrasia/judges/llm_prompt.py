@@ -84,7 +84,8 @@ def shown(text: str) -> str:
     ``<`` becomes ``‹``, and so does the bracket of ``[INST]``: a tokenizer reads such marks as the end of a message
     even in the middle of one. Control and format characters go, since what is hidden in them is for machines alone.
     """
-    return _TURN_MARK.sub("‹", "".join(_visible(char) for char in text))
+    changed = {ord(char): seen for char in set(text) if (seen := _visible(char)) != char}  # each kind looked up once
+    return _TURN_MARK.sub("‹", text.translate(changed) if changed else text)
 
 
 def _visible(char: str) -> str:

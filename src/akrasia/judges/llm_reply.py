@@ -7,7 +7,9 @@ all of that is told apart here.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +25,8 @@ _SAME = {
 """What counts as the same when a quotation is compared with the text (`llm_prompt.shown` writes ‹ for < and [)."""
 
 _NAMED_UNKNOWN = 3
+_BLOCK = 4096
+_SPACES = re.compile("  +")
 
 _MEND = "allow more with ?tokens=NUMBER, or ask for one value a call with ?each=1"
 
@@ -51,13 +55,14 @@ def read_reply(reply: Reply, text: str, taxonomy: Taxonomy, asked: Sequence[str]
     found = {value: entry for value, entry in entries.items() if value in asked}
     if not found:
         return Judgement(order=order, missing="no JSON object with verdicts in the judge's reply")
+    folded = _Folded(text)
     readings: dict[str, Reading] = {}
     unread: dict[str, str] = {}
     for value in order:
         if value not in found:
             unread[value] = f"the reply leaves it out{_noted(unknown)}"
             continue
-        reading = _reading(found[value], text)
+        reading = _reading(found[value], folded)
         if isinstance(reading, Reading):
             readings[value] = reading
         else:
@@ -71,17 +76,68 @@ def find_evidence(span: str, text: str) -> str | None:
     Case, white space, the form of quotation marks and dashes, and invisible characters do not count, nor do quotation
     marks and dots around the whole. A part of a word is no quotation: "u" occurs in nearly every text.
     """
-    folded, places = _fold(text)
-    wanted = _fold(span)[0].strip(" '.")
-    if not any(char.isalnum() for char in wanted):
+    return _Folded(text).find(span)
+
+
+class _Folded:
+    """A text as quotations are compared: its signs replaced, and runs of space become one.
+
+    It is folded a block at a time, and only the blocks where a quotation is found are gone through by the letter: a
+    text may have millions.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._same = {ord(char): _same(char) for char in set(text)}
+        self._starts: list[int] = []
+        pieces: list[str] = []
+        size, spaced = 0, False
+        for start in range(0, len(text), _BLOCK):
+            piece = _SPACES.sub(" ", text[start : start + _BLOCK].translate(self._same))
+            if spaced and piece.startswith(" "):
+                piece = piece[1:]
+            self._starts.append(size)
+            pieces.append(piece)
+            size += len(piece)
+            spaced = piece.endswith(" ") if piece else spaced
+        self._whole = "".join(pieces)
+
+    def find(self, span: str) -> str | None:
+        """See `find_evidence`."""
+        wanted = _Folded(span)._whole.strip(" '.")
+        if not any(char.isalnum() for char in wanted):
+            return None
+        whole = self._whole
+        at = whole.find(wanted)
+        while at >= 0:
+            end = at + len(wanted)
+            if not _inside_word(whole[max(0, at - 1) : at + 1]) and not _inside_word(whole[end - 1 : end + 1]):
+                return self._text[self._place(at) : self._place(end - 1) + 1]
+            at = whole.find(wanted, at + 1)
         return None
-    at = folded.find(wanted)
-    while at >= 0:
-        end = at + len(wanted)
-        if not _inside_word(folded[max(0, at - 1) : at + 1]) and not _inside_word(folded[end - 1 : end + 1]):
-            return text[places[at] : places[end - 1] + 1]
-        at = folded.find(wanted, at + 1)
-    return None
+
+    def _place(self, at: int) -> int:
+        """Where in the text a character of the folded text comes from."""
+        block = bisect_right(self._starts, at) - 1
+        size = self._starts[block]
+        spaced = size > 0 and self._whole[size - 1] == " "
+        for place in range(block * _BLOCK, len(self._text)):
+            for char in self._same[ord(self._text[place])]:
+                if char == " " and spaced:
+                    continue
+                if size == at:
+                    return place
+                size, spaced = size + 1, char == " "
+        raise IndexError(at)
+
+
+def _same(char: str) -> str:
+    """What a character is compared as."""
+    if char.isspace():
+        return " "
+    if unicodedata.category(char) in ("Cc", "Cf"):
+        return ""
+    return _SAME.get(char) or unicodedata.normalize("NFKD", char).casefold()
 
 
 def _inside_word(pair: str) -> bool:
@@ -90,7 +146,7 @@ def _inside_word(pair: str) -> bool:
                                   for char in pair)  # fmt: skip
 
 
-def _reading(entry: object, text: str) -> Reading | str:
+def _reading(entry: object, text: _Folded) -> Reading | str:
     """The reading that one entry gives, or why it gives none."""
     verdict, span = (entry.get("verdict"), entry.get("evidence")) if isinstance(entry, dict) else (entry, None)
     word = verdict.strip().casefold() if isinstance(verdict, str) else verdict
@@ -100,7 +156,7 @@ def _reading(entry: object, text: str) -> Reading | str:
         return f"the verdict {_short(verdict)} was not on offer"
     if not isinstance(span, str) or not span.strip():
         return f"the verdict {word!r} has no evidence"
-    evidence = find_evidence(span, text)
+    evidence = text.find(span)
     if evidence is None:
         return f"the evidence {_short(span)} does not occur in the text"
     return Reading(1.0, "upholds", evidence) if word == "upholds" else Reading(0.0, "betrays", evidence)
@@ -150,23 +206,6 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
             named = ((entry.get("id", entry.get("value")), entry) for entry in inner)
             return {name: entry for name, entry in named if isinstance(name, str)}
     return dict(found)
-
-
-def _fold(text: str) -> tuple[str, list[int]]:
-    """The text as quotations are compared, and for each of its characters where it came from."""
-    folded: list[str] = []
-    places: list[int] = []
-    for place, char in enumerate(text):
-        if char.isspace():
-            same = "" if folded and folded[-1] == " " else " "
-        elif unicodedata.category(char) in ("Cc", "Cf"):
-            same = ""
-        else:
-            same = _SAME.get(char) or unicodedata.normalize("NFKD", char).casefold()
-        for part in same:
-            folded.append(part)
-            places.append(place)
-    return "".join(folded), places
 
 
 def _noted(unknown: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ sentence expresses is left to the judges.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 MAX_WORDS = 60
 """A longer sentence is cut, at a comma or, where there is none, between words: the encoder reads no further."""
@@ -21,9 +22,14 @@ _ABBREVIATIONS = frozenset(
         "i.e a.m p.m u.s u.k ph.d inc ltd co corp jan feb mar apr jun jul aug sep sept oct nov dec",
     )
 )
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s)|[。！？]+[」』”’]*|\n+")
+# Nothing here is tried again from the middle of a run: a reply of dots alone must cost no more than its length.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”’]*+|\n++")
 _MARKER = re.compile(r"(?:[-*•–—>#]+|\(?\d{1,3}[.)])\s+")
-_LAST_WORD = re.compile(r"([^\s\"'“‘(]+)$")
+_LAST_WORD = re.compile(r"[^\s\"'“‘(]+$")
+_LAST_WORD_LETTERS = 40
+"""More than an abbreviation has."""
+_ALONE = re.compile(r"(\S{1,3})\s*")
+_SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"\S+")
 _CUT = re.compile(r"(?<=[,;:—–])\s+")
 
@@ -70,12 +76,12 @@ def _short(text: str, start: int, end: int) -> bool:
 def _spans(text: str) -> list[tuple[int, int]]:
     """Where the sentences begin and end."""
     spans: list[tuple[int, int]] = []
-    start = 0
+    start = _after_space(text, 0)
     for match in _END.finditer(text):
         if match.start() < start or not _ends_here(text, start, match):
             continue
         spans.extend(_tidy(text, start, match.end()))
-        start = match.end()
+        start = _after_space(text, match.end())
     spans.extend(_tidy(text, start, len(text)))
     return spans
 
@@ -85,20 +91,26 @@ def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
     mark = match.group()
     if mark[0] not in ".…":
         return True
-    following = text[match.end() :].lstrip()[:1]
+    after = _after_space(text, match.end())
+    following = text[after : after + 1]
     if mark[0] == "…" or mark.startswith(".."):
         return not following.islower()
     if mark != ".":
         return True
-    before = text[start : match.start()]
-    word = _LAST_WORD.search(before)
+    word = _LAST_WORD.search(text, max(start, match.start() - _LAST_WORD_LETTERS), match.start())
     if word is None:
         return False
     last = word.group().casefold()
     if following.islower() or last in _ABBREVIATIONS:
         return False
-    alone = before.strip()
-    return not (len(last) == 1 and last.isalpha() and last != "i") and not (alone.isdigit() and len(alone) <= 3)
+    alone = _ALONE.fullmatch(text, start, match.start())
+    return not (len(last) == 1 and last.isalpha() and last != "i") and not (alone and alone[1].isdigit())
+
+
+def _after_space(text: str, place: int) -> int:
+    """Where the next character is that is no space."""
+    found = _SPACE.match(text, place)
+    return place if found is None else found.end()
 
 
 def _tidy(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -125,9 +137,10 @@ def _cut(text: str, start: int, end: int) -> list[tuple[int, int]]:
     at = 0
     while len(words) - at > MAX_WORDS:
         limit = words[at + MAX_WORDS - 1]
-        stop = max((place for place in breaks if words[at + MAX_WORDS // 3] < place <= limit), default=limit)
+        before = bisect_right(breaks, limit)
+        stop = breaks[before - 1] if before and breaks[before - 1] > words[at + MAX_WORDS // 3] else limit
         pieces.append(_trim(text, start, stop))
         start = stop
-        at = sum(word <= stop for word in words)
+        at = bisect_right(words, stop)
     pieces.append(_trim(text, start, end))
     return [(first, last) for first, last in pieces if any(character.isalnum() for character in text[first:last])]
