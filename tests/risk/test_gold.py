@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError
-from akrasia.risk import Gold, Options, draw_gold_sample, estimate, expected_labels, sensitivity_band
+from akrasia.risk import Gold, Options, Uncorrected, draw_gold_sample, estimate, expected_labels, sensitivity_band
 
 PLAIN = Options(extrapolate=False)
 
@@ -93,10 +93,12 @@ def test_without_a_random_draw_deployed_stays_uncorrected():
     gold[:20, 1] = 1.0
     result = estimate(said, gold=gold, options=PLAIN)
     assert "gold_uncorrected_deployed" in codes(result)
-    assert result.uncorrected.reachable is not None
-    assert result.uncorrected.deployed is None
-    assert result.uncorrected.risk is None
-    assert result.deployed.value == 0.5
+    assert result.corrected == ("reachable",)
+    raw = estimate(said, options=PLAIN)
+    assert (result.deployed, result.risk) == (raw.deployed, raw.risk)
+    # All three raw figures are known, and the steps of the waterfall are between figures of one kind.
+    assert result.uncorrected == Uncorrected(raw.deployed, raw.reachable, raw.risk)
+    assert result.waterfall == raw.waterfall
 
 
 def test_a_deployed_candidate_needs_its_own_gold():
@@ -192,3 +194,61 @@ def test_expected_labels_by_hand():
     # First accepted: 1. Another: first and that one. None: all three known. Nothing known: none.
     said = [[1, 0, 0], [0, 0, 1], [0, 0, 0], [None, None, None], [None, 1, 0]]
     assert expected_labels(said).tolist() == [1, 2, 3, 0, 1]
+
+
+def test_deployed_is_not_corrected_beside_a_raw_reachable():
+    # The verifier rejects all first candidates, which are right: gold alone would put deployed above reachable.
+    said = np.tile([0.0, 1.0, 0.0], (6, 1))
+    said[5, 2] = np.nan  # a ragged pool: the curve ends at 2, and no k is the whole pool of every item
+    gold = np.full((6, 3), np.nan)
+    gold[:, 0] = 1.0
+    result = estimate(said, gold=gold, options=PLAIN)
+    raw = estimate(said, options=PLAIN)
+    assert (result.deployed, result.reachable, result.risk) == (raw.deployed, raw.reachable, raw.risk)
+    assert result.waterfall == raw.waterfall
+    assert result.corrected == ()
+    assert result.uncorrected is None
+    said_why = {d.code: d.message for d in result.diagnostics if d.code.startswith("gold_uncorrected")}
+    assert "at 1.000" in said_why["gold_uncorrected_deployed"]
+    # A k of the whole pool would be refused, so it is not what the message asks for.
+    assert "ask for k" not in said_why["gold_uncorrected_reachable"]
+    assert "label every candidate of the 6 items" in said_why["gold_uncorrected_reachable"]
+
+
+def test_the_k_that_the_message_asks_for_is_one_that_helps():
+    rng = np.random.default_rng(7)
+    truth, said, _ = world(rng, items=60, candidates=4)
+    gold = np.full(truth.shape, np.nan)
+    for request in draw_gold_sample(said, 80, rng):
+        if not (request.order and np.nanmax(gold[request.item]) == 1):
+            gold[request.item, request.sample] = truth[request.item, request.sample]
+    small = estimate(said, gold=gold, ks=2, options=PLAIN)
+    assert small.corrected == ()
+    assert "ask for k = 4, or" in next(d.message for d in small.diagnostics if d.code == "gold_uncorrected_reachable")
+    assert estimate(said, gold=gold, ks=4, options=PLAIN).corrected == ("deployed", "reachable", "risk")
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_labels_of_a_pool_that_has_grown_since_count_as_before(stop):
+    rng = np.random.default_rng(8)
+    truth, said, _ = world(rng, items=200, candidates=10)
+    gold, listed = np.full(truth.shape, np.nan), np.zeros(truth.shape, bool)
+    for request in draw_gold_sample(said[:, :6], 300, rng):
+        place = request.item, request.sample
+        listed[place] = True
+        if not (stop and request.order and np.nanmax(gold[request.item]) == 1):
+            gold[place] = truth[place]
+    grown = estimate(said, gold=Gold(gold, listed=listed), options=PLAIN)
+    assert grown.corrected == ()
+    why = next(d.message for d in grown.diagnostics if d.code == "gold_uncorrected_reachable")
+    assert "when an item had 6 candidates" in why
+    assert "ask for k = 6, or label the later candidates" in why
+    asked = estimate(said, gold=Gold(gold, listed=listed), ks=6, options=PLAIN)
+    assert asked.corrected == ("deployed", "reachable", "risk")
+    exact = estimate(truth, ks=6, options=PLAIN)
+    for figure, right in ((asked.deployed, exact.deployed), (asked.reachable, exact.reachable)):
+        assert figure.low < right.value < figure.high
+    # As precise as with the pool that was labelled: a few per cent of a width are the other pool's.
+    then = estimate(said[:, :6], gold=gold[:, :6], ks=6, options=PLAIN)
+    assert asked.reachable.half_width < 1.1 * then.reachable.half_width
+    assert asked.deployed.half_width < 1.1 * then.deployed.half_width

@@ -7,7 +7,7 @@ from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, shared_target
 from akrasia.risk.estimate import Options, estimate
 from akrasia.risk.extrapolation import extrapolate_curve
-from akrasia.risk.gold import Gold
+from akrasia.risk.gold_labels import Gold
 from akrasia.risk.gold_sample import GoldRequest, draw_gold_sample, expected_labels
 from akrasia.risk.lengths import LengthFit, LengthPoint, LengthStep, LengthSweep, length_sweep
 from akrasia.risk.matching import Match, Replay, match_best_of, replay

@@ -18,7 +18,8 @@ from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figure_diagnostics, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
-from akrasia.risk.gold import Gold, correct
+from akrasia.risk.gold import correct
+from akrasia.risk.gold_labels import Gold
 from akrasia.risk.missing import missing_bounds
 from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
 from akrasia.risk.pooled import aligned_scores, best_of_n_items
@@ -214,37 +215,29 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
     """The figures corrected as far as the labels identify them; what rests on uncorrected counts is left out."""
     rng = np.random.default_rng(cell.options.seed)
     found = correct(cell.sample, gold, cell.keep, cell.sizes, scores=cell.scores, level=cell.level, rng=rng)
-    if found.reachable is None and found.deployed is None:
-        return replace(raw, curve=_marked(raw.curve, None), diagnostics=found.diagnostics)
-    deployed, reachable, risk = found.deployed or raw.deployed, found.reachable or raw.reachable, found.risk or raw.risk
-    bias = None if found.reachable is None else raw.reachable.value - found.reachable.value
-    beyond = raw.extrapolation if found.reachable is None else None
-    unseen = None if beyond is None else beyond.reachable.value - reachable.value
+    if found.reachable is None:
+        return replace(raw, curve=_marked(raw.curve, None), diagnostics=found.diagnostics, corrected=())
+    reachable = found.reachable
+    deployed, risk = found.deployed or raw.deployed, found.risk or raw.risk
     split = raw.variance
+    given = {"deployed": found.deployed, "reachable": found.reachable, "risk": found.risk}
+    # Valued by gold, a choice by a noisy verifier earns what it truly earns: there is nothing to cross-fit.
+    stages = waterfall(deployed, reachable, recoverable=found.recoverable, cross_fitted=True)
     return replace(
         raw,
         deployed=deployed,
         reachable=reachable,
         risk=risk,
-        curve=_marked(raw.curve, None if found.reachable is None else CurvePoint(raw.k, reachable, risk))
+        curve=_marked(raw.curve, CurvePoint(raw.k, reachable, risk))
         if found.curve is None
-        else tuple(replace(point, corrected=True) for point in found.curve),
-        error_budget=ErrorBudget(unseen, risk.half_width, bias),
-        # Valued by gold, a choice by a noisy verifier earns what it truly earns: there is nothing to cross-fit.
-        waterfall=waterfall(
-            deployed,
-            reachable,
-            recoverable=found.recoverable,
-            cross_fitted=True,
-            reachable_4k=None if beyond is None else beyond.reachable,
-        ),
-        uncorrected=Uncorrected(
-            raw.deployed if found.deployed else None,
-            raw.reachable if found.reachable else None,
-            raw.risk if found.risk else None,
-        ),
+        else tuple(replace(point, corrected=True) for point in _rising(found.curve)),
+        error_budget=ErrorBudget(None, risk.half_width, raw.reachable.value - reachable.value),
+        # Its steps are differences, which have no meaning between a corrected stage and one that is not.
+        waterfall=raw.waterfall if found.deployed is None else stages,
+        uncorrected=Uncorrected(raw.deployed, raw.reachable, raw.risk),
+        corrected=tuple(name for name, figure in given.items() if figure is not None),
         variance=None if split is None else replace(split, verifier=found.verifier_variance),
-        extrapolation=beyond,
+        extrapolation=None,
         diagnostics=found.diagnostics,
     )
 

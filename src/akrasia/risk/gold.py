@@ -3,7 +3,8 @@
 Gold by items, the default: a random sample of items, each labelled until its best utility is known (accepted candidates
 until one is right, then the rest). The difference estimator then needs no model of the verifier's errors. Gold
 scattered over candidates needs one: see `channel`. Labels of the deployed candidates, or of every candidate, are needed
-to correct `deployed` and with it `risk`; what is not identified stays uncorrected, and a diagnostic says so.
+to correct `deployed` and with it `risk`; what is not identified stays uncorrected, and a diagnostic says so. `deployed`
+is never corrected beside a `reachable` that is not.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.channel import BADGE, channel_figure, count_patterns, same_errors_everywhere
 from akrasia.risk.curve import reachable_items
+from akrasia.risk.gold_labels import Gold, Labelled, read_labels
 from akrasia.risk.gold_sample import FEWEST
-from akrasia.risk.pool import Pool, Utilities, read_pool
+from akrasia.risk.pool import read_pool
 from akrasia.risk.pooled import best_of_n_items
 from akrasia.risk.records import CurvePoint
 from akrasia.risk.sample import Sample
@@ -33,28 +35,11 @@ from akrasia.stats.rectify import Rectified, rectify
 _NOT_OF_DEPLOYED = "the labels are of the pool's candidates and say nothing of what this strategy itself committed to"
 
 
-class Gold(Struct, frozen=True):
-    """Human labels of a cell.
-
-    Attributes:
-        labels: (M, K) true utilities, NaN where a candidate has no label, or one sequence per item.
-        deployed: (M,) true utilities of a random sample of given deployed candidates, NaN elsewhere.
-        inclusion: (M,) probability with which each item was drawn for labelling; None: all equal.
-        design: "items": whole items were drawn; "scattered": single candidates; None: "items" if every item with a
-            label is labelled far enough to know its best utility.
-    """
-
-    labels: Utilities
-    deployed: ArrayLike | None = None
-    inclusion: ArrayLike | None = None
-    design: Literal["items", "scattered"] | None = None
-
-
 class Corrected(Struct, frozen=True):
     """What gold identifies; None: it does not.
 
     Attributes:
-        deployed: corrected deployed.
+        deployed: corrected deployed; only beside a corrected `reachable`.
         reachable: corrected reachable@k.
         risk: corrected risk.
         curve: the whole corrected curve, when every candidate of the drawn items is labelled.
@@ -71,15 +56,6 @@ class Corrected(Struct, frozen=True):
     verifier_variance: float | None
     diagnostics: tuple[Diagnostic, ...]
     recoverable: Figure | None = None
-
-
-class _Labelled(Struct, frozen=True):
-    """Labels of the items that enter the figures, with what they settle."""
-
-    labels: FloatArray  # (R, K), NaN where there is none or the utility is not known
-    touched: NDArray[np.bool_]  # (R,) items with a label
-    full: NDArray[np.bool_]  # (R,) every known candidate is labelled
-    solved: NDArray[np.bool_]  # (R,) some label is 1
 
 
 def correct(
@@ -110,7 +86,7 @@ def correct(
     if len(sample.pools) > 1:
         raise InputError("gold over several seeds is not supported: give the labels of one seed at a time")
     pool = sample.pools[0]
-    found = _labelled(pool, gold, keep)
+    found = read_labels(pool, gold, keep)
     if not found.touched.any():
         raise InputError("gold holds no label of a candidate with a known utility: check that item and sample match")
     resolved = bool(np.all(found.full[found.touched] | found.solved[found.touched]))
@@ -119,7 +95,7 @@ def correct(
     if (gold.design or ("items" if resolved else "scattered")) == "scattered":
         return _by_channel(sample, found, ks[-1], level, rng)
     result = _by_items(sample, found, gold, keep, ks, level)
-    if not found.full[found.touched].all():
+    if result.reachable is None or not found.all_full:
         return result
     said = np.asarray(pool.utilities, dtype=np.float64)
     return replace(
@@ -128,35 +104,19 @@ def correct(
     )
 
 
-def _recoverable(sample: Sample, found: _Labelled, scores: FloatArray, k: int, level: float) -> Figure | None:
+def _recoverable(sample: Sample, found: Labelled, scores: FloatArray, k: int, level: float) -> Figure | None:
     """Best-of-k by the verifier at hand, in true utility: needs the labels of every candidate of the drawn items."""
     rows = found.touched
     if rows.sum() < FEWEST:
         return None
     truth = np.full(len(rows), np.nan)
-    truth[rows] = best_of_n_items(found.labels[rows], scores[rows], k)
+    truth[rows] = best_of_n_items(found.labels[rows, : found.width], scores[rows, : found.width], k)
     naive = best_of_n_items(sample.pools[0], scores, k)
     return rectify(naive, truth, sample.grouping).figure(sample.grouping, level=level)
 
 
-def _labelled(pool: Pool, gold: Gold, keep: NDArray[np.bool_]) -> _Labelled:
-    given = gold.labels.utilities if isinstance(gold.labels, Pool) else gold.labels
-    everything = read_pool(given, name="gold")
-    if everything.items != len(keep):
-        raise InputError(f"gold has {everything.items} items, utilities have {len(keep)}: give one row per item")
-    labels = np.asarray(everything.utilities, dtype=np.float64)[keep]
-    width = pool.utilities.shape[1]
-    if labels.shape[1] > width and not np.isnan(labels[:, width:]).all():
-        raise InputError(f"gold has labels beyond the {width} candidates of an item")
-    aligned = np.full(pool.utilities.shape, np.nan)
-    aligned[:, : labels.shape[1]] = labels[:, :width]
-    aligned[np.isnan(np.asarray(pool.utilities, dtype=np.float64))] = np.nan
-    number = (~np.isnan(aligned)).sum(axis=1)
-    return _Labelled(aligned, number > 0, number == pool.observed, (aligned == 1).any(axis=1))
-
-
 def _by_items(
-    sample: Sample, found: _Labelled, gold: Gold, keep: NDArray[np.bool_], ks: Sequence[int], level: float
+    sample: Sample, found: Labelled, gold: Gold, keep: NDArray[np.bool_], ks: Sequence[int], level: float
 ) -> Corrected:
     inclusion = None if gold.inclusion is None else np.asarray(gold.inclusion, dtype=np.float64)[keep]
     asked = None if gold.deployed is None else np.asarray(gold.deployed, dtype=np.float64)[keep]
@@ -174,27 +134,29 @@ def _by_items(
     points: list[CurvePoint] = []
     best: Rectified | None = None
     for k, naive in zip(ks, sample.reachable(ks), strict=True):
-        if not found.full[found.touched].all() and k != ks[-1]:
+        if not found.all_full and k != ks[-1]:
             continue
-        best = rectified(naive, _true_reachable(sample, found, asked, k))
+        one_draw = k == 1 and sample.deployed is None  # and so the same quantity as deployed
+        best = base if one_draw and base else rectified(naive, _true_reachable(sample, found, asked, k))
         if best is not None and base is not None:
             lost = best.minus(base).figure(sample.grouping, level=level)
-            if k == 1 and sample.deployed is None:
+            if one_draw:
                 lost = Figure(0.0, 0.0, 0.0, level, "identity", lost.n)
             points.append(CurvePoint(k, best.figure(sample.grouping, level=level), lost))
-    reachable = None if best is None else best.figure(sample.grouping, level=level)
-    deployed = None if base is None else base.figure(sample.grouping, level=level)
+    notes = tuple(_item_diagnostics(sample, found, asked, ks[-1], (best, base), level))
+    if best is None:  # deployed alone would stand beside a reachable of another kind, and risk be the gap of neither
+        return Corrected(None, None, None, None, None, notes)
     return Corrected(
-        deployed,
-        reachable,
-        points[-1].risk if points and points[-1].k == ks[-1] else None,
+        None if base is None else base.figure(sample.grouping, level=level),
+        best.figure(sample.grouping, level=level),
+        points[-1].risk if points else None,
         tuple(points) if len(points) == len(ks) else None,
         None if base is None else _added_variance(sample, base, cheap),
-        tuple(_item_diagnostics(sample, found, asked, ks[-1], (best, base))),
+        notes,
     )
 
 
-def _true_reachable(sample: Sample, found: _Labelled, deployed: FloatArray | None, k: int) -> FloatArray | None:
+def _true_reachable(sample: Sample, found: Labelled, deployed: FloatArray | None, k: int) -> FloatArray | None:
     """(R,) true reachable@k of the labelled items, NaN for the others; None where some labelled item leaves it open."""
     pool = sample.pools[0]
     truth = np.full(pool.items, np.nan)
@@ -202,30 +164,31 @@ def _true_reachable(sample: Sample, found: _Labelled, deployed: FloatArray | Non
     known = np.full(pool.items, 0.0) if sample.deployed is None else deployed
     if known is None:
         known = np.full(pool.items, np.nan)
-    whole = rows & found.full & ~np.isnan(known)
+    whole = rows & found.full & (found.drawn >= k) & ~np.isnan(known)
     if whole.any():
         beside = None if sample.deployed is None else known[whole]
         (truth[whole],) = reachable_items(read_pool(found.labels[whole]), [k], beside)
-    # One right candidate settles an item only when all of its candidates are drawn from; or a right deployed one.
-    truth[rows & found.solved & (pool.observed == k)] = 1.0
+    # One right candidate settles an item only when all of its candidates are drawn from, those that it has or those
+    # that it had when the gold was drawn; or a right deployed one.
+    truth[rows & found.solved & ((pool.observed == k) | (found.drawn == k))] = 1.0
     if sample.deployed is not None:
         truth[rows & (known == 1)] = 1.0
     return None if np.isnan(truth[rows]).any() else truth
 
 
-def _true_deployed(sample: Sample, found: _Labelled, deployed: FloatArray | None) -> FloatArray | None:
+def _true_deployed(sample: Sample, found: Labelled, deployed: FloatArray | None) -> FloatArray | None:
     if sample.deployed is not None:
         return deployed
-    if found.full[found.touched].all():
-        truth = np.full(len(found.touched), np.nan)
-        truth[found.touched] = np.nanmean(found.labels[found.touched], axis=1)
-        return truth
     pool = sample.pools[0]
     utilities = np.asarray(pool.utilities, dtype=np.float64)
-    first = np.argmax(~np.isnan(utilities), axis=1)
-    rows = np.arange(pool.items)
-    error = found.labels[rows, first] - utilities[rows, first]
-    # The first candidate of every drawn item is a random draw: its error is unbiased for that of the item's mean.
+    error = np.full(pool.items, np.nan)
+    if found.all_full:
+        # Of a pool that has grown since, the drawn candidates are a random part: their errors stand for all.
+        error[found.touched] = np.nanmean((found.labels - utilities)[found.touched], axis=1)
+    else:
+        # The first candidate of every drawn item is a random draw: its error is unbiased for that of the item's mean.
+        rows, first = np.arange(pool.items), np.argmax(~np.isnan(utilities), axis=1)
+        error = found.labels[rows, first] - utilities[rows, first]
     return None if np.isnan(error[found.touched]).any() else np.where(found.touched, pool.means() + error, np.nan)
 
 
@@ -236,57 +199,81 @@ def _added_variance(sample: Sample, base: Rectified, cheap: FloatArray) -> float
 
 def _item_diagnostics(
     sample: Sample,
-    found: _Labelled,
+    found: Labelled,
     asked: FloatArray | None,
     k: int,
     corrected: tuple[Rectified | None, Rectified | None],
+    level: float,
 ) -> list[Diagnostic]:
     """How reachable and deployed (in this order under `corrected`) were corrected, or why they were not."""
     best, base = corrected
-    number = int(found.touched.sum())
     notes = []
     if best is not None:
-        notes.append(
-            Diagnostic(
-                "gold",
-                f"reachable is corrected by {number} items with gold (difference estimator, λ = {best.tuning:.2f})",
-                "info",
-            )
-        )
+        grown = f"; the labels are of the first {found.width} candidates of an item" if found.grown else ""
+        how = f"by {found.items} items with gold (difference estimator, λ = {best.tuning:.2f}{grown})"
+        notes.append(Diagnostic("gold", f"reachable is corrected {how}", "info"))
     else:
+        why = _why_not_reachable(sample, found, asked, k)
         notes.append(
-            Diagnostic(
-                "gold_uncorrected_reachable",
-                f"reachable@{k} stays uncorrected: {_why_not_reachable(sample, found, asked, k)}",
-                "warning",
-            )
+            Diagnostic("gold_uncorrected_reachable", f"reachable@{k} stays uncorrected: {why}", "warning"),
         )
     if base is None:
-        if sample.deployed is not None:
-            why = _NOT_OF_DEPLOYED
-        elif number < FEWEST:
-            why = f"gold of at least {FEWEST} items is needed, and there are labels of {number}"
-        else:
-            why = "the gold holds no random sample of deployed candidates: label the first one of every drawn item"
-        notes.append(Diagnostic("gold_uncorrected_deployed", f"deployed and risk stay uncorrected: {why}", "warning"))
+        why = _why_not_deployed(sample, found)
+        raw = "" if best is None else ", and the waterfall is as the verifier had it"
+        notes.append(
+            Diagnostic("gold_uncorrected_deployed", f"deployed and risk stay uncorrected{raw}: {why}", "warning")
+        )
+    elif best is None:
+        alone = base.figure(sample.grouping, level=level)
+        message = (
+            f"gold alone would put deployed at {alone.value:.3f} [{alone.low:.3f}, {alone.high:.3f}]; it stays "
+            "uncorrected beside a reachable that is, so that risk is the difference of the two"
+        )
+        notes.append(Diagnostic("gold_uncorrected_deployed", message, "warning"))
     return notes
 
 
-def _why_not_reachable(sample: Sample, found: _Labelled, asked: FloatArray | None, k: int) -> str:
-    number = int(found.touched.sum())
+def _why_not_deployed(sample: Sample, found: Labelled) -> str:
+    if sample.deployed is not None:
+        return _NOT_OF_DEPLOYED
+    if found.items < FEWEST:
+        return f"gold of at least {FEWEST} items is needed, and there are labels of {found.items}"
+    return "the gold holds no random sample of deployed candidates: label the first one of every drawn item"
+
+
+def _why_not_reachable(sample: Sample, found: Labelled, asked: FloatArray | None, k: int) -> str:
     if sample.deployed is not None and asked is None:
         return f"it counts the deployed candidate as well, and {_NOT_OF_DEPLOYED}"
-    if number < FEWEST:
-        return f"gold of at least {FEWEST} items is needed, and there are labels of {number}"
+    if found.items < FEWEST:
+        return f"gold of at least {FEWEST} items is needed, and there are labels of {found.items}"
     if sample.deployed is not None:
         return "an item with labels lacks that of its deployed candidate: label it"
+    size = _settled_size(sample, found)
+    ask = "" if size is None else f"ask for k = {size}, or "
+    if found.grown:
+        later = f"those from number {found.width} on"
+        return (
+            f"the gold was drawn when an item had {found.width} candidates, and some item with labels has more now: "
+            f"{ask}label the later candidates of the drawn items as well ({later})"
+        )
+    left = int((found.touched & ~found.full).sum())
     return (
-        f"labels that stop at the first right candidate settle it only where k is an item's whole pool, and some item "
-        f"with labels has more than {k} candidates: ask for the k of the whole pool, or label every candidate"
+        "labels that stop at the first right candidate settle it only where k is an item's whole pool, and some item "
+        f"with labels has more than {k} candidates: {ask}label every candidate of the {left} items whose labels stop "
+        "before the last"
     )
 
 
-def _by_channel(sample: Sample, found: _Labelled, k: int, level: float, rng: np.random.Generator) -> Corrected:
+def _settled_size(sample: Sample, found: Labelled) -> int | None:
+    """A k that the labels settle on every item with one and that every item has; None where there is none."""
+    if found.all_full:
+        return min(found.smallest, sample.smallest)
+    stopped = np.unique(found.drawn[found.touched & ~found.full])
+    fits = len(stopped) == 1 and int(stopped[0]) == found.smallest and int(stopped[0]) <= sample.smallest
+    return int(stopped[0]) if fits else None
+
+
+def _by_channel(sample: Sample, found: Labelled, k: int, level: float, rng: np.random.Generator) -> Corrected:
     pool = sample.pools[0]
     if sample.deployed is not None:
         note = "scattered gold beside a given deployed candidate corrects nothing: label whole items instead"

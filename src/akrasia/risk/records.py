@@ -95,7 +95,7 @@ class Extrapolation(Struct, frozen=True):
 
 
 class Uncorrected(Struct, frozen=True):
-    """The raw headline figures beside those that gold corrected; None where the raw one is the headline."""
+    """The headline figures as the verifier had them, beside those that gold corrected."""
 
     deployed: Figure | None
     reachable: Figure | None
@@ -166,6 +166,7 @@ class RiskRecord(Struct, frozen=True):
         failures: how many of them count 0 because no answer could be read, they were cut off or refused.
         truncated: how many of them were cut off.
         pool: the same of the reference pool, where that is another cell's; else None.
+        corrected: with gold, which of `deployed`, `reachable` and `risk` it corrects; None without gold.
     """
 
     items: int
@@ -191,6 +192,7 @@ class RiskRecord(Struct, frozen=True):
     failures: int | None = None
     truncated: int | None = None
     pool: Counts | None = None
+    corrected: tuple[str, ...] | None = None
 
 
 class Estimate(Struct, frozen=True):
@@ -216,6 +218,7 @@ class Estimate(Struct, frozen=True):
         level: nominal coverage of every interval.
         band: reachable over ranges of the verifier's error rates, when asked for; no interval.
         cross_fit: what two judges recover who value each other's choices, when asked for.
+        corrected: with gold, which of deployed, reachable and risk it corrects; None without gold.
     """
 
     items: int
@@ -237,6 +240,7 @@ class Estimate(Struct, frozen=True):
     level: float = 0.95
     band: Band | None = None
     cross_fit: CrossFit | None = None
+    corrected: tuple[str, ...] | None = None
 
     @property
     def degenerate(self) -> bool:
@@ -266,6 +270,7 @@ class Estimate(Struct, frozen=True):
             level=self.level,
             band=self.band,
             cross_fit=self.cross_fit,
+            corrected=self.corrected,
         )
 
 
