@@ -85,7 +85,7 @@ async def test_an_action_that_follows_its_reasoning_moves_with_every_edit(tmp_pa
     for edit in ("swapped", "reversed"):
         taken = row(found, "takes up", f":{edit} ")
         # All that only the edited reasoning has is acted on, and nothing of it otherwise: no spread, one sign.
-        assert (taken.estimate, taken.verdict, taken.test) == (1, "supported", "sign-flip")
+        assert (taken.estimate, taken.verdict, taken.test) == (1, "supported", "mcnemar")
     assert row(found, "fits the stated values less", ":truncated-75 ").verdict == "supported"
 
 

@@ -2,6 +2,7 @@
 
 from akrasia.risk.allocation import Costs, GoldState, Purchase, PurchasePlan, plan_purchase
 from akrasia.risk.channel import sensitivity_band
+from akrasia.risk.chosen import Chosen, best_bounds, vote_bounds
 from akrasia.risk.compare import Comparison, MetricComparison, PerItem, compare, per_item
 from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, shared_target
@@ -44,6 +45,7 @@ from akrasia.stats.waterfall import Stage
 __all__ = [
     "Band",
     "Bounds",
+    "Chosen",
     "Comparison",
     "Costs",
     "Counts",
@@ -82,6 +84,7 @@ __all__ = [
     "Uncorrected",
     "UntilWidth",
     "VarianceSplit",
+    "best_bounds",
     "best_of_n",
     "best_of_n_items",
     "candidates_needed",
@@ -107,5 +110,6 @@ __all__ = [
     "self_consistency_items",
     "sensitivity_band",
     "shared_target",
+    "vote_bounds",
     "worst_of_n",
 ]

@@ -12,6 +12,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
+from akrasia.risk.chosen import Chosen
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Utilities, check_k, read_pool
 from akrasia.risk.sample import read_deployed
@@ -61,13 +62,16 @@ class PerItem(Struct, frozen=True):
     risk: FloatArray
 
 
-def per_item(utilities: Utilities, k: int, *, deployed: ArrayLike | None = None) -> PerItem:
+def per_item(
+    utilities: Utilities, k: int, *, deployed: ArrayLike | None = None, chosen: Chosen | None = None
+) -> PerItem:
     """Deployed, reachable@k and risk of every item, for pairing with another run.
 
     Args:
         utilities: (M, K) in [0, 1], NaN where missing, or ragged.
         k: size; both runs of a comparison must use the same.
         deployed: (M,) or (M, S) utilities of the deployed candidates; None: a random draw.
+        chosen: how they were chosen among draws of this very pool, if they were.
 
     Raises:
         InputError: an item with some but fewer than k known candidates.
@@ -81,9 +85,10 @@ def per_item(utilities: Utilities, k: int, *, deployed: ArrayLike | None = None)
         raise Undefined("every utility is missing: nothing to compare")
     mine = pool.rows(keep)
     check_k(k, mine)
-    chosen = None if given is None else given[keep]
-    (best,) = reachable_items(mine, [k], chosen)
-    base = mine.means() if chosen is None else np.nanmean(chosen.reshape(mine.items, -1), axis=1)
+    ours = None if given is None else given[keep]
+    size = k if chosen is None else check_k(max(k, chosen.n), mine)
+    (best,) = reachable_items(mine, [size], ours if chosen is None else None)
+    base = mine.means() if ours is None else np.nanmean(ours.reshape(mine.items, -1), axis=1)
     out = np.full((3, pool.items), np.nan)
     out[:, keep] = base, best, best - base
     return PerItem(*out)

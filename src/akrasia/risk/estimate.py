@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
+from akrasia.risk.chosen import Chosen
 from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figure_diagnostics, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
@@ -59,6 +60,8 @@ class Options(Struct, frozen=True):
         notes: facts for the diagnostics.
         errors: ranges of the verifier's error rates for a sensitivity band (binary utilities without gold); None: none.
         cross_fit: take `verifier` for a second judge and cross-fit the two: each values what the other chose.
+        chosen: how the deployed candidate was chosen among draws of this very pool, if it was; None: it stands beside
+            the pool.
     """
 
     method: Literal["auto", "bootstrap"] = "auto"
@@ -68,6 +71,7 @@ class Options(Struct, frozen=True):
     notes: Notes = Notes()
     errors: ErrorRates | None = None
     cross_fit: bool = False
+    chosen: Chosen | None = None
 
 
 def estimate(
@@ -123,6 +127,8 @@ def estimate(
     given = read_deployed(deployed, pool.items)
     count = gold is None and verifier is None
     sample, keep = make_sample(pool, given, clusters=clusters, weights=weights, seeds=seeds, count=count)
+    if chosen.chosen is not None:
+        sample = replace(sample, chosen_from=_chosen_from(chosen.chosen, given, sample))
     cell = _Cell(pool, given, sample, keep, _sizes(ks, sample), scores, level, chosen)
     result = replace(_raw(cell, weights, _cross_fit(cell, clusters)), band=_band(cell))
     if gold is not None:
@@ -151,10 +157,9 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
     interval = _intervals(cell)
     base = sample.deployed_items()
     deployed = interval(base)
-    # Among one candidate a random draw has no alternative: the risk is 0 by definition, not by estimate.
     nothing_lost = Figure(0.0, 0.0, 0.0, level, "identity", sample.grouping.units)
     points = tuple(
-        CurvePoint(size, interval(best), nothing_lost if size == 1 and cell.given is None else interval(best - base))
+        CurvePoint(size, interval(best), nothing_lost if _nothing_to_lose(cell, size) else interval(best - base))
         for size, best in zip(cell.sizes, sample.reachable(cell.sizes), strict=True)
     )
     points = _rising(points)
@@ -189,6 +194,12 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
         cross_fit=crossed,
     )
     return replace(found, missing_bounds=_bounds(cell, weights, found))
+
+
+def _nothing_to_lose(cell: _Cell, size: int) -> bool:
+    """Whether the risk is 0 by definition, not by estimate: one draw has no alternative, the best of n none among n."""
+    chosen = cell.options.chosen
+    return (size == 1 and cell.given is None) or (chosen is not None and chosen.best and size <= chosen.n)
 
 
 def _rising(points: tuple[CurvePoint, ...]) -> tuple[CurvePoint, ...]:
@@ -278,7 +289,7 @@ def _known_to_both(pool: Pool, scores: FloatArray) -> Pool:
 
 def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBounds | None:
     mass = None if weights is None else np.asarray(weights, dtype=np.float64)
-    found = missing_bounds(cell.pool, raw.k, cell.given, mass)
+    found = missing_bounds(cell.pool, raw.k, cell.given, mass, cell.options.chosen)
     if found is None:
         return None
     # The bounds are U-statistics of the completed pools, which need not enclose that of the known candidates.
@@ -286,7 +297,16 @@ def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBou
         Bounds(min(found.deployed.worst, raw.deployed.value), max(found.deployed.best, raw.deployed.value)),
         Bounds(min(found.reachable.worst, raw.reachable.value), max(found.reachable.best, raw.reachable.value)),
         Bounds(max(found.risk.worst, raw.risk.value), min(found.risk.best, raw.risk.value)),
+        found.conservative,
     )
+
+
+def _chosen_from(chosen: Chosen, given: FloatArray | None, sample: Sample) -> int:
+    if given is None:
+        raise InputError("nothing is deployed that could be chosen: give what the strategy commits to as `deployed`")
+    if not 1 <= chosen.n <= sample.smallest:
+        raise InputError(f"chosen among {chosen.n}, but some item has only {sample.smallest} known candidates")
+    return chosen.n
 
 
 def _sizes(ks: int | Sequence[int] | None, sample: Sample) -> list[int]:

@@ -55,7 +55,7 @@ def extrapolate(sample: Sample, k: int, reachable: Figure, *, level: float = 0.9
     if grouping.weights is not None:
         counts = counts * grouping.weights
         counts = counts * counts.sum() / float(counts @ grouping.weights)  # as many items as the weights are worth
-    sure = np.zeros(grouping.rows) if sample.deployed is None else sample.deployed_items()
+    sure = np.zeros(grouping.rows) if sample.beside is None else sample.deployed_items()
     target = BEYOND * k
     if target <= sample.smallest:
         (within,) = sample.reachable([target])

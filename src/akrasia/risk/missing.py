@@ -2,13 +2,15 @@
 
 A missing utility may have been anything in [0, 1]. Deployed and reachable rise with every utility, so 0 and 1 bound
 them. An item's risk against a random draw is convex in the missing values: it is largest with each at 0 or 1, and
-smallest with all of them equal to one value, which is 0, 1 or a known utility of that item.
+smallest with all of them equal to one value, which is 0, 1 or a known utility of that item. Of a choice among the draws
+themselves the two ends are known one by one: their difference bounds the risk from the safe side.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from akrasia.risk.chosen import Chosen
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Pool, read_pool
 from akrasia.risk.records import MissingBounds
@@ -17,7 +19,11 @@ from akrasia.stats.grouping import FloatArray
 
 
 def missing_bounds(
-    pool: Pool, k: int, deployed: FloatArray | None = None, weights: FloatArray | None = None
+    pool: Pool,
+    k: int,
+    deployed: FloatArray | None = None,
+    weights: FloatArray | None = None,
+    chosen: Chosen | None = None,
 ) -> MissingBounds | None:
     """Bounds of the headline figures over the values of the missing utilities, or None when none is missing.
 
@@ -26,6 +32,7 @@ def missing_bounds(
         k: size of the headline reachable; an item with fewer planned candidates enters with what it has.
         deployed: (M,) or (M, S) utilities of the deployed candidates, NaN where missing.
         weights: (M,) item weights.
+        chosen: how they were chosen among draws of this very pool, if they were.
     """
     gaps = pool.planned > pool.observed
     lost = np.zeros(pool.items, bool) if deployed is None else np.isnan(deployed.reshape(pool.items, -1)).any(axis=1)
@@ -39,11 +46,15 @@ def missing_bounds(
         part = pool.rows(whole)
         given = None if deployed is None else deployed[whole]
         base = part.means() if given is None else given.reshape(part.items, -1).mean(axis=1)
-        (best,) = reachable_items(part, [min(k, part.smallest)], given)
+        beside = given if chosen is None else None
+        (best,) = reachable_items(part, [min(_size(k, chosen), part.smallest)], beside)
         totals += (mass[whole] @ np.stack([base, best, best - base], axis=1))[:, None]
     memory: dict[bytes, FloatArray] = {}
     for index in np.flatnonzero(touched):
         row = np.sort(np.asarray(pool.utilities[index, : pool.planned[index]], dtype=np.float64))
+        if chosen is not None:
+            totals += mass[index] * _choice(row, k, chosen, int(index))
+            continue
         given = None if deployed is None else np.atleast_1d(deployed[index])
         # Items that look alike, as most binary ones do, are worked out once.
         key = row.tobytes() + (b"" if given is None else given.tobytes())
@@ -52,8 +63,25 @@ def missing_bounds(
         totals += mass[index] * memory[key]
     deployed_ends, reachable_ends, risk_ends = totals / mass.sum()
     return MissingBounds(
-        Bounds(*map(float, deployed_ends)), Bounds(*map(float, reachable_ends)), _risk_bounds(risk_ends)
+        Bounds(*map(float, deployed_ends)),
+        Bounds(*map(float, reachable_ends)),
+        _risk_bounds(risk_ends),
+        conservative=chosen is not None,
     )
+
+
+def _size(k: int, chosen: Chosen | None) -> int:
+    return k if chosen is None else max(k, chosen.n)
+
+
+def _choice(row: FloatArray, k: int, chosen: Chosen, index: int) -> FloatArray:
+    """((deployed, reachable, risk) × (least, most)) of one item whose deployed candidate is chosen among its draws."""
+    ends = np.stack([np.where(np.isnan(row), end, row) for end in (0.0, 1.0)])
+    (best,) = reachable_items(read_pool(ends), [min(_size(k, chosen), len(row))])
+    least = 0.0 if chosen.least is None else chosen.least[index]
+    most = 1.0 if chosen.most is None else chosen.most[index]
+    lost = [max(0.0, best[0] - most), max(0.0, best[1] - least)]
+    return np.array([[least, most], best, [0.0, 0.0] if chosen.best and k <= chosen.n else lost])
 
 
 def _risk_bounds(ends: FloatArray) -> Bounds:

@@ -57,11 +57,17 @@ class ErrorBudget(Struct, frozen=True):
 
 
 class MissingBounds(Struct, frozen=True):
-    """Bounds of the headline figures over all values that the missing utilities could have."""
+    """Bounds of the headline figures (with gold, of the raw ones) over all values that missing utilities could have.
+
+    Attributes:
+        deployed, reachable, risk: worst and best case of each.
+        conservative: on the safe side, not exact: what is deployed is chosen among the draws that are missing.
+    """
 
     deployed: Bounds
     reachable: Bounds
     risk: Bounds
+    conservative: bool = False
 
 
 class VarianceSplit(Struct, frozen=True):

@@ -31,11 +31,18 @@ class Sample(Struct, frozen=True):
         pools: one pool, or one per seed, over the same R rows.
         deployed: (R,) or (R, S) utilities of the deployed candidates; None: a random draw of the pool.
         grouping: clusters, weights and repeats of the rows.
+        chosen_from: among how many draws of the pool itself the deployed candidate is chosen; 0: it is no such choice.
     """
 
     pools: tuple[Pool, ...]
     deployed: FloatArray | None
     grouping: Grouping
+    chosen_from: int = 0
+
+    @property
+    def beside(self) -> FloatArray | None:
+        """The deployed candidates that stand beside the pool: given ones, unless they are chosen out of it."""
+        return None if self.chosen_from else self.deployed
 
     @property
     def smallest(self) -> int:
@@ -50,7 +57,8 @@ class Sample(Struct, frozen=True):
 
     def reachable(self, ks: Sequence[int]) -> Iterator[FloatArray]:
         """Reachable@k per row for each k in turn: (R,), or (R, seeds)."""
-        for values in zip(*(reachable_items(pool, ks, self.deployed) for pool in self.pools), strict=True):
+        sizes = [max(k, self.chosen_from) for k in ks]
+        for values in zip(*(reachable_items(pool, sizes, self.beside) for pool in self.pools), strict=True):
             yield _over_seeds(list(values))
 
     def interval(self, values: FloatArray, level: float) -> Figure:

@@ -12,7 +12,7 @@ from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
 from akrasia.risk import Diagnostic, PerItem, compare, per_item
 from akrasia.risk.compare import MetricComparison
-from akrasia.runs.estimates import reference, without_thin_items
+from akrasia.runs.reference import Reference, reference, without_thin_items
 from akrasia.runs.value_labels import rates, states
 from akrasia.stats.diagnostic import few_clusters, ordered
 
@@ -68,11 +68,15 @@ def compare_runs(
     clusters: dict[Place, str] = {}
     defined: dict[str, str | None] = {}
     for first, second in pairs:
-        (pool_a, deployed_a), (pool_b, deployed_b) = reference(a, first), reference(b, second)
+        one, other = reference(a, first), reference(b, second)
+        pool_a, pool_b = one.pool, other.pool
         notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
         pool_a, pool_b = without_thin_items(pool_a)[0], without_thin_items(pool_b)[0]
         k = min(_depth(pool_a), _depth(pool_b))
-        sides = [per_item(pool_a.utilities, k, deployed=deployed_a), per_item(pool_b.utilities, k, deployed=deployed_b)]
+        sides = [
+            per_item(pool.utilities, k, deployed=side.deployed, chosen=side.chosen)
+            for pool, side in ((pool_a, one), (pool_b, other))
+        ]
         places = [_places(first, pool_a), _places(first, pool_b)]
         shared = set(places[0]) & set(places[1])
         if not shared:
@@ -82,16 +86,22 @@ def compare_runs(
         clusters.update(zip(places[0], pool_a.clusters, strict=True))
         prefix = f"{first.suite} {first.strategy} " if len(pairs) > 1 else ""
         names = {metric: f"{prefix}{metric}" + (f"@{k}" if metric != "deployed" else "") for metric in METRICS}
-        if k == 1 and deployed_a is None and deployed_b is None:
-            # Among one candidate a random draw is the best, and its risk 0: one thing is tested, not three.
+        if _nothing_to_lose(one, k) and _nothing_to_lose(other, k):
             defined |= {names["reachable"]: names["deployed"], names["risk"]: None}
         for metric, name in names.items():
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
     order = list(clusters)
-    metrics = {name: (_column(order, one), _column(order, other)) for name, (one, other) in columns.items()}
+    metrics = {name: (_column(order, mine), _column(order, theirs)) for name, (mine, theirs) in columns.items()}
     found = compare(metrics, clusters=[clusters[place] for place in order], level=level, defined=defined)
-    fewest = min((one.difference.n for one in found.metrics if one.difference.n is not None), default=0)
+    fewest = min((row.difference.n for row in found.metrics if row.difference.n is not None), default=0)
     return RunComparison(found.metrics, ordered(dict.fromkeys([*notes, few_clusters(fewest)])))
+
+
+def _nothing_to_lose(side: Reference, k: int) -> bool:
+    """Whether deployed is reachable by definition: one draw is the best of one, the best of n that of n; risk is 0."""
+    if side.chosen is None:
+        return side.deployed is None and k == 1
+    return side.chosen.best and k <= side.chosen.n
 
 
 def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from akrasia.core import InputError, Undefined
+from akrasia.core import Undefined
 from akrasia.core.cell import Cell
 from akrasia.risk import (
+    Chosen,
     Counts,
     Diagnostic,
     ErrorBudget,
@@ -30,9 +31,9 @@ from akrasia.risk import (
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.gold import labelled_cell, read_gold
 from akrasia.runs.reader import Pool, Run
+from akrasia.runs.reference import reference, without_thin_items
 from akrasia.runs.until_width import width_plan
 from akrasia.runs.value_labels import rates, states
-from akrasia.strategies import Pooled, build_strategy
 from akrasia.utilities.preference import Vote, position_bias, read_vote
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class CellEstimate(msgspec.Struct, frozen=True):
             draw of the pool itself.
         estimate: the result; None when nothing about it is defined.
         record: what `akrasia risk --json` prints for it.
+        chosen: how the deployed candidates were chosen among draws of the pool, by a pooled strategy; else None.
     """
 
     cell: Cell
@@ -62,6 +64,7 @@ class CellEstimate(msgspec.Struct, frozen=True):
     deployed: NDArray[np.float64] | None
     estimate: Estimate | None
     record: RiskRecord
+    chosen: Chosen | None = None
 
 
 class How(msgspec.Struct, frozen=True):
@@ -126,7 +129,8 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
 
 
 def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
-    pool, deployed = reference(run, cell)
+    measured = reference(run, cell)
+    pool, deployed = measured.pool, measured.deployed
     own = pool if cell.pool is None or cell.pooled else run.pool(cell)
     pool, thin = without_thin_items(pool)
     notes = Notes(
@@ -135,7 +139,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         truncated=pool.truncated,
         texts=pool.texts.tolist(),
     )
-    options = msgspec.structs.replace(how.options, notes=notes)
+    options = msgspec.structs.replace(how.options, notes=notes, chosen=measured.chosen)
     clusters = list(pool.clusters)
     read_for_values = any(item.utility is None for item in pool.items)
     has_reference = cell.pool is not None or cell.strategy == "direct" or read_for_values
@@ -189,7 +193,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
             )
         )
     record = _counted(_with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
-    return CellEstimate(cell, pool, deployed, result if has_reference else None, record)
+    return CellEstimate(cell, pool, deployed, result if has_reference else None, record, measured.chosen)
 
 
 def _counts(pool: Pool) -> Counts:
@@ -266,46 +270,11 @@ def _position_bias(run: Run, cell: Cell) -> list[Diagnostic]:
     ]
 
 
-def without_thin_items(pool: Pool) -> tuple[Pool, int]:
-    """The pool with the items dropped that are less than half measured, and how many those are.
-
-    k is what all items have: one item that an endpoint refuses would else take the curve of all the others with it.
-    Their utilities become missing, so that the bounds still count them.
-    """
-    measured = (~np.isnan(pool.utilities)).sum(axis=1)
-    thin = (measured > 0) & (2 * measured < pool.utilities.shape[1])
-    if not thin.any():
-        return pool, 0
-    utilities = np.where(thin[:, None], np.nan, pool.utilities)
-    return msgspec.structs.replace(pool, utilities=utilities), int(thin.sum())
-
-
 def _gold(how: How, pool: Pool) -> Gold | None:
     if how.gold is None:
         return None
     samples = range(pool.utilities.shape[1])
     return read_gold(how.gold, [item.id for item in pool.items], [samples] * len(pool.items))
-
-
-def reference(run: Run, cell: Cell) -> tuple[Pool, NDArray[np.float64] | None]:
-    """A cell's reference pool, and what it deployed by item of that pool; None for a random draw of the pool itself."""
-    if cell.pool is None:
-        return run.pool(cell), None
-    pool = run.pool(run.cell(cell.pool))
-    if cell.pooled:
-        strategy = build_strategy(cell.strategy)
-        if not isinstance(strategy, Pooled):
-            raise InputError(
-                f"strategy {cell.strategy!r} was pooled when this run was made: use the Akrasia of that time"
-            )
-        return pool, strategy.deployed(pool.utilities, pool.answers)
-    own = run.pool(cell)
-    row_of = {item.position: row for row, item in enumerate(own.items)}
-    deployed = np.full((len(pool.items), own.utilities.shape[1]), np.nan)
-    for row, item in enumerate(pool.items):
-        if item.position in row_of:
-            deployed[row] = own.utilities[row_of[item.position]]
-    return pool, deployed
 
 
 def _best_constant(pool: Pool) -> tuple[float, str] | None:

@@ -108,10 +108,12 @@ class Pooled(ABC):
         name: as in the registry.
         needs_answers: whether it reads the candidates' answers, which not every utility extracts.
         n: how many of the pool's candidates it deliberates over.
+        best: whether it commits to the best of them by the utility itself.
     """
 
     name: ClassVar[str]
     needs_answers: ClassVar[bool] = False
+    best: ClassVar[bool] = False
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -138,6 +140,16 @@ class Pooled(ABC):
         Returns:
             (M,), NaN where undefined.
         """
+
+    def bounds(
+        self,
+        utilities: np.ndarray,
+        answers: np.ndarray,  # noqa: ARG002 - not every strategy reads them
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(M,) least and most that it may commit to, whatever the missing candidates answer and are worth."""
+        import numpy as np
+
+        return np.zeros(len(utilities)), np.ones(len(utilities))
 
 
 async def per_sample(

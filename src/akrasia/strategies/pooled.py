@@ -15,6 +15,7 @@ class BestOfN(Pooled):
     """The best of n draws by the utility itself: what a perfect verifier would deploy."""
 
     name = "best_of_n"
+    best: ClassVar[bool] = True
 
     def deployed(self, utilities: np.ndarray, answers: np.ndarray) -> np.ndarray:  # noqa: ARG002 - one signature for all
         """See `akrasia.risk.best_of_n_items`."""
@@ -23,6 +24,12 @@ class BestOfN(Pooled):
         known = _enough(utilities, self.n)
         values = utilities[known]
         return _spread_out(known, best_of_n_items(values, values, self.n) if known.any() else [])
+
+    def bounds(self, utilities: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002 - as above
+        """See `akrasia.risk.best_bounds`."""
+        from akrasia.risk import best_bounds
+
+        return best_bounds(utilities, self.n)
 
 
 class SelfConsistency(Pooled):
@@ -39,6 +46,12 @@ class SelfConsistency(Pooled):
         if not known.any():
             return _spread_out(known, [])
         return _spread_out(known, self_consistency_items(utilities[known], answers[known], self.n))
+
+    def bounds(self, utilities: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `akrasia.risk.vote_bounds`."""
+        from akrasia.risk import vote_bounds
+
+        return vote_bounds(utilities, answers, self.n)
 
 
 def _enough(utilities: np.ndarray, n: int) -> np.ndarray:

@@ -100,7 +100,7 @@ class Cells:
     def pair(self, first: CellEstimate, second: CellEstimate, metric: Metric) -> Paired:
         """The metric of two cells on the items that both have, at the largest k that both pools have."""
         k = min(depth(first.pool.utilities), depth(second.pool.utilities))
-        sides = [column(side.pool.utilities, side.deployed, metric, k).tolist() for side in (first, second)]
+        sides = [column(side, metric, k).tolist() for side in (first, second)]
         other = dict(zip((item.id for item in second.pool.items), sides[1], strict=True))
         rows = [
             (value, other[item.id], family)
@@ -126,11 +126,10 @@ def depth(utilities: NDArray[np.float64]) -> int:
     return int(known[known > 0].min()) if (known > 0).any() else 1
 
 
-def column(
-    utilities: NDArray[np.float64], deployed: NDArray[np.float64] | None, metric: Metric, k: int
-) -> NDArray[np.float64]:
-    """(M,) values of a metric, NaN where an item has none."""
-    mine = per_item(utilities, k, deployed=deployed)
+def column(found: CellEstimate, metric: Metric, k: int) -> NDArray[np.float64]:
+    """(M,) values of a cell's metric, NaN where an item has none."""
+    utilities = found.pool.utilities
+    mine = per_item(utilities, k, deployed=found.deployed, chosen=found.chosen)
     if metric == "pool_risk":
         return np.asarray(per_item(utilities, k).reachable - mine.deployed)
     return {"deployed": mine.deployed, "reachable": mine.reachable, "risk": mine.risk}[metric]

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from akrasia.core import Undefined
+from akrasia.risk import per_item
 from akrasia.risk.lengths import length_sweep
 from akrasia.stats import Figure, PairedDifference, paired_difference, sign_flip
 from akrasia.studies.audit_arms import unaudited_note
@@ -62,7 +63,7 @@ def above(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
         elif figure is None:
             yield draft
         else:
-            values = column(found.pool.utilities, found.deployed, claim.metric, found.record.k)
+            values = column(found, claim.metric, found.record.k)
             nothing = np.zeros_like(values)
             tested = paired_difference(nothing, values, clusters=np.array(found.pool.clusters), level=cells.level)
             yield msgspec.structs.replace(
@@ -176,7 +177,7 @@ def sweep_of(cells: Cells, place: Place, name: str) -> LengthSweep | None:
         if found is None:
             return None
         lengths, deployed, pool = found
-        reachable = column(pool.utilities, None, "reachable", depth(pool.utilities))
+        reachable = per_item(pool.utilities, depth(pool.utilities)).reachable
         rng, clusters = np.random.default_rng(SEED), np.array(pool.clusters)
         return length_sweep(lengths, deployed, reachable, rng, clusters=clusters, level=cells.level)
     except Undefined:

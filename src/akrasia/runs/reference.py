@@ -1,0 +1,70 @@
+"""Which pool a cell of a run is measured against, and what its strategy deployed beside it or chose out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from akrasia.core import InputError
+from akrasia.core.cell import Cell
+from akrasia.risk import Chosen
+from akrasia.runs.reader import Pool, Run
+from akrasia.strategies import Pooled, build_strategy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Reference(Struct, frozen=True):
+    """What a cell is measured against.
+
+    Attributes:
+        pool: the reference pool; for a cell without one, its own candidates.
+        deployed: (M,) or (M, S) utilities of what its strategy committed to, by item of the pool; None for a random
+            draw of the pool itself.
+        chosen: how that was chosen among draws of this very pool, by a pooled strategy; else None.
+    """
+
+    pool: Pool
+    deployed: NDArray[np.float64] | None
+    chosen: Chosen | None = None
+
+
+def reference(run: Run, cell: Cell) -> Reference:
+    """A cell's reference pool, and what it deployed by item of that pool."""
+    if cell.pool is None:
+        return Reference(run.pool(cell), None)
+    pool = run.pool(run.cell(cell.pool))
+    if cell.pooled:
+        strategy = build_strategy(cell.strategy)
+        if not isinstance(strategy, Pooled):
+            raise InputError(
+                f"strategy {cell.strategy!r} was pooled when this run was made: use the Akrasia of that time"
+            )
+        deployed = strategy.deployed(pool.utilities, pool.answers)
+        bounds = strategy.bounds(pool.utilities, pool.answers) if np.isnan(pool.utilities).any() else (None, None)
+        return Reference(pool, deployed, Chosen(strategy.n, strategy.best, *bounds))
+    own = run.pool(cell)
+    row_of = {item.position: row for row, item in enumerate(own.items)}
+    given = np.full((len(pool.items), own.utilities.shape[1]), np.nan)
+    for row, item in enumerate(pool.items):
+        if item.position in row_of:
+            given[row] = own.utilities[row_of[item.position]]
+    return Reference(pool, given)
+
+
+def without_thin_items(pool: Pool) -> tuple[Pool, int]:
+    """The pool with the items dropped that are less than half measured, and how many those are.
+
+    k is what all items have: one item that an endpoint refuses would else take the curve of all the others with it.
+    Their utilities become missing, so that the bounds still count them.
+    """
+    measured = (~np.isnan(pool.utilities)).sum(axis=1)
+    thin = (measured > 0) & (2 * measured < pool.utilities.shape[1])
+    if not thin.any():
+        return pool, 0
+    utilities = np.where(thin[:, None], np.nan, pool.utilities)
+    return replace(pool, utilities=utilities), int(thin.sum())
