@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from tests.judges.scripts import WORDS, fenced, keyword, shown_ids
@@ -8,6 +9,7 @@ from tests.strategies.asking import PlainAsk
 
 from akrasia.core import SAMPLE_STRIDE, CallRefused, InputError, Judgement, Reading, Reply, Request, sample_of
 from akrasia.judges import Judge, build_judge
+from akrasia.judges import llm as module
 from akrasia.judges.llm import LLM, LLMSettings
 from akrasia.judges.llm_prompt import ORDERS
 from akrasia.judges.loose_ask import LooseAsk
@@ -216,3 +218,22 @@ async def test_the_embedded_model_reads_or_says_why_not():
     assert found.missing is not None or set(found.readings) | set(found.unread) == {"honesty", "care"}
     for reading in found.readings.values():
         assert reading.polarity is None or (reading.evidence and reading.evidence in text)
+
+
+@pytest.mark.parametrize(("times", "beside"), [(1, False), (2000, True)])
+async def test_a_large_text_is_worked_on_beside_the_loop(monkeypatch: pytest.MonkeyPatch, times: int, beside: bool):
+    threads: list[bool] = []
+
+    def watched(name: str) -> None:
+        work = getattr(module, name)
+
+        def seen(*given: object) -> object:
+            threads.append(threading.current_thread() is not threading.main_thread())
+            return work(*given)
+
+        monkeypatch.setattr(module, name, seen)
+
+    for name in ("order", "messages", "read_reply"):
+        watched(name)
+    assert (await read(keyword, f"{TEXT}\n" * times)).missing is None
+    assert threads == [beside] * 3

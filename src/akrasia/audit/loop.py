@@ -24,7 +24,7 @@ from akrasia.audit.rewriter import PARAPHRASE, REWRITE, paraphrase_request, read
 from akrasia.audit.spending import CountedAsk
 from akrasia.core import Ask, CallRefused, EndpointLost, InputError, Judgement, Message, Reply
 from akrasia.judges import Judge
-from akrasia.judges.llm_prompt import shown
+from akrasia.judges.llm_prompt import is_blank, shown
 from akrasia.values import Taxonomy
 
 AUDITOR = "auditor"
@@ -237,7 +237,7 @@ class Auditor:
 
     async def _judged(self, text: str, ask: Ask | None) -> tuple[Judgement, bool]:
         """What the judge reads; and whether its endpoint refuses or is lost, so that there is no point in another."""
-        if not shown(text).strip():
+        if is_blank(text):
             return Judgement(missing="there is nothing to read: the text is empty"), False
         try:
             reading = self.judge.read(text, self.taxonomy, ask, role=AUDITOR)

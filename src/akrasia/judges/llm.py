@@ -23,7 +23,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from akrasia.core import Ask, CallRefused, Fingerprint, InputError, Judgement, Reading, Request
-from akrasia.judges.llm_prompt import SYSTEM, TEXT, first_seed, messages, order, schema, shown
+from akrasia.core.aside import aside
+from akrasia.judges.llm_prompt import SYSTEM, TEXT, first_seed, is_blank, messages, order, schema
 from akrasia.judges.llm_reply import read_reply
 from akrasia.prompts import fingerprint
 from akrasia.values import Taxonomy, Value
@@ -103,11 +104,11 @@ class LLM:
             CallRefused: the model refuses every call about this text.
             InputError: there is no `ask`.
         """
-        if not shown(text).strip():
+        if is_blank(text):
             return Judgement(missing="there is nothing to read: the text is empty")
         if ask is None:
             raise InputError(f"judge {self.name!r} asks a model, and there is no way to it: give `ask`")
-        values = order(taxonomy, text, repeat)
+        values = await aside(len(text), order, taxonomy, text, repeat)
         if not self._settings.each:
             return await self._read(text, taxonomy, values, ask, (role, repeat))
         return await self._read_each(text, taxonomy, ask, (role, repeat))
@@ -116,9 +117,9 @@ class LLM:
         self, text: str, taxonomy: Taxonomy, values: Sequence[Value], ask: Ask, how: tuple[str, int]
     ) -> Judgement:
         role, repeat = how
-        request = self._request(text, values, repeat)
-        reply = await ask(role, request, _label(text, repeat, values))
-        return read_reply(reply, text, taxonomy, [value.id for value in values])
+        request, label = await aside(len(text), self._asked, text, values, repeat)
+        reply = await ask(role, request, label)
+        return await aside(len(text), read_reply, reply, text, taxonomy, [value.id for value in values])
 
     async def _read_each(self, text: str, taxonomy: Taxonomy, ask: Ask, how: tuple[str, int]) -> Judgement:
         calls = (self._read(text, taxonomy, [value], ask, how) for value in taxonomy.values)
@@ -140,15 +141,17 @@ class LLM:
             raise refusals[0]
         return Judgement(readings, unread)
 
-    def _request(self, text: str, values: Sequence[Value], repeat: int) -> Request:
+    def _asked(self, text: str, values: Sequence[Value], repeat: int) -> tuple[Request, str]:
+        """What the model is asked, and the label of the call."""
         settings = self._settings
-        return Request(
+        request = Request(
             messages(values, text),
             temperature=settings.temperature,
             max_tokens=settings.tokens or SPARE_TOKENS + TOKENS_PER_VALUE * len(values),
             seed=first_seed(text) + repeat,
             schema=schema(values),
         )
+        return request, _label(text, repeat, values)
 
 
 def _label(text: str, repeat: int, values: Sequence[Value]) -> str:

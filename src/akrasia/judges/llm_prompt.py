@@ -88,6 +88,11 @@ def shown(text: str) -> str:
     return _TURN_MARK.sub("‹", text.translate(changed) if changed else text)
 
 
+def is_blank(text: str) -> bool:
+    """Whether a judge would see nothing of a text."""
+    return not any(_visible(char).strip() for char in set(text))
+
+
 def _visible(char: str) -> str:
     if char in "\n\t" or char in _JOINERS:
         return char

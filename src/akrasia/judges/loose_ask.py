@@ -104,7 +104,7 @@ class LooseAsk:
     async def __call__(self, role: str, request: Request, label: str) -> Reply:
         """See `akrasia.core.Ask`."""
         model = self._models[role]
-        key = _key(model, request, label)
+        key = "" if self._kept is None else _key(model, request, label)
         found = None if self._kept is None else self._kept.find(key)
         if found is not None:
             return found
