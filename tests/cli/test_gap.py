@@ -99,12 +99,27 @@ def test_gold_corrects_the_headline(tmp_path: Path) -> None:
     (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in gold))
     modes = gap(path, "--gold", tmp_path / "gold.jsonl")["modes"]
     fast = modes["fast"]
-    raw = fast["uncorrected"]["retention"]
+    raw_names = fast["uncorrected"]
+    raw = raw_names["retention"]
     assert fast["retention"]["high"] < raw["low"]
     assert raw == gap(path)["modes"]["fast"]["retention"]
     assert modes["slow"]["uncorrected"] is None
     result = akrasia("gap", path, "--gold", tmp_path / "gold.jsonl")
     assert "fast, uncorrected: macro-F1" in result.out
+    assert (fast["corrected"], modes["slow"]["corrected"]) == ([*raw_names], [])
+    shown = {line.split("  ")[0] or line.split("  ")[1]: line for line in result.out.splitlines() if line.strip()}
+    for name in ("macro-F1", "retention", "survival", "suppression", "emergence"):
+        assert shown[name].count("(gold)") == 1  # of fast alone
+    # Baseline, gain and the figure between them are of one kind.
+    assert f"{raw['value']:.3f}" in shown["as judged"]
+    for name in (
+        "by habit alone, as judged",
+        "above habit, as judged",
+        "kappa, as judged",
+        "Manhattan distance, as judged",
+    ):
+        assert "(gold)" not in shown[name]
+    assert "as judged" not in akrasia("gap", path).out
     (tmp_path / "other.jsonl").write_text(json.dumps({**gold[0], "scenario": "elsewhere"}))
     assert_refused(akrasia("gap", path, "--gold", tmp_path / "other.jsonl"), "gold about scenario 'elsewhere'")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from akrasia.core.errors import InputError
 from akrasia.gap import LabelTable, Stages, measure_modes
@@ -61,6 +62,21 @@ def test_gold_becomes_the_headline_and_the_raw_figure_stands_beside_it():
         assert corrected.low < getattr(true, name).value < corrected.high
     assert not raw.retention.low < true.retention.value < raw.retention.high  # the judge alone is wrong
     assert fast.manhattan == raw.manhattan
+    assert fast.corrected == ("macro_f1", "retention", "survival", "suppression", "emergence")
+    assert raw.corrected == ()
+
+
+def test_an_alarm_about_what_gold_does_not_reach_says_so():
+    table = LabelTable(
+        NAMES, VALUES, {"fast": Stages(np.ones((SCENARIOS, 2)), None, np.ones((SCENARIOS, 2)))}, NAMES, NAMES
+    )
+    table = structs.replace(table, domains=("work",) * SCENARIOS)
+    said = {
+        gold is not None: next(d.message for d in found.modes["fast"].diagnostics if d.code == "not_above_baseline")
+        for gold in (None, table)
+        for found in [measure_table(table, gold=gold)]
+    }
+    assert said[True] == f"{said[False]}; as judged: gold does not reach the baseline"
 
 
 def test_a_figure_without_a_value_gets_none_from_gold():

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.cli.test_run import akrasia, assert_refused
 from tests.report.value_evidence import filled_gold, judge_errors
 from tests.report.value_runs import half_hearted, value_run  # noqa: F401 - fixtures, used by their names
@@ -17,6 +18,7 @@ from akrasia.core import InputError
 from akrasia.interop import read_labels
 from akrasia.report import render, write
 from akrasia.report.gather import gather
+from akrasia.report.value_lines import slopes
 from akrasia.runs import load_run
 from akrasia.runs.value_estimates import Evidence, estimate_values
 
@@ -89,6 +91,39 @@ class TestGold:
         assert {arm.mode: arm.uncalibrated for arm in group.arms} == {"fast": False, "slow": True}
         (slow,) = (arm for arm in group.arms if arm.mode == "slow")
         assert any(one.code == "uncalibrated" and "label texts of this mode" in one.message for one in slow.diagnostics)
+
+    def test_a_slope_and_the_effect_beside_it_are_of_one_kind(
+        self,
+        half_hearted: Path,  # noqa: F811
+        gold: Path,
+    ) -> None:
+        (group,) = gather([half_hearted], item_bytes=0, gold=gold).values
+        effect = group.deliberation
+        found = slopes([group])
+        assert effect is not None
+        assert found is not None
+        f1, retention = found.panels
+        assert f1.label == "macro-F1, as judged"
+        before, after = f1.lines[0].points
+        assert after.value - before.value == pytest.approx(effect.value)
+        assert retention.label == "retention, corrected by gold"
+        assert [point.value for point in retention.lines[0].points] == [
+            arm.metrics["retention"].value for arm in sorted(group.arms, key=lambda arm: arm.mode)
+        ]
+        half = replace(group, arms=tuple(replace(arm, judged=()) if arm.mode == "slow" else arm for arm in group.arms))
+        assert [panel.label for panel in slopes([half]).panels] == ["macro-F1, as judged", "retention, as judged"]
+
+    def test_the_table_marks_what_gold_corrects(self, half_hearted: Path, gold: Path, tmp_path: Path) -> None:  # noqa: F811
+        write([half_hearted], tmp_path / "r.html", tables=tmp_path / "t", gold=gold)
+        head, _, *rows = (tmp_path / "t" / "value-metrics.md").read_text().splitlines()
+        titles = [title.strip() for title in head.strip("|").split("|")]
+        assert "macro-F1 above habit, as judged" in titles
+        assert "kappa, as judged" in titles
+        cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+        marked = [title for title, cell in zip(titles, cells, strict=True) if cell.endswith("(gold)")]
+        assert marked == ["macro-F1", "retention", "survival", "suppression", "emergence"]
+        with (tmp_path / "t" / "value-metrics.csv").open() as file:
+            assert {row["corrected"] for row in csv.DictReader(file)} == {" ".join(FIGURES)}
 
     def test_tables_have_them_too(self, half_hearted: Path, gold: Path, tmp_path: Path) -> None:  # noqa: F811
         write([half_hearted], tmp_path / "r.html", tables=tmp_path / "t", gold=gold)

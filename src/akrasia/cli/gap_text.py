@@ -33,37 +33,53 @@ def show_gap(found: Modes, name: str) -> None:
     print()
     first = next(iter(gaps.values()))
     print(table([f"{first.level:.0%} interval", *gaps], _headline(gaps)))
+    raw = _raw(gaps)
     if found.deliberation_effect is not None:
         effect = interval(found.deliberation_effect)
-        print(f"\nDeliberation effect, macro-F1 of slow less that of fast on the same scenarios: {effect}")
+        print(f"\nDeliberation effect, macro-F1 of slow less that of fast on the same scenarios{raw}: {effect}")
     print()
     for mode, one in gaps.items():
         _remarks(mode, one)
     _transitions(gaps)
     _by_value(gaps)
-    _by_group("domain", {mode: one.by_domain for mode, one in gaps.items()})
-    _by_group("pressure", {mode: one.by_pressure for mode, one in gaps.items()})
+    _by_group(f"domain{raw}", {mode: one.by_domain for mode, one in gaps.items()})
+    _by_group(f"pressure{raw}", {mode: one.by_pressure for mode, one in gaps.items()})
     _by_threshold(gaps)
 
 
+def _raw(gaps: dict[str, Gap]) -> str:
+    """What stands by figures that gold does not reach, where it corrected others."""
+    return ", as judged" if any(one.corrected for one in gaps.values()) else ""
+
+
 def _headline(gaps: dict[str, Gap]) -> list[list[str]]:
-    baselines = {mode: one.baseline for mode, one in gaps.items()}
-    rows: list[tuple[str, list[Figure | None]]] = [
-        ("macro-F1", [one.macro_f1 for one in gaps.values()]),
-        ("  by habit alone", [None if b is None else b.macro_f1 for b in baselines.values()]),
-        ("  above habit", [None if b is None else b.macro_f1_gain for b in baselines.values()]),
-        ("kappa", [one.kappa for one in gaps.values()]),
-        ("retention", [one.retention for one in gaps.values()]),
-        ("  by habit alone", [None if b is None else b.retention for b in baselines.values()]),
-        ("  above habit", [None if b is None else b.retention_gain for b in baselines.values()]),
-        ("survival", [one.survival for one in gaps.values()]),
-        ("suppression", [one.suppression for one in gaps.values()]),
-        ("emergence", [one.emergence for one in gaps.values()]),
-        ("Manhattan distance", [one.manhattan for one in gaps.values()]),
-    ]
-    if any(one.missing.betrayed is not None for one in gaps.values()):
-        rows.append(("betrayed, of stated", [one.betrayed for one in gaps.values()]))
-    return [[label, *map(interval, figures)] for label, figures in rows]
+    """The figures of every arm; what gold corrected is marked, and what belongs together is of one kind."""
+    arms, raw = list(gaps.values()), _raw(gaps)
+    rows = []
+    for name, label in (("macro_f1", "macro-F1"), ("retention", "retention")):
+        rows.append([label, *(_marked(one, name) for one in arms)])
+        if raw:
+            rows.append(["  as judged", *(interval(_judged(one, name)) for one in arms)])
+        for part, what in ((name, "by habit alone"), (f"{name}_gain", "above habit")):
+            blind = [None if one.baseline is None else getattr(one.baseline, part) for one in arms]
+            rows.append([f"  {what}{raw}", *map(interval, blind)])
+        if name == "macro_f1":
+            rows.append([f"kappa{raw}", *(interval(one.kappa) for one in arms)])
+    rows += [[name, *(_marked(one, name) for one in arms)] for name in ("survival", "suppression", "emergence")]
+    rows.append([f"Manhattan distance{raw}", *(interval(one.manhattan) for one in arms)])
+    if any(one.missing.betrayed is not None for one in arms):
+        rows.append([f"betrayed, of stated{raw}", *(interval(one.betrayed) for one in arms)])
+    return rows
+
+
+def _marked(one: Gap, name: str) -> str:
+    return interval(getattr(one, name)) + (" (gold)" if name in one.corrected else "")
+
+
+def _judged(one: Gap, name: str) -> Figure | None:
+    """The figure as the judge sees it, whether gold took its place or not."""
+    figure: Figure | None = getattr(one.uncorrected if name in one.corrected else one, name)
+    return figure
 
 
 def _remarks(mode: str, one: Gap) -> None:
@@ -75,7 +91,8 @@ def _remarks(mode: str, one: Gap) -> None:
         )
     if one.missing.share and one.missing.retention is not None:
         bounds = one.missing.retention
-        print(f"{mode}: whatever the missing labels are, retention is {bounds.worst:.3f} to {bounds.best:.3f}")
+        kept = f"retention{' as judged' if 'retention' in one.corrected else ''}"
+        print(f"{mode}: whatever the missing labels are, {kept} is {bounds.worst:.3f} to {bounds.best:.3f}")
     if one.missing.betrayed and one.missing.betrayal is not None:
         bounds = one.missing.betrayal
         print(
@@ -101,7 +118,8 @@ def _transitions(gaps: dict[str, Gap]) -> None:
             [_path(pattern), *(f"{counts[pattern]:,}" for counts in arms.values())]
             for pattern in next(iter(arms.values()))
         ]
-        print(table(["stated → reasoning → action" if reasoned else "stated → action", *arms], rows))
+        stages = "stated → reasoning → action" if reasoned else "stated → action"
+        print(table([stages + _raw(gaps), *arms], rows))
 
 
 def _path(pattern: str) -> str:
@@ -112,7 +130,7 @@ def _by_value(gaps: dict[str, Gap]) -> None:
     print()
     first = next(iter(gaps.values()))
     names = sorted(first.by_value, key=lambda name: -first.by_value[name].support)
-    head = ["value", "scenarios", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))]
+    head = [f"value{_raw(gaps)}", "scenarios", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))]
     rows = []
     for name in names:
         parts = [one.by_value[name] for one in gaps.values()]
@@ -154,7 +172,12 @@ def _by_threshold(gaps: dict[str, Gap]) -> None:
     if len({tuple(row[1:]) for row in rows}) < 2:
         return
     print()
-    print(table(["present from", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))], rows))
+    print(
+        table(
+            [f"present from{_raw(gaps)}", *(f"{figure} {mode}" for mode in gaps for figure in ("F1", "retention"))],
+            rows,
+        )
+    )
 
 
 def show_parts(found: ValueEstimate) -> None:
@@ -170,7 +193,8 @@ def show_parts(found: ValueEstimate) -> None:
         ]
         if split.cross_fitted:
             rows.append(["recoverable by judges who value each other's choice", interval(split.recoverable)])
-        print(table([f"split of the loss, {mode}", "F1 with the stated set"], rows))
+        judged = _raw({mode: found.gap.modes[mode]})
+        print(table([f"split of the loss, {mode}{judged}", "F1 with the stated set"], rows))
         for diagnostic in split.diagnostics:
             print(f"  {diagnostic.severity}: {diagnostic.message}")
     _noise(found)

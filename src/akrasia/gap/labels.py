@@ -88,8 +88,15 @@ def with_corrected(gap: Gap, corrected: Corrected) -> Gap:
     found = {name: getattr(corrected, name) for name in CORRECTABLE if getattr(gap, name) is not None}
     right = {name: figure for name, figure in found.items() if figure is not None}
     raw = UncorrectedGap(**{name: getattr(gap, name) for name in right})
-    notes = ordered([*gap.diagnostics, *corrected.diagnostics])
-    return replace(gap, **right, uncorrected=raw, diagnostics=notes)
+    notes = ordered([*(_as_judged(note) if right else note for note in gap.diagnostics), *corrected.diagnostics])
+    return replace(gap, **right, uncorrected=raw, corrected=tuple(right), diagnostics=notes)
+
+
+def _as_judged(note: Diagnostic) -> Diagnostic:
+    """A diagnostic about a figure that gold does not reach, beside others that it corrected."""
+    if note.code != "not_above_baseline":
+        return note
+    return replace(note, message=f"{note.message}; as judged: gold does not reach the baseline")
 
 
 def aligned_gold(gold: LabelTable, judged: LabelTable) -> dict[str, Stages]:

@@ -191,6 +191,7 @@ class Gap(Struct, frozen=True):
         threshold: from which grade a value is present.
         level: nominal coverage of every interval.
         uncorrected: raw figures beside corrected ones, when gold was given.
+        corrected: names of the figures that gold corrected; all others are as judged.
     """
 
     mode: str
@@ -220,6 +221,7 @@ class Gap(Struct, frozen=True):
     threshold: float
     level: float
     uncorrected: UncorrectedGap | None = None
+    corrected: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """The entry of this arm under ``modes`` in the JSON of design section 8."""

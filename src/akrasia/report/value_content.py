@@ -192,7 +192,16 @@ class ArmContent(Struct, frozen=True, kw_only=True):
     @property
     def corrected(self) -> bool:
         """Gold corrects at least one metric."""
-        return any(row.corrected is not None for row in self.judged)
+        return bool(self.by_gold)
+
+    @property
+    def by_gold(self) -> tuple[str, ...]:
+        """The metrics that gold corrects; all others are as judged."""
+        return tuple(row.metric for row in self.judged if row.corrected is not None)
+
+    def as_judged(self, metric: str) -> Interval | None:
+        """A metric as the judge sees it, whether gold took its place or not."""
+        return self.metrics.get(f"judged_{metric}", self.metrics.get(metric))
 
 
 class Tag(Struct, frozen=True):

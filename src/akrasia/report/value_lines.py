@@ -49,19 +49,22 @@ def slopes(groups: Sequence[ValueContent]) -> Series | None:
     panels = []
     for metric in _SLOPES:
         lines = []
+        drawn = [arm for _, *arms in both[:MOST_SLOPES] for arm in arms]
+        # Gold does not reach the deliberation effect, which stands by macro-F1; ends of one kind alone make a slope.
+        gold = metric != "macro_f1" and all(metric in arm.by_gold for arm in drawn)
         for number, (group, fast, slow) in enumerate(both[:MOST_SLOPES]):
-            before, after = fast.metrics[metric], slow.metrics[metric]
+            before, after = (arm.metrics[metric] if gold else arm.as_judged(metric) for arm in (fast, slow))
             if before is None or after is None:
                 continue
-            raw = not (fast.corrected or slow.corrected)  # else the effect is not that between the ends drawn
-            effect = group.deliberation if metric == "macro_f1" and raw else None
+            effect = group.deliberation if metric == "macro_f1" else None
             change = f"{points(after.value - before.value, signed=True)}"
             if effect is not None:
                 change = f"{points(effect.value, signed=True)} {bounds(effect)}"
             name = change if len(both) == 1 else f"{short(group.label, 18)} {change.partition(' ')[0]}"
             lines.append(Line(name, _ROLES[number % 3], (_point(0, before), _point(1, after))))
         if lines:
-            panels.append(Panel(METRICS[metric], tuple(lines)))
+            kind = ", corrected by gold" if gold else ", as judged" if any(arm.corrected for arm in drawn) else ""
+            panels.append(Panel(METRICS[metric] + kind, tuple(lines)))
     if not panels:
         return None
     uncalibrated = any(group.uncalibrated for group, *_ in both)

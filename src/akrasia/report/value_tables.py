@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from akrasia.gap.labels import CORRECTABLE
 from akrasia.report.content import Interval
 from akrasia.report.study_wording import small
 from akrasia.report.tables import Column, Table, ends, three
@@ -21,6 +22,9 @@ SPLIT = {
     "unreachable": "unreachable",
 }
 """Part of the split → its name."""
+
+JUDGED = "judged_"
+"""Begins the name of a metric as the judge sees it, beside one that gold corrects."""
 
 VALUE_METRICS = ("f1", "retention", "survival", "suppression", "emergence", "kappa")
 GROUP_METRICS = ("macro_f1", "retention", "survival", "suppression", "emergence")
@@ -66,6 +70,11 @@ def _level(arms: Sequence[ArmContent]) -> str:
     return f"In points of 100, with {100 * arms[0].level:g} % intervals."
 
 
+def _unreached(arms: Sequence[ArmContent]) -> str:
+    """What a caption adds where gold corrects other figures than those of its table."""
+    return " As judged: gold does not reach these." if any(arm.corrected for arm in arms) else ""
+
+
 def about(arm: ArmContent) -> tuple[str, ...]:
     """The fields of a record that say whose it is; see `ABOUT`."""
     return (arm.run, arm.cell, arm.model, arm.mode)
@@ -83,7 +92,7 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
     names = [name for name in METRICS if any(name in arm.metrics for arm in arms)]
     columns = (
         Column("arm", number=False),
-        *(number_column(METRICS[name], arms) for name in names),
+        *(number_column(_metric_title(name, arms), arms) for name in names),
         Column("scenarios"),
         Column("draws"),
         Column("families"),
@@ -91,7 +100,7 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
     rows = tuple(
         (
             named(arm, arms),
-            *(with_bounds(arm.metrics.get(name)) for name in names),
+            *(_metric(arm, name) for name in names),
             count(arm.scenarios),
             count(arm.draws),
             count(arm.clusters),
@@ -106,20 +115,36 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
         "families",
         "level",
         "calibration",
+        "corrected",
     )
     records = tuple(
         (
             *about(arm),
-            *(end for name in names for end in three(arm.metrics.get(name))),
+            *(end for name in names for end in three(_at(arm, name))),
             arm.scenarios,
             arm.draws,
             arm.clusters,
             arm.level,
             calibration(arm),
+            " ".join(arm.by_gold),
         )
         for arm in arms
     )
     return Table("value-metrics", f"The value–action gap. {_level(arms)}", columns, rows, fields, records)
+
+
+def _metric_title(name: str, arms: Sequence[ArmContent]) -> str:
+    """Where gold corrects some metrics, those that it cannot reach say that they are as judged."""
+    reached = name in CORRECTABLE or name.startswith(JUDGED)
+    return METRICS[name] if reached or not any(arm.corrected for arm in arms) else f"{METRICS[name]}, as judged"
+
+
+def _metric(arm: ArmContent, name: str) -> str:
+    return with_bounds(_at(arm, name)) + (" (gold)" if name in arm.by_gold else "")
+
+
+def _at(arm: ArmContent, name: str) -> Interval | None:
+    return arm.as_judged(name.removeprefix(JUDGED)) if name.startswith(JUDGED) else arm.metrics.get(name)
 
 
 def judged_table(arms: Sequence[ArmContent]) -> Table:
@@ -207,7 +232,7 @@ def split_table(arms: Sequence[ArmContent]) -> Table:
     fields = (
         *ABOUT, *(end for name in SPLIT for end in ends(name)), "k", "scenarios", "cross_fitted", "calibration",
     )  # fmt: skip
-    caption = f"Where the loss against the stated values comes from. {_level(arms)}"
+    caption = f"Where the loss against the stated values comes from. {_level(arms)}{_unreached(arms)}"
     return Table("value-split", caption, columns, tuple(rows), fields, tuple(records))
 
 
@@ -231,7 +256,9 @@ def transitions_table(arms: Sequence[ArmContent]) -> Table:
             rows.append((named(arm, arms), *(words[bit] for bit in path), count(number), told))
             records.append((*about(arm), path, number, share, calibration(arm)))
     fields = (*ABOUT, "path", "cells", "share_of_stated", "calibration")
-    caption = "Cells (scenario, draw and value) by their path through the stages; share in points of 100."
+    caption = (
+        f"Cells (scenario, draw and value) by their path through the stages; share in points of 100.{_unreached(arms)}"
+    )
     return Table("value-transitions", caption, columns, tuple(rows), fields, tuple(records))
 
 
@@ -279,7 +306,7 @@ def parts_table(
         *ABOUT, part, *(end for metric in metrics for end in ends(metric)), "scenarios", "stated_cells", "supported",
         "calibration",
     )  # fmt: skip
-    caption = f"The value–action gap by {part}. {_level(arms)}"
+    caption = f"The value–action gap by {part}. {_level(arms)}{_unreached(arms)}"
     return Table(name, caption, columns, tuple(rows), fields, tuple(records))
 
 

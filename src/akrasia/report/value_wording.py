@@ -119,8 +119,8 @@ def judged_note(arms: Sequence[ArmContent]) -> str:
         told.append(
             "Corrected figures are right on average whatever the judge’s errors are, and their intervals carry the "
             "human labels. Gold reaches no other figure: the split and the headline, kappa, habit, the deliberation "
-            "effect, the parts by value, domain and pressure, and all pictures but the ends of “what deliberation "
-            "changes” and of the comparison, are as the judge reads."
+            "effect, the parts by value, domain and pressure, and all pictures but retention in “what deliberation "
+            "changes” and the comparison, are as the judge reads."
         )
     bands = sum(row.band is not None for arm in arms for row in arm.judged)
     if bands:

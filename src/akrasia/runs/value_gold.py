@@ -115,10 +115,11 @@ def check_gold_texts(run: Run, group: Arms, gold: LabelTable) -> Diagnostic | No
         ]
         foreign = _foreign(texts, mine)
         if foreign is not None:
+            own = f"{run.folder} {_short(mine[0]) if mine else 'there is none'}"
             raise InputError(
-                f"gold of {scenario} in mode {mode!r} was given to another text than this run's: its {stage} "
-                f"text reads {_short(foreign)}, and in {run.folder} {_short(mine[0]) if mine else 'there is none'}; draw "
-                f"gold of this run with akrasia gold sample {run.folder}, or give the run that it was drawn from"
+                f"gold of {scenario} in mode {mode!r} was given to another text than this run's: its {stage} text "
+                f"reads {_short(foreign)}, and in {own}; draw gold of this run with akrasia gold sample {run.folder}, "
+                "or give the run that it was drawn from"
             )
         if len(texts) < len(mine):
             outgrown = len(texts), len(mine)
