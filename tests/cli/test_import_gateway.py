@@ -248,6 +248,20 @@ def test_rotated_files_and_keys(tmp_path: Path) -> None:
     assert KEY not in (tmp_path / "run" / "run.toml").read_text()
 
 
+def test_moved_files_are_imported_too(tmp_path: Path) -> None:
+    path, records = tmp_path / "audit.jsonl", traffic()
+    file = LogFile(path, None, None, lambda _: None)
+    file.write("", [("2030-01-01T00:00:00.000Z", msgspec.json.encode(one)) for one in records[:10]])
+    path.rename(tmp_path / "audit.jsonl.1")
+    file.write("", [("2030-01-01T00:00:00.000Z", msgspec.json.encode(one)) for one in records[10:]])
+    file.close()
+    done = akrasia("import", "gateway", path, "-o", tmp_path / "run", "--json")
+    assert done.code == 0, done.err
+    source = json.loads(done.out)["source"]
+    assert [Path(name).name for name in source["files"]] == ["audit.jsonl.1", "audit.jsonl"]
+    assert source["requests"] == len(records)
+
+
 def test_a_broken_log_is_refused_unless_forced(tmp_path: Path) -> None:
     path = log(tmp_path / "audit.jsonl", traffic())
     lines = path.read_bytes().splitlines(keepends=True)

@@ -212,7 +212,7 @@ def test_the_chain_goes_on_over_files(tmp_path: Path) -> None:
     assert (found.status, found.records, found.first_seq, found.notes) == ("whole", 40, 0, ())
     assert len(found.files) == len(earlier) + 1
     assert verify_log(earlier[1]).status == "whole"
-    assert "follows on audit.000001.jsonl, which is not here" in verify_log(earlier[1]).notes[0]
+    assert "follows on audit.000001.jsonl, which was not read with it" in verify_log(earlier[1]).notes[0]
     opened = json.loads(earlier[1].read_bytes().splitlines()[0])
     last = json.loads(earlier[0].read_bytes().splitlines()[-1])
     assert (opened["type"], opened["after"], opened["previous"]) == ("opened", "audit.000001.jsonl", last["hash"])

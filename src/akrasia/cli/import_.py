@@ -24,7 +24,7 @@ def _group() -> None:
 @app.command("gateway")
 def gateway(
     log: Annotated[
-        Path, typer.Argument(metavar="LOG", help="The gateway's audit log; files that it was rotated to are read too.")
+        Path, typer.Argument(metavar="LOG", help="The gateway's audit log; its rotated and moved files are read too.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The run's folder, which is made.")],
     values: Annotated[

@@ -17,7 +17,7 @@ _EXIT = {"whole": 0, "broken": 1, "incomplete": 3}
 
 def verify_log(
     log: Annotated[
-        Path, typer.Argument(metavar="LOG", help="The gateway's audit log; files that it was rotated to are read too.")
+        Path, typer.Argument(metavar="LOG", help="The gateway's audit log; its rotated and moved files are read too.")
     ],
     head: Annotated[
         str | None,

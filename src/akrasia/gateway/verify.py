@@ -17,7 +17,8 @@ from msgspec import Struct
 from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
-from akrasia.gateway.logfile import Opened, rotated
+from akrasia.gateway.logfile import Opened
+from akrasia.gateway.logparts import LONGEST_LINE, is_numbered, parts
 
 Status = Literal["whole", "broken", "incomplete"]
 Kind = Literal["edited", "deleted", "reordered", "repeated", "wrong key", "cut tail", "torn"]
@@ -27,9 +28,6 @@ MOST_FAULTS = 20
 
 MOST_GAPS = 1000
 """Gaps that are remembered, to tell lines that were moved from lines that are gone."""
-
-LONGEST_LINE = 1 << 28
-"""Bytes of a line that is read at all."""
 
 
 class Fault(Struct, frozen=True):
@@ -79,7 +77,7 @@ class Verification(Struct, frozen=True):
 
 
 def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None) -> Verification:
-    """Verify a log with the files that it was rotated to; or one of those alone.
+    """Verify a log with the files that it was rotated to or that were moved away; or a rotated one alone.
 
     Args:
         path: of the log, ``audit.jsonl``, or of a rotated file, ``audit.000001.jsonl``.
@@ -93,15 +91,14 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
         raise InputError(f"--head {head!r} is no hash of a line: it is 64 of the digits 0-9 and a-f")
     began = time.perf_counter()
     while True:
-        earlier = rotated(path)
-        files = [*earlier, *([path] if path.exists() else [])]
+        files = parts(path)
         if not files:
             raise InputError(f"{path} does not exist: name an audit log")
-        check = _Check(key, head)
+        check = _Check(key, head, alone=is_numbered(path))
         for file in files:
             check.read(file, last=file == files[-1])
         check.end(files[0])
-        if rotated(path) == earlier:
+        if parts(path) == files:
             break  # else the gateway has rotated it meanwhile, and a file was read under another's name
     if files[-1] != path:
         check.absent = True
@@ -146,8 +143,9 @@ class _Check:
     taken up again at the next line with its own hash.
     """
 
-    def __init__(self, key: bytes | None, head: str | None) -> None:
+    def __init__(self, key: bytes | None, head: str | None, *, alone: bool = False) -> None:
         self._key = key
+        self._alone = alone
         self._wanted = None if head is None else head.encode()
         self.last: Line | None = None  # of the lines in their place, the highest
         self.first_seq: int | None = None
@@ -160,6 +158,7 @@ class _Check:
         self._unkeyed = False
         self._gaps: list[tuple[range, str, int]] = []
         self._file = self._before = ""
+        self._read: set[str] = set()
         self._number = 0
 
     @property
@@ -171,6 +170,7 @@ class _Check:
     def read(self, path: Path, *, last: bool) -> None:
         """Go through one file."""
         self._before, self._file, self._number = self._file, path.name, 0
+        self._read.add(path.name)
         for text in lines_of(path):
             self._number += 1
             self.bytes += len(text)
@@ -239,8 +239,16 @@ class _Check:
         if not proven and self._key is None and opened.algorithm != algorithm(None):
             raise InputError(f"{self._file} was written with a key: give it with --key-file, or in {KEY_VARIABLE}")
         self._unkeyed = self._unkeyed or opened.algorithm == algorithm(None)
-        if opened.after is not None and opened.after != self._before:
-            self.notes.append(f"{self._file} follows on {opened.after}, which is not here")
+        joined = line is not None and self.last is not None and line.previous == self.last.hash
+        if opened.after is not None and opened.after != self._before and not joined:
+            self.notes.append(f"{self._file} follows on {self._absent(opened.after)}")
+
+    def _absent(self, name: str) -> str:
+        if self._alone:
+            return f"{name}, which was not read with it: name the log to verify both"
+        if name == self._file or name in self._read:
+            return f"a file that was named {name} then, which is not here"
+        return f"{name}, which is not here"
 
     def _gap(self, missing: range) -> None:
         if len(self._gaps) < MOST_GAPS:

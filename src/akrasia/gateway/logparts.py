@@ -1,0 +1,137 @@
+"""Which files a log consists of, in order: those that the gateway numbered, and those that somebody else moved.
+
+Each file begins with the hash that the one before ends with, and by this hash a moved file is found beside the log,
+whatever its name is now. The name that it had when the log went on is a second way: by it a file is found whose end was
+written anew, so that verification can say so.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from akrasia.core.decoding import Undecodable, decode_json
+from akrasia.gateway.chain import GENESIS, Line, read_line
+from akrasia.gateway.logfile import Opened, last_line, rotated
+
+LONGEST_LINE = 1 << 28
+"""Bytes of a line that is read at all."""
+
+_START = b'{"seq":'
+_NUMBERED = re.compile(r".+\.[0-9]{6,}")
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of a log, oldest first; none where there is no such log.
+
+    Args:
+        path: of the log, ``audit.jsonl``, or of one of its files, which was moved; a file that the gateway numbered
+            stands alone.
+    """
+    files = [*rotated(path), *([path] if path.exists() else [])]
+    if not files or is_numbered(path):
+        return files
+    beside = _Beside(path.parent)
+    if files[-1] != path:
+        while (after := beside.after(files[-1])) is not None and after not in files:
+            files.append(after)
+    place = len(files) - 1
+    while place >= 0:
+        found = beside.before(files[place], files[place - 1] if place else None)
+        if found is not None and found not in files:
+            files.insert(place, found)  # and what comes before this one is looked for next
+        else:
+            place -= 1
+    return files
+
+
+def is_numbered(path: Path) -> bool:
+    """Whether a file has a name as the gateway gives to those that it rotates: ``audit.000001.jsonl``."""
+    return _NUMBERED.fullmatch(path.stem) is not None
+
+
+class _Beside:
+    """The files of logs in a folder, by how they begin and end. Others are looked at no further than their first bytes.
+
+    Args:
+        folder: read when somebody asks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ends: dict[bytes, list[Path]] | None = None
+
+    def before(self, file: Path, known: Path | None) -> Path | None:
+        """The file that another follows on, where that is not `known`, which stands before it by its name."""
+        text = _first(file)
+        line = None if text is None else read_line(text)
+        if text is None or line is None or line.previous == GENESIS:
+            return None
+        last = None if known is None else _last(known)
+        if last is not None and last.hash == line.previous:
+            return None
+        named = _named(text)
+        fitting = self._by_end().get(line.previous, [])
+        if fitting:
+            return next((one for one in fitting if one.name == named), fitting[0])
+        if named is None or named == file.name or Path(named).name != named:
+            return None
+        last = _last(self._folder / named)
+        return self._folder / named if last is not None and last.seq < line.seq else None
+
+    def after(self, file: Path) -> Path | None:
+        """The file that follows on another; None where none does."""
+        last = _last(file)
+        if last is None:
+            return None
+        for one in self._logs():
+            text = _first(one)
+            line = None if text is None else read_line(text)
+            if line is not None and line.previous == last.hash:
+                return one
+        return None
+
+    def _by_end(self) -> dict[bytes, list[Path]]:
+        if self._ends is None:
+            self._ends = {}
+            for one in self._logs():
+                last = _last(one)
+                if last is not None:
+                    self._ends.setdefault(last.hash, []).append(one)
+        return self._ends
+
+    def _logs(self) -> list[Path]:
+        return [one for one in sorted(self._folder.iterdir()) if _first(one) is not None]
+
+
+def _first(path: Path) -> bytes | None:
+    """The first line of a log's file, with its newline; None where it has none, or cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            if file.read(len(_START)) != _START:
+                return None
+            file.seek(0)
+            return file.readline(LONGEST_LINE)
+    except OSError:
+        return None
+
+
+def _last(path: Path) -> Line | None:
+    """What the last whole line of a log's file says; None where there is none."""
+    if _first(path) is None:
+        return None
+    try:
+        text, _, _ = last_line(path)
+    except OSError:
+        return None
+    return None if text is None else read_line(text)
+
+
+def _named(first: bytes) -> str | None:
+    """The name that the file before had, by the first line of the one that follows on it."""
+    try:
+        return decode_json(first, Opened).after
+    except Undecodable:
+        return None

@@ -1,0 +1,116 @@
+"""Files of a log that somebody moved: they are found by the chain, whatever they are called now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.gateway.test_chain import kinds, rehashed, write
+
+from akrasia.gateway.logfile import LogFile, rotated
+from akrasia.gateway.logparts import parts
+from akrasia.gateway.verify import verify_log
+
+
+def go_on(path: Path, records: int = 2, after: Callable[[], object] | None = None) -> str:
+    """Append so many requests by one process, which sees what happens after the first; the head before that."""
+    file = LogFile(path, None, None, lambda _: None)
+    head = ""
+    for number in range(records):
+        file.write("", [("2030-01-01T00:00:01.000Z", json.dumps({"id": f"{path.name} {number}"}).encode())])
+        if number == 0:
+            head = file.head
+            if after is not None:
+                after()
+    file.close()
+    return head
+
+
+@pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.jsonl-20300101", "old.log", "a"])
+def test_a_moved_file_is_read_under_its_new_name(tmp_path: Path, name: str) -> None:
+    path, moved = tmp_path / "audit.jsonl", tmp_path / name
+    write(path, 4)
+    head = go_on(path, 3, lambda: path.rename(moved))
+    (tmp_path / "another.jsonl").write_text('{"id": 1}\n')
+    write(tmp_path / "other.jsonl", 3)
+    (tmp_path / "folder").mkdir()
+    assert parts(path) == [moved, path]
+    found = verify_log(path, head=head)
+    assert (found.status, found.records, found.first_seq, found.notes) == ("whole", 7, 0, ())
+    assert found.files == (str(moved), str(path))
+
+
+def test_moved_files_stand_among_numbered_ones(tmp_path: Path) -> None:
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 20, rotate_bytes=2000)
+    numbered = rotated(path)
+    head = go_on(path, 3, lambda: path.rename(moved))
+    file = LogFile(path, None, None, lambda _: None)
+    file.rotate()
+    file.close()
+    go_on(path, 1)
+    assert parts(path) == [*numbered, moved, rotated(path)[-1], path]
+    found = verify_log(path, head=head)
+    assert (found.status, found.records, found.notes) == ("whole", 24, ())
+    path.unlink()
+    absent = verify_log(path)
+    assert (absent.status, absent.records) == ("incomplete", 23)
+
+
+def test_names_that_move_on_with_each_rotation(tmp_path: Path) -> None:
+    """As logrotate does it: every file was audit.jsonl.1 when the next one began."""
+    path = tmp_path / "audit.jsonl"
+
+    def shift() -> None:
+        for number in range(8, 0, -1):
+            old = tmp_path / f"audit.jsonl.{number}"
+            if old.exists():
+                old.rename(tmp_path / f"audit.jsonl.{number + 1}")
+        path.rename(tmp_path / "audit.jsonl.1")
+
+    write(path, 2)
+    for _ in range(3):
+        go_on(path, 2, shift)
+    names = ["audit.jsonl.3", "audit.jsonl.2", "audit.jsonl.1", "audit.jsonl"]
+    assert [one.name for one in parts(path)] == names
+    found = verify_log(path)
+    assert (found.status, found.records, found.notes) == ("whole", 8, ())
+    assert [one.name for one in parts(tmp_path / "audit.jsonl.2")] == names[:2]
+    (tmp_path / "audit.jsonl.2").rename(tmp_path / "audit.jsonl.2.gz")  # which still is no log once it is packed
+    (tmp_path / "audit.jsonl.2.gz").write_bytes(b"\x1f\x8b packed")
+    found = verify_log(path)
+    assert (found.status, len(found.files), found.first_seq) == ("whole", 2, 7)
+    assert found.notes == ("audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",)
+
+
+def test_the_log_has_gone_and_the_moved_file_is_the_last(tmp_path: Path) -> None:
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 20, rotate_bytes=2000)
+    path.rename(moved)
+    found = verify_log(path)
+    assert (found.status, found.records) == ("incomplete", 20)
+    assert "is not there: the log ends with audit.jsonl.1" in found.notes[0]
+
+
+def test_a_moved_file_that_was_tampered_with_is_told(tmp_path: Path) -> None:
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 4)
+    go_on(path, 3, lambda: path.rename(moved))
+    content = moved.read_bytes()
+    lines = content.splitlines(keepends=True)
+
+    moved.write_bytes(content.replace(b'"id": "r2"', b'"id": "rX"'))
+    assert kinds(verify_log(path)) == ["edited"]
+
+    moved.write_bytes(b"".join(lines[:-1]))
+    assert kinds(verify_log(path)) == ["deleted"]
+
+    moved.write_bytes(b"".join((*lines[:-1], rehashed(lines[-1], lambda record: record.update(id="another")))))
+    found = verify_log(path)
+    assert (kinds(found), found.faults[0].file) == (["edited"], "audit.jsonl")
+
+    moved.unlink()
+    found = verify_log(path)
+    assert (found.status, found.notes) == ("whole", ("audit.jsonl follows on audit.jsonl.1, which is not here",))
