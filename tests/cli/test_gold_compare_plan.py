@@ -153,6 +153,27 @@ def test_a_curve_beside_a_corrected_headline_is_marked(runs: Path, tmp_path: Pat
     assert marked == {"1": True, "2": True, "4": True, "8": False}
 
 
+def test_labels_of_other_texts_are_refused(runs: Path, tmp_path: Path) -> None:
+    rows = sampled(runs / "weak", tmp_path / "drawn.csv", 100)
+    for row in rows:
+        row["gold"] = "1"
+    rows[2]["text"] = "I think\n#### 77"
+    write_gold(tmp_path / "gold.csv", rows)
+    result = akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv")
+    place = f"item {rows[2]['item']!r} sample {rows[2]['sample']}"
+    assert_refused(
+        result, "gold.csv, line", place, "'I think #### 77'", "'####", "or give the run that it was drawn from"
+    )
+    # Spaces are no other text, an unlabelled row is no label, and a file need not say what was read.
+    rows[1]["text"] = f" {rows[1]['text']} \n"
+    rows[2]["gold"] = ""
+    rows[3]["text"] = ""
+    write_gold(tmp_path / "gold.csv", rows)
+    assert akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv").code == 0
+    write_gold(tmp_path / "gold.csv", [{name: row[name] for name in ("item", "sample", "gold")} for row in rows])
+    assert akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv").code == 0
+
+
 def test_a_strategy_of_its_own_beside_labels_of_the_pool(runs: Path, tmp_path: Path) -> None:
     rows = sampled(runs / "mumbling", tmp_path / "drawn.csv", 10_000)
     for row in rows:

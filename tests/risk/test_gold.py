@@ -252,3 +252,17 @@ def test_labels_of_a_pool_that_has_grown_since_count_as_before(stop):
     then = estimate(said[:, :6], gold=gold[:, :6], ks=6, options=PLAIN)
     assert asked.reachable.half_width < 1.1 * then.reachable.half_width
     assert asked.deployed.half_width < 1.1 * then.deployed.half_width
+
+
+def test_a_pool_that_has_grown_is_not_settled_by_right_candidates_alone():
+    # Every drawn item has a right candidate among the first two, so the best of four is right too. To say so only where
+    # they all have one would be to report lucky draws alone.
+    said = np.ones((12, 4))
+    said[::3, 1] = 0.0
+    gold, listed = np.full((12, 4), np.nan), np.zeros((12, 4), bool)
+    listed[:6, :2] = True
+    gold[:6, :2] = [[1.0, 0.0]] * 6
+    assert estimate(said, gold=Gold(gold, listed=listed), options=PLAIN).corrected == ()
+    two = estimate(said, gold=Gold(gold, listed=listed), ks=2, options=PLAIN)
+    assert two.corrected == ("deployed", "reachable", "risk")
+    assert [stage.stage for stage in two.waterfall] == ["deployed", "recoverable", "reachable", "perfect"]

@@ -107,7 +107,7 @@ def correct(
 def _recoverable(sample: Sample, found: Labelled, scores: FloatArray, k: int, level: float) -> Figure | None:
     """Best-of-k by the verifier at hand, in true utility: needs the labels of every candidate of the drawn items."""
     rows = found.touched
-    if rows.sum() < FEWEST:
+    if rows.sum() < FEWEST or k > found.smallest:
         return None
     truth = np.full(len(rows), np.nan)
     truth[rows] = best_of_n_items(found.labels[rows, : found.width], scores[rows, : found.width], k)
@@ -168,9 +168,9 @@ def _true_reachable(sample: Sample, found: Labelled, deployed: FloatArray | None
     if whole.any():
         beside = None if sample.deployed is None else known[whole]
         (truth[whole],) = reachable_items(read_pool(found.labels[whole]), [k], beside)
-    # One right candidate settles an item only when all of its candidates are drawn from, those that it has or those
-    # that it had when the gold was drawn; or a right deployed one.
-    truth[rows & found.solved & ((pool.observed == k) | (found.drawn == k))] = 1.0
+    # One right candidate settles an item only when all of its candidates are drawn from; or a right deployed one. In a
+    # pool that has grown it would settle more, but only where it was found: figures would be given for lucky draws.
+    truth[rows & found.solved & (found.drawn == k)] = 1.0
     if sample.deployed is not None:
         truth[rows & (known == 1)] = 1.0
     return None if np.isnan(truth[rows]).any() else truth

@@ -29,7 +29,7 @@ from akrasia.risk import (
     shared_target,
 )
 from akrasia.runs.auditing import same_judge_note
-from akrasia.runs.gold import labelled_cell, read_gold
+from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.reference import reference, without_thin_items
 from akrasia.runs.until_width import width_plan
@@ -97,7 +97,11 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
     """
     how = how or How()
     stopped = run.manifest.run.until_width is not None
-    labelled = labelled_cell(run, how.gold_cell).name if how.gold is not None else None
+    labelled = None
+    if how.gold is not None:
+        drawn = labelled_cell(run, how.gold_cell)
+        check_gold_texts(how.gold, run, drawn)
+        labelled = drawn.name
     found = []
     for cell in run.cells:
         if states(cell) or rates(cell):

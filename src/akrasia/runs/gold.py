@@ -180,6 +180,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
     place_of = {(item, number): (row, column)
                 for row, item in enumerate(items) for column, number in enumerate(samples[row])}  # fmt: skip
     known = set(items)
+    listed: NDArray[np.bool_] = np.zeros((len(items), max(map(len, samples))), dtype=np.bool_)
     labels: NDArray[np.float64] = np.full((len(items), max(map(len, samples))), np.nan)
     inclusion: NDArray[np.float64] = np.full(len(items), np.nan)
     for where, fields in _rows(path):
@@ -193,6 +194,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
         if (item, number) not in place_of:
             raise InputError(f"{where}: item {item!r} has no sample {number}")
         place = place_of[item, number]
+        listed[place] = True
         label = _number(where, "gold", fields.get("gold"))
         if label is not None:
             if not 0 <= label <= 1:
@@ -206,8 +208,52 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
     if np.isnan(labels).all():
         raise InputError(f"{path} holds no label: fill in its column gold")
     if np.isnan(inclusion).all():
-        return Gold(labels)
-    return Gold(labels, inclusion=np.where(np.isnan(inclusion), np.nanmean(inclusion), inclusion))
+        return Gold(labels, listed=listed)
+    inclusion = np.where(np.isnan(inclusion), np.nanmean(inclusion), inclusion)
+    return Gold(labels, inclusion=inclusion, listed=listed)
+
+
+def check_gold_texts(path: Path, run: Run, cell: Cell) -> None:
+    """Refuse labels that were given to other texts than this run's; a file without texts is taken as it is.
+
+    How words are spaced and broken is no difference: programs that people label with change it.
+
+    Args:
+        path: as `read_gold` takes it; what it refuses is left to it.
+        run: whose candidates are labelled.
+        cell: the cell that drew them.
+
+    Raises:
+        InputError: a labelled text is not that of the candidate whose item and sample stand beside it.
+    """
+    place_of = {item.id: item.position for item in run.items(cell.suite)}
+    texts: dict[str, dict[int, str | None]] = {}
+    for where, fields in _rows(path):
+        item, text = str(fields.get("item")), fields.get("text")
+        if item not in place_of or not isinstance(text, str) or not text.strip() or fields.get("gold") in (None, ""):
+            continue
+        try:
+            number = read_sample(fields.get("sample"))
+        except ValueError:
+            continue
+        if item not in texts:
+            texts[item] = {found.sample: found.text for found in run.candidates(cell, place_of[item])}
+        mine = texts[item].get(number)
+        if number in texts[item] and (mine or "").split() != text.split():
+            raise InputError(
+                f"{where}: the label of item {item!r} sample {number} was given to another text than this run's: it "
+                f"reads {_short(text)}, and in {run.folder} {'there is none' if mine is None else _short(mine)}; draw "
+                f"gold of this run with akrasia gold sample {run.folder}, or give the run that it was drawn from"
+            )
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return repr(plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…")
+
+
+_SHOWN = 60
+"""So many characters of a text stand in a message."""
 
 
 _READ = ("item", "sample", "gold", "inclusion")
