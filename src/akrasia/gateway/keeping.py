@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from akrasia.audit import Spent, Target
 from akrasia.core import AkrasiaError
+from akrasia.gateway.credentials import Credentials, shown_in
 from akrasia.gateway.log import LoggedChoice, LogRecord
 from akrasia.gateway.records import settings_of, usage_record
 from akrasia.gateway.wire import Body, WireError
@@ -91,7 +92,7 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
         return False
     record = record_of(exchange, desk, kept)
     exchange.kept = True
-    await log.append(record, desk.redactor)
+    await log.append(record, desk.redactor, credentials_of(exchange))
     return True
 
 
@@ -110,8 +111,14 @@ async def keep_window(exchange: Exchange, desk: Desk, choice: LoggedChoice, numb
     if log is None:
         return False
     record = record_of(exchange, desk, Kept([choice], audited=False))
-    await log.append(replace(record, messages=[], settings={"window": number}), desk.redactor)
+    record = replace(record, messages=[], settings={"window": number})
+    await log.append(record, desk.redactor, credentials_of(exchange))
     return True
+
+
+def credentials_of(exchange: Exchange) -> Credentials:
+    """The keys that no record of a request may hold: the upstream's, and what the client showed."""
+    return Credentials(exchange.gateway.upstream.key, *shown_in(exchange.request.headers))
 
 
 def since(exchange: Exchange) -> float:

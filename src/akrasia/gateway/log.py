@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from akrasia.audit import GuardVerdict, Plan, Revision, Spent, Target, Verdict
 from akrasia.core import Fingerprint, InputError, Judgement, Reading, StoreFailed, Usage
+from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
 from akrasia.gateway.logfile import LogFile
 from akrasia.gateway.redact import Redactor
 
@@ -132,6 +133,7 @@ class _Entry(Struct):
     time: str
     record: bytes | Record
     redactor: Redactor | None
+    credentials: Credentials
     answer: asyncio.Future[str]
 
 
@@ -205,12 +207,15 @@ class AuditLog:
         """Whether the last lines could not be written; the next ones try again."""
         return self._file is not None and self._file.failing
 
-    async def append(self, record: Record, redactor: Redactor | None = None) -> str:
+    async def append(
+        self, record: Record, redactor: Redactor | None = None, credentials: Credentials = NO_CREDENTIALS
+    ) -> str:
         """Write one record; its line is on the disk when this returns.
 
         Args:
             record: a `LogRecord`, or a mapping with at least one key and none of `RESERVED`.
             redactor: blots out what may not be kept.
+            credentials: keys, which are blotted out before.
 
         Returns:
             The hash of its line.
@@ -225,9 +230,13 @@ class AuditLog:
             raise InputError(f"the audit log {self.path} is not open")
         if isinstance(record, Mapping) and (not record or RESERVED & record.keys()):
             raise InputError(f"a record of the audit log has a key at least, and none of {', '.join(sorted(RESERVED))}")
-        kept = _encode(record) if redactor is None else record
+        kept: bytes | Record = record
+        if redactor is None:
+            encoded = _encode(record)
+            if not credentials.in_json(encoded):
+                kept = encoded
         answer: asyncio.Future[str] = self._loop.create_future()
-        self._gather().entries.append(_Entry(_now(), kept, redactor, answer))
+        self._gather().entries.append(_Entry(_now(), kept, redactor, credentials, answer))
         return await answer
 
     async def rotate(self) -> Path:
@@ -325,6 +334,8 @@ def _kept(entry: _Entry) -> bytes:
     if isinstance(entry.record, bytes):
         return entry.record
     builtins = msgspec.to_builtins(entry.record)
+    if entry.credentials:
+        builtins = entry.credentials.out_of(builtins, _FIELDS)
     return _encode(builtins if entry.redactor is None else entry.redactor.redact(builtins, _FIELDS))
 
 

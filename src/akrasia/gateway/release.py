@@ -172,7 +172,7 @@ class Release:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise upstream_failed(502, "the upstream answered with no stream", "upstream_invalid")
             async for data in self._timed(response):
-                for chunk in chunks_of(data):
+                for chunk in chunks_of(upstream.clean(data)):
                     if chunk.get("error"):
                         raise upstream_error(502, response.headers, data, upstream.key)
                     self._chunks.append(chunk)

@@ -14,10 +14,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from akrasia.core import InputError
+from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.policy import Limits
 from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
-from akrasia.models.chat_faults import SHORTEST_SECRET, looks_like_html
+from akrasia.models.chat_faults import looks_like_html
 from akrasia.models.connections import Answer, Connections, Unreachable
 from akrasia.models.endpoint import parse_address, proxy_for
 
@@ -67,7 +68,7 @@ class Upstream:
 
     def __init__(self, base: URL, key: str | None, limits: Limits) -> None:
         self.key = key
-        self._secret = key.encode() if key and len(key) >= SHORTEST_SECRET else b""
+        self._credentials = Credentials(key)
         self._base = base
         self._chat = self._at("chat/completions")
         self._limits = limits
@@ -213,7 +214,7 @@ class Upstream:
 
     def clean(self, data: bytes) -> bytes:
         """What the upstream sent, with its key blotted out should it stand there."""
-        return data.replace(self._secret, b"***") if self._secret and self._secret in data else data
+        return self._credentials.out_of_json(data)
 
     def forwarded(self, request: web.BaseRequest, *, own_key: bool) -> CIMultiDict[str]:
         """The client's headers that the upstream gets.

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from akrasia.core import AkrasiaError
+from akrasia.gateway.credentials import Credentials
 from akrasia.models.chat_faults import one_line, read_error, scrub
 
 Body = dict[str, Any]
@@ -196,9 +197,10 @@ def upstream_error(status: int, headers: Mapping[str, str], body: bytes, key: st
     out of it.
     """
     retry_after = headers.get("Retry-After")
-    own = _own_error(body)
+    body = Credentials(key).out_of_json(body)
+    text = scrub(body.decode("utf-8", "surrogateescape"), key).encode("utf-8", "surrogateescape")
+    own = _own_error(text)
     if own is not None:
-        text = scrub(body.decode(), key).encode()
         return WireError(status, own, retry_after=retry_after, body=text, reason=f"upstream_{status}")
     page = "html" in headers.get("Content-Type", "") or body.lstrip()[:1] == b"<"
     said = "a web page, not an API's answer" if page else read_error(body, key).message or "nothing more"

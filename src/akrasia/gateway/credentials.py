@@ -1,0 +1,104 @@
+"""Blots keys out of what was said: by the upstream to a client, and by anybody to the audit log.
+
+A key is found as it is and as JSON may write it, with escapes, in JSON inside JSON as well. In another encoding, or cut
+in two by other text, it is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from akrasia.models.chat_faults import SHORTEST_SECRET
+
+MARK = "***"
+
+_ESCAPED = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|/)")
+_SHOWN_IN = ("Authorization", "X-Api-Key", "Api-Key")
+
+
+class Credentials:
+    """Keys that may stand nowhere.
+
+    Args:
+        keys: each as it is sent. None, and what is too short to be anybody's secret, is left out.
+    """
+
+    def __init__(self, *keys: str | None) -> None:
+        found = dict.fromkeys(key for key in keys if key is not None and len(key) >= SHORTEST_SECRET)
+        self._keys = tuple(found)
+        self._plain = tuple(key.encode("utf-8", "surrogateescape") for key in found)
+        # What JSON writes only with escapes is looked for in the slow way.
+        self._odd = any(not key.isascii() or not key.isprintable() or set(key) & set('"\\') for key in found)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def in_json(self, data: bytes) -> bool:
+        """Whether a key may stand in JSON; False is certain."""
+        if not self._keys:
+            return False
+        if self._odd or any(key in data for key in self._plain):
+            return True
+        if b"\\u00" not in data and b"\\/" not in data:
+            return False
+        plain = _ESCAPED.sub(_letter, data)
+        return any(key in plain for key in self._plain)
+
+    def out_of_json(self, data: bytes) -> bytes:
+        """JSON with the keys blotted out; it stays JSON."""
+        if not self.in_json(data):
+            return data
+        return re.sub(self._pattern.pattern.encode("utf-8", "surrogateescape"), MARK.encode(), data)
+
+    def out_of(self, value: Any, keep: frozenset[str] = frozenset()) -> Any:
+        """A copy of plain dicts, lists and texts with the keys blotted out, in keys of dicts, too.
+
+        Args:
+            value: not changed.
+            keep: keys of dicts that stay as they are: names of a format.
+        """
+        if isinstance(value, str):
+            return self._pattern.sub(MARK, value) if self._in_text(value) else value
+        if isinstance(value, dict):
+            return {
+                name if name in keep else self.out_of(name, keep): self.out_of(one, keep) for name, one in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.out_of(one, keep) for one in value]
+        return value
+
+    def _in_text(self, text: str) -> bool:
+        if not self._keys:
+            return False
+        return self._odd or "\\u00" in text or "\\/" in text or any(key in text for key in self._keys)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join("".join(map(_forms, key)) for key in self._keys))
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def shown_in(headers: Mapping[str, str]) -> list[str]:
+    """The keys that a client shows in its request's headers."""
+    found = []
+    for name in _SHOWN_IN:
+        scheme, _, rest = headers.get(name, "").strip().partition(" ")
+        found.append(rest.strip() or scheme)
+    return found
+
+
+def _letter(escaped: re.Match[bytes]) -> bytes:
+    return bytes([int(escaped[1], 16)]) if escaped[1] else b"/"
+
+
+def _forms(letter: str) -> str:
+    """A letter as it is, or with however many escapes."""
+    code = f"{ord(letter):04x}"
+    escape = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in code)
+    plain = rf"\\*{re.escape(letter)}" if letter in '"/' else r"\\+" if letter == "\\" else re.escape(letter)
+    return rf"(?:\\+u{escape}|{plain})"
