@@ -39,7 +39,6 @@ def test_headline_of_a_draw_against_its_own_pool() -> None:
     ("strategy", "temperature", "doing"),
     [
         ("greedy", 0.0, "decoding greedily"),
-        ("self_consistency:8", 0.7, "committing to the majority answer of 8 draws at T = 0.7"),
         ("slow", 1.0, "reasoning first and then acting at T = 1"),
         ("budget_forced:64", 1.0, "with the strategy budget_forced:64 at T = 1"),
     ],
@@ -48,6 +47,20 @@ def test_headline_against_the_direct_draws(strategy: str, temperature: float, do
     said = wording.headline(cell(strategy=strategy, temperature=temperature, own_pool=False))
     assert said.startswith(f"smollm2, {doing}, loses 31.2")
     assert said.endswith("against the best of 16 direct draws and its own choice.")
+
+
+def test_headline_of_a_choice_among_the_direct_draws() -> None:
+    vote = wording.headline(cell(strategy="self_consistency:8", temperature=0.7, own_pool=False))
+    assert vote.startswith("smollm2, committing to the majority answer of 8 draws at T = 0.7, loses 31.2")
+    assert vote.endswith("against the best of 16 direct draws.")
+    assert "of 24 direct draws." in wording.headline(cell(strategy="self_consistency:24", own_pool=False))
+    few, all_of_them = (cell(strategy=f"best_of_n:{n}", own_pool=False) for n in (8, 16))
+    assert "loses 31.2" in wording.headline(few)
+    assert wording.headline(all_of_them) == (
+        "smollm2, committing to the best of 16 draws at T = 1, as the utility itself ranks them, earns 33.1 "
+        "[29.1, 37.1] points of utility on arithmetic:sum; against the best of 16 direct draws it loses nothing, by "
+        "definition."
+    )
 
 
 def test_an_undefined_risk_is_said_and_never_zero() -> None:

@@ -160,6 +160,7 @@ class CellContent(Struct, frozen=True, kw_only=True):
         tokens: prompt plus generated tokens bought; None where the endpoint reported none.
         deployed, reachable, risk: the headline; None where undefined, and a diagnostic says why.
         missing_risk: (worst, best) risk over all values that missing utilities could have; None when none is missing.
+        missing_raw: whether that is the uncorrected risk, beside one that gold corrects.
         budget: how wrong the risk may be, by source (see `wording.SOURCES`); None for one that does not apply.
         limit_low: with unlimited candidates reachable lies in [limit_low, 1]; None where nothing is extrapolated.
         curve: reachable@k for rising k.
@@ -201,6 +202,7 @@ class CellContent(Struct, frozen=True, kw_only=True):
     binary: bool
     digest: str
     shown: ItemChoice
+    missing_raw: bool = False
     pool_candidates: int | None = None
     pool_failures: int | None = None
 

@@ -173,6 +173,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         reachable=interval(record.reachable),
         risk=interval(record.risk),
         missing_risk=None if bounds is None else (bounds.risk.worst, bounds.risk.best),
+        missing_raw=record.uncorrected is not None,
         budget=msgspec.structs.asdict(record.error_budget),
         limit_low=None if record.extrapolation is None else record.extrapolation.limit_low,
         curve=tuple(

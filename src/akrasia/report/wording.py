@@ -113,12 +113,24 @@ def headline(cell: CellContent) -> str:
         reached = f"{who} earns {with_bounds(cell.deployed)} points of utility on {cell.suite}"
         return f"{reached}; its risk is not defined: {why}."
     best = f"the best of its own {cell.k} candidates"
+    chosen = _chosen_from(cell)
     if not cell.own_pool:
-        draws = "the one candidate drawn directly" if cell.k == 1 else f"{cell.k} direct draws"
-        best = f"the best of {draws} and its own choice"
+        most = max(cell.k, chosen)
+        draws = "the one candidate drawn directly" if most == 1 else f"{most} direct draws"
+        best = f"the best of {draws}" + ("" if chosen else " and its own choice")
     unfinished = next((found for found in cell.diagnostics if found.code == "incomplete"), None)
     so_far = "So far, in a run that is not finished, " if unfinished else ""
+    if parse_spec(cell.strategy).name == "best_of_n" and cell.k <= chosen:
+        earned = f"earns {with_bounds(cell.deployed)} points of utility on {cell.suite}"
+        return f"{so_far}{who} {earned}; against {best} it loses nothing, by definition."
     return f"{so_far}{who} loses {with_bounds(cell.risk)} points of utility on {cell.suite} against {best}."
+
+
+def _chosen_from(cell: CellContent) -> int:
+    """Among how many of the direct draws a pooled strategy chooses; 0: its choice is none of them."""
+    spec = parse_spec(cell.strategy)
+    pooled = not cell.own_pool and spec.name in ("best_of_n", "self_consistency") and spec.parameter.isdecimal()
+    return int(spec.parameter) if pooled else 0
 
 
 def reading(cell: CellContent) -> str:
@@ -130,7 +142,7 @@ def reading(cell: CellContent) -> str:
     deployed, reachable = points(cell.deployed.value), points(cell.reachable.value)
     return (
         f"By the utility {by}, it earns {deployed} of 100 points where {reachable} were reachable with "
-        f"{counted(cell.k, 'candidate')}; the other {out_of_reach} lie beyond what was drawn."
+        f"{counted(max(cell.k, _chosen_from(cell)), 'candidate')}; the other {out_of_reach} lie beyond what was drawn."
     )
 
 

@@ -1,0 +1,48 @@
+"""What the cells of a run are measured against, and what missing candidates could do to a choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import akrasia
+from akrasia.runs.comparison import compare_runs
+from akrasia.runs.estimates import CellEstimate, How, estimate_run
+
+POOLED = ("direct", "self_consistency:3", "best_of_n:2")
+SCRIPT = "scripted:tests.runs.scripts:"
+
+
+def measured(out: Path, ks: list[int] | None = None) -> list[CellEstimate]:
+    with akrasia.load_run(out) as run:
+        return estimate_run(run, How(ks))
+
+
+def test_pooled_strategies_share_the_pool_of_the_direct_draws(tmp_path: Path, suite_file: Callable[[int], str]) -> None:
+    akrasia.run(tmp_path / "run", model=f"{SCRIPT}half", suite=suite_file(20), samples=4, strategy=list(POOLED))
+    direct, vote, best = (found.record for found in measured(tmp_path / "run"))
+    reached = [row.reachable for row in direct.curve]
+    assert [row.reachable for row in vote.curve] == pytest.approx([reached[2], reached[2], *reached[2:]])
+    assert [row.reachable for row in best.curve] == pytest.approx([reached[1], *reached[1:]])
+    assert (best.curve[1].risk, best.curve[1].risk_high) == (0, 0)
+    assert best.risk is not None
+    assert best.risk.value == pytest.approx(reached[3] - reached[1])
+    with akrasia.load_run(tmp_path / "run") as run:
+        compared = compare_runs(run, run, cells=("direct", "self_consistency")).metrics
+    assert next(row for row in compared if row.name == "reachable@4").difference.value == 0
+
+
+def test_missing_candidates_bound_what_is_chosen(tmp_path: Path, suite_file: Callable[[int], str]) -> None:
+    suite = suite_file(20)
+    akrasia.run(tmp_path / "run", model=f"{SCRIPT}refuses_three", suite=suite, samples=4, strategy=list(POOLED))
+    for found in measured(tmp_path / "run")[1:]:
+        bounds, deployed, risk = found.record.missing_bounds, found.record.deployed, found.record.risk
+        assert bounds is not None
+        assert deployed is not None
+        assert risk is not None
+        assert bounds.conservative
+        assert bounds.deployed.worst < bounds.deployed.best
+        assert bounds.deployed.worst <= deployed.value <= bounds.deployed.best
+        assert bounds.risk.best <= risk.value <= bounds.risk.worst
