@@ -190,6 +190,7 @@ class WatchedJudge:
         self._judge = judge
         self._audits = audits
         self._left = left
+        self._most = audits.gateway.limits.reply_bytes
         self._read: dict[str, asyncio.Future[Judgement]] = {}
 
     @property
@@ -204,6 +205,8 @@ class WatchedJudge:
         self, text: str, taxonomy: Taxonomy, ask: Ask | None, *, role: str = "auditor", repeat: int = 0
     ) -> Judgement:
         """The verdict on one text."""
+        if is_longer(text, self._most):
+            return Judgement(missing=f"it has more than {self._most} bytes, the most that is read (reply_bytes)")
         found = self._read.get(text)
         if found is None:
             found = self._read[text] = asyncio.ensure_future(self._within(text, taxonomy, ask, (role, repeat)))
@@ -233,6 +236,11 @@ class WatchedJudge:
             return Judgement(missing=f"the judge failed: {type(error).__name__}")
         finally:
             self._audits.readings.observe(perf_counter() - began)
+
+
+def is_longer(text: str, most: int) -> bool:
+    """Whether a text has more than so many bytes in UTF-8."""
+    return len(text) > most or (4 * len(text) > most and len(text.encode(errors="surrogatepass")) > most)
 
 
 def _worth_another(judgement: Judgement) -> bool:

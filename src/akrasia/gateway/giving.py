@@ -81,6 +81,18 @@ def wants_usage(exchange: Exchange) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
+def reply_too_long(most: int) -> WireError:
+    """A stream that leaves by sentences has grown beyond what is audited: 503, and the rest of it is withheld.
+
+    Args:
+        most: bytes of a reply that are audited.
+    """
+    said = f"the reply has more than {most} bytes, the most that is audited (reply_bytes): the rest is withheld"
+    error = WireError(503, ErrorObject(said, "server_error", None, "audit_unavailable"))
+    error.headers["x-should-retry"] = "false"
+    return error
+
+
 def audit_unavailable(*, again: bool = True) -> WireError:
     """Nothing leaves, since it could not be audited: 503.
 

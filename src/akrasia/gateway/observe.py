@@ -39,13 +39,10 @@ MOST_WAITING = 1024
 MOST_WAITING_BYTES = 64 * 2**20
 """Bytes of them together, with their requests."""
 
-MOST_SEEN_BYTES = 16 * 2**20
-"""Of one reply; a longer one passes, and is not audited."""
-
 _LARGE = 2**18
 
 QUEUE_FULL = "the queue of audits was full"
-TOO_LONG = "the reply was too long"
+TOO_LONG = "the reply was too long: it had more than reply_bytes"
 STOPPED = "the gateway was stopped"
 
 
@@ -53,6 +50,7 @@ class Seen(Struct):
     """What passed of one answer.
 
     Attributes:
+        most: bytes that are kept; a longer answer passes, and is not audited.
         pieces: the events, or the one body.
         size: bytes of them.
         too_long: more passed than is kept.
@@ -64,6 +62,7 @@ class Seen(Struct):
         originals: the choices as the upstream sent them, where a strategy changed them.
     """
 
+    most: int
     pieces: list[bytes] = []
     size: int = 0
     too_long: bool = False
@@ -77,7 +76,7 @@ class Seen(Struct):
     def add(self, piece: bytes) -> None:
         """Keep what passes."""
         self.size += len(piece)
-        if self.size > MOST_SEEN_BYTES:
+        if self.size > self.most:
             self.too_long = True
             self.pieces.clear()
         else:
@@ -155,6 +154,8 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         logged.append(logged_choice(index, original, one, decision, one.failure, delivered))
         told.append(told_choice(logged[-1], one, desk.values, evidence=True))
         audits.count(exchange.policy.mode, decision, failed=one.failure is not None)
+    if seen.too_long:
+        audits.dropped.add("too_long")
     error = seen.error or (TOO_LONG if seen.too_long else None)
     kept = Kept(
         logged,
@@ -296,7 +297,7 @@ class Observe:
 
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back; have it audited afterwards."""
-        seen = Seen()
+        seen = Seen(self._gateway.limits.reply_bytes)
         try:
             return await self._through(exchange, seen)
         except WireError as error:

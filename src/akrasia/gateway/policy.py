@@ -58,6 +58,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         body_bytes: the largest request body.
+        reply_bytes: the largest reply that is audited, and the largest text that a judge is given; a larger one counts
+            as not audited.
         header_count, header_bytes: headers of one request, and bytes of one header field.
         concurrency: requests under way; one more is answered 503 with Retry-After.
         connections: open connections; one more is closed at once.
@@ -73,6 +75,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     body_bytes: int = 16 * 2**20
+    reply_bytes: int = 16 * 2**20
     header_count: int = 64
     header_bytes: int = 16 * 2**10
     concurrency: int = 1024

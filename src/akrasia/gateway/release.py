@@ -25,7 +25,7 @@ from akrasia.gateway.allowed import CONTENT, Part, allowed_choice, allowed_error
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
-from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, wants_usage
+from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, reply_too_long, wants_usage
 from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
@@ -42,9 +42,6 @@ CONTEXT = 1000
 
 LONGEST = 2000
 """Letters after which a window ends without the end of a sentence."""
-
-MOST_BYTES = 16 * 2**20
-"""Of one reply."""
 
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
 
@@ -183,6 +180,7 @@ class Release:
             response.release()
 
     async def _timed(self, response: Answer) -> AsyncGenerator[bytes, None]:
+        most = self._exchange.gateway.limits.reply_bytes
         splitter, size = EventSplitter(), 0
         pieces = response.content.iter_any()
         while True:
@@ -197,8 +195,8 @@ class Release:
             if not piece:
                 break
             size += len(piece)
-            if size > MOST_BYTES:
-                raise upstream_failed(502, "the upstream's reply is too long to be audited", "upstream_invalid")
+            if size > most:
+                raise reply_too_long(most)
             try:
                 events = splitter.feed(piece)
             except ValueError as error:
