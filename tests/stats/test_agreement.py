@@ -70,6 +70,16 @@ class TestKrippendorff:
         assert few.low < few.value < few.high
         assert many.half_width < 0.6 * few.half_width
 
+    def test_no_end_lies_below_the_least_alpha(self):
+        # Of 12 units either rater marks one, never the same: 2 of 12 differ, and chance alone 2·2·22 / (24·23) = 0.159.
+        # Wilson's upper end of 2 in 12 is 0.448, which would make α 1 − 0.448 / 0.159 = −1.8.
+        one, other = np.eye(12)[0], np.eye(12)[1]
+        figure = krippendorff_figure([one, other], rng())
+        assert figure.low == -1
+        assert figure.value == pytest.approx(1 - (2 / 12) / (88 / 552))
+        whole = class_agreement(np.stack([one, one], 1), np.stack([other, other], 1), rng())
+        assert whole.alpha.low == -1  # the mean of the classes' intervals
+
     def test_no_error_seen_is_not_certainty(self):
         figure = krippendorff_figure([[0, 1] * 20, [0, 1] * 20], rng())
         assert figure.value == figure.high == 1

@@ -26,6 +26,12 @@ ALPHA_UNITS = 10
 """With fewer independent units (texts, or clusters of them) α has no interval: resampling two texts that agree alike
 finds no spread at all, and Wilson's interval holds the chance agreement fixed, which so few do not settle."""
 
+ALPHA_LEAST = -1.0
+"""No α is lower: ratings of two raters who always contradict each other, half of them of either kind, have nearly this.
+
+The categories' correlations within a unit of m ratings, of which α is a weighted mean, are at least −1 / (m − 1).
+"""
+
 _Draw = Callable[[FloatArray], FloatArray]
 """(R,) values → the (resamples,) means of them."""
 
@@ -35,7 +41,7 @@ class ClassAgreement(Struct, frozen=True):
 
     Attributes:
         f1, precision, recall: in [0, 1]; None where no row enters them.
-        alpha: Krippendorff's α, at most 1; None where it is undefined.
+        alpha: Krippendorff's α, in [−1, 1]; None where it is undefined.
         support: rows that are truly 1 and were read.
         rows: rows with both labels.
     """
@@ -301,7 +307,8 @@ def _alpha_of(means: FloatArray, units: int) -> FloatArray:
 def _alpha_figure(value: float, sums: FloatArray, resampler: Resampler | None, level: float) -> Figure:
     """The interval: none below `ALPHA_UNITS`, a bootstrap where 10 units disagree or more.
 
-    Between them it is Wilson's interval of the disagreement, with the disagreement of chance held fixed.
+    Between them it is Wilson's interval of the disagreement, with the disagreement of chance held fixed, which can
+    leave more disagreement than two raters with these shares could have: no end lies below the least α.
     """
     if resampler is None:
         return Figure(value, None, None, level, "one cluster", 1)
@@ -316,7 +323,8 @@ def _alpha_figure(value: float, sums: FloatArray, resampler: Resampler | None, l
     share = float(sums[0].sum() / rated.sum())
     chance = _chance(sums)
     low, high = wilson(share, min(float(units), float((rated > 0).sum())), level=level)
-    return Figure(value, min(value, 1 - high / chance), max(value, min(1.0, 1 - low / chance)), level, "wilson", units)
+    least, most = max(ALPHA_LEAST, 1 - high / chance), min(1.0, 1 - low / chance)
+    return Figure(value, min(value, least), max(value, most), level, "wilson", units)
 
 
 def _chance(sums: FloatArray) -> float:
