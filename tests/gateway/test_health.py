@@ -41,6 +41,20 @@ async def test_a_log_that_cannot_be_written_is_told(upstream: Upstream, serve: S
     assert (status, told["status"]) == (200, "degraded: the audit log cannot be written")
 
 
+async def test_a_log_that_was_emptied_is_told(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    """As logrotate's copytruncate leaves it: nothing may leave whose line would stand in a broken log."""
+    upstream.message = lambda body, index: GOOD
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce"), log=log)
+    assert (await served.ask()).status == 200
+    log.write_bytes(b"")
+    for _ in range(2):
+        assert (await served.ask()).status == 503
+    assert log.read_bytes() == b""
+    status, told = await health(served)
+    assert (status, told["status"]) == (200, "degraded: the audit log cannot be written")
+
+
 async def test_a_log_that_was_moved_costs_no_request(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     upstream.message = lambda body, index: GOOD
     log = tmp_path / "audit.jsonl"
@@ -49,7 +63,7 @@ async def test_a_log_that_was_moved_costs_no_request(upstream: Upstream, serve: 
     log.rename(tmp_path / "audit.jsonl.1")
     assert (await served.ask()).status == 200
     assert (await health(served))[1]["status"] == "ok"
-    assert verify_log(log).records == verify_log(tmp_path / "audit.jsonl.1").records == 1
+    assert (verify_log(log).records, verify_log(tmp_path / "audit.jsonl.1").records) == (2, 1)
 
 
 async def test_the_policy_says_when_the_log_rotates(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

@@ -252,13 +252,33 @@ async def test_a_log_that_was_deleted_fails(tmp_path: Path) -> None:
     assert not log.failing
     kept = path.read_bytes()
     path.unlink()
-    with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
+    with pytest.raises(StoreFailed, match=r"deleted or replaced while in use; start the gateway again$"):
         await log.append(RECORD)
     assert log.failing
     path.write_bytes(kept)  # another file, though it says the same
     with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
         await log.append(RECORD)
     await log.close()
+
+
+@pytest.mark.parametrize("change", ["emptied", "cut", "grown"])
+async def test_a_log_that_somebody_else_changes_fails(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = await opened(path)
+    await log.append(RECORD)
+    whole = path.read_bytes()
+    changed = {"emptied": b"", "cut": whole[:-1], "grown": whole + b"x"}[change]
+    with path.open("r+b") as file:
+        file.truncate(0)
+        file.write(changed)
+    for _ in range(2):
+        with pytest.raises(StoreFailed, match=r"truncated or written by another process.*; start the gateway again$"):
+            await log.append(RECORD)
+    with pytest.raises(StoreFailed, match=r"cannot rotate.*truncated or written by another process"):
+        await log.rotate()
+    assert log.failing
+    await log.close()
+    assert path.read_bytes() == changed, "nothing is written where the chain would be broken"
 
 
 FULL = """

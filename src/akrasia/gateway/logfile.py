@@ -58,6 +58,10 @@ def _number(path: Path) -> int:
     return int(path.name.removesuffix(path.suffix).rpartition(".")[2])
 
 
+class _NotOurs(OSError):
+    """The file is no longer what this process has written: nobody knows where the chain is."""
+
+
 class LogFile:
     """One log, open for appending by this process alone.
 
@@ -143,9 +147,7 @@ class LogFile:
         except OSError as error:
             self._undo()
             self.failing = True
-            raise StoreFailed(
-                f"cannot write the audit log {self.path}: {error.strerror or error}; make room or restore access"
-            ) from None
+            raise StoreFailed(f"cannot write the audit log {self.path}: {_told(error)}") from None
         self._seq, self._previous, self._size = seq, previous, self._size + len(data)
         self.failing = False
         self._pending.clear()
@@ -169,7 +171,7 @@ class LogFile:
             self._let_go()  # Windows renames no open file
             self.path.rename(target)
         except OSError as error:
-            raise StoreFailed(f"cannot rotate the audit log {self.path}: {error.strerror or error}") from None
+            raise StoreFailed(f"cannot rotate the audit log {self.path}: {_told(error)}") from None
         self._after, self._size = target.name, 0
         return target
 
@@ -196,10 +198,12 @@ class LogFile:
             there = self.path.stat()
         except FileNotFoundError:
             there = None
+        if mine.st_size < self._size or (mine.st_size > self._size and not self._dirty):
+            raise _NotOurs(0, "it was truncated or written by another process while in use")
         if there is None and mine.st_nlink:
             self._begin_anew(self._file, mine)
         elif there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
-            raise OSError(0, "it was deleted or replaced while in use; start the gateway again")
+            raise _NotOurs(0, "it was deleted or replaced while in use")
         if self._dirty:
             os.ftruncate(self._file, self._size)
             self._dirty = False
@@ -344,6 +348,12 @@ def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
     if not newline:
         return None, 0, tail
     return whole.rpartition(b"\n")[2] + newline, at + len(whole) + 1, tail
+
+
+def _told(error: OSError) -> str:
+    """What is wrong with the file, and the one thing that helps."""
+    cure = "start the gateway again" if isinstance(error, _NotOurs) else "make room or restore access"
+    return f"{error.strerror or error}; {cure}"
 
 
 def _unusable(path: Path, error: OSError) -> InputError:
