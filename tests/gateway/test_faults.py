@@ -60,6 +60,21 @@ WHOLE: dict[str, tuple[Fault, int, dict[str, Any], str | None]] = {
         {"message": "the upstream answered with a body that is not whole JSON", "type": "upstream_error",
          "param": None, "code": "upstream_invalid"}, None,
     ),
+    "half a surrogate pair": (
+        raw(b'{"choices": [{"message": {"content": "so \\ud83d and on"}}]}'), 502,
+        {"message": "the upstream answered with a body that is not whole JSON", "type": "upstream_error",
+         "param": None, "code": "upstream_invalid"}, None,
+    ),
+    "nesting without end": (
+        raw(b'{"choices": [{"message": {"content": "a", "more": ' + b"[" * 3000 + b"]" * 3000 + b"}}]}"), 502,
+        {"message": "the upstream answered with a body that is not whole JSON", "type": "upstream_error",
+         "param": None, "code": "upstream_invalid"}, None,
+    ),
+    "a refusal with half a surrogate pair": (
+        raw(b'{"detail": "no \\ud83d today"}', code=503), 503,
+        {"message": 'the upstream answered HTTP 503: {"detail": "no \\ud83d today"}', "type": "upstream_error",
+         "param": None, "code": None}, None,
+    ),
     "an error under 200": (
         raw(b'{"error": {"message": "no such model", "code": "model_not_found"}}'), 502,
         {"message": "no such model", "code": "model_not_found"}, None,
@@ -112,6 +127,7 @@ STREAMS = {
     "an end inside an event": ([GOOD, GOOD[:-2]], "whole", [GOOD], "upstream_reset"),
     "broken JSON": ([GOOD, b'data: {"choices": [\n\n'], "stall", [GOOD], "upstream_invalid"),
     "half a character": ([GOOD, b'data: {"a": "\xc3"}\n\n'], "stall", [GOOD], "upstream_invalid"),
+    "half a surrogate pair": ([GOOD, GOOD.replace("ü".encode(), b"\\ud83d")], "stall", [GOOD], "upstream_invalid"),
     "half a character and no more": ([GOOD, GOOD[: GOOD.index("ü".encode()) + 1]], "reset", [GOOD], "upstream_reset"),
     "silence": ([GOOD], "stall", [GOOD], "upstream_timeout"),
 }

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from tests.models.cases import OTHERS_WARNING
-from tests.upstream import Fault, Upstream, default_text, status
+from tests.upstream import Fault, Upstream, default_text, raw, status
 
 from akrasia.core import (
     AkrasiaError,
@@ -96,6 +96,15 @@ async def test_schema_and_raw_output(monkeypatch: pytest.MonkeyPatch) -> None:
         (reply,) = await model.complete(msgspec.structs.replace(ASK, schema=schema))
     assert upstream.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == ["a"]
     assert msgspec.json.decode(bytes(reply.raw or b""))["model"] == "tiny"
+
+
+async def test_half_a_surrogate_pair_is_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Upstream() as upstream, at(upstream, monkeypatch) as model:
+        upstream.faults += [raw(b'{"id": "x", "object": "chat.completion", "created": 1, "model": "tiny", "choices": '
+                                b'[{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", '
+                                b'"content": "so \\ud83d on"}}]}')]  # fmt: skip
+        with pytest.raises(CallRefused, match="half a surrogate pair"):
+            await model.complete(ASK)
 
 
 FAULTS: dict[str, tuple[Fault, type[AkrasiaError]]] = {

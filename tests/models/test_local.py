@@ -155,9 +155,10 @@ class TestReadingEvents:
         with pytest.raises(CallRefused, match="1 of 2 choices unfinished"):
             answer.replies()
 
-    def test_what_cannot_be_read_is_told(self) -> None:
+    @pytest.mark.parametrize("content", [b"<html>", b'{"choices":"\xff"}', b'{"choices":"\\ud800"}', b"[" * 3000])
+    def test_what_cannot_be_read_is_told(self, content: bytes) -> None:
         answer = Answer(ask("hi"), 1, "tiny", keep_raw=False)
-        answer.add(b"<html>")
+        answer.add(content)
         with pytest.raises(CallRefused, match="cannot be read"):
             answer.replies()
 

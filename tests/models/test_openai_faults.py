@@ -55,7 +55,6 @@ PASSING: dict[str, Fault] = {
     "reset in mid-body": reset(),
     "truncated JSON": truncated(),
     "empty body": raw(b""),
-    "broken text": raw(b'{"choices": [{"message": {"content": "\xff"}}]}'),
     "error with status 200": raw(b'{"error": {"message": "upstream overloaded", "code": 502}}'),
 }
 
@@ -78,6 +77,31 @@ async def test_what_does_not_pass_loses_the_endpoint_after_bounded_tries(fault: 
     assert upstream.calls == 3
     assert lost.value.exit_code == 3
     assert not isinstance(lost.value, QuotaExhausted)
+
+
+WHOLE = {
+    "half a surrogate pair": (b'"\\ud800"', "half a surrogate pair, which is no character"),
+    "text that is not UTF-8": (b'"\xff"', "bytes that are not UTF-8"),
+    "a number that is none": (b'"x"}, "logprobs": {"content": [{"token": "x", "logprob": NaN}]', "a number that JSON"),
+    "nesting without end": (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), WHOLE.values(), ids=WHOLE)
+async def test_an_answer_that_is_whole_and_cannot_be_read_is_one_refused_call(content: bytes, said: str) -> None:
+    async with Upstream() as upstream, at(upstream.url) as model:
+        upstream.faults += [raw(b'{"choices": [{"message": {"content": ' + content + b"}}]}")]
+        with pytest.raises(CallRefused, match=f"its answer cannot be read: it (holds|is) {said}"):
+            await model.complete(ASK, 3)
+        assert len(await model.complete(ASK, 3)) == 3  # no choice less than before
+    assert upstream.calls == 2
+
+
+async def test_a_refusal_that_is_nested_without_end_is_told() -> None:
+    async with Upstream() as upstream, at(upstream.url) as model:
+        upstream.faults += [raw(b'{"error": ' + b"[" * 3000 + b"]" * 3000 + b"}", code=400)]
+        with pytest.raises(CallRefused, match="HTTP 400"):
+            await model.complete(ASK)
 
 
 async def test_a_stall_is_cut_off_and_halves_the_limit() -> None:

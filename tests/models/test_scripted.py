@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from akrasia.core import SAMPLE_STRIDE, CallRefused, InputError, Message, QuotaExhausted, Reply, Request
+from akrasia.core import SAMPLE_STRIDE, CallRefused, InputError, Message, QuotaExhausted, Reply, Request, TokenLogprob
 from akrasia.models import build_model
 from akrasia.models.scripted import Scripted
 
@@ -73,6 +74,53 @@ async def test_what_a_function_raises_refuses_that_call_and_our_own_errors_pass(
         await texts(Scripted(broken))
     with pytest.raises(QuotaExhausted):
         await texts(Scripted(spent))
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), ValueError("\ud800")])
+async def test_not_even_an_exit_ends_more_than_one_call(error: BaseException) -> None:
+    def leaves(request: Request) -> str:
+        raise error
+
+    with pytest.raises(CallRefused, match=f"raised {type(error).__name__}") as refused:
+        await texts(Scripted(leaves))
+    str(refused.value).encode()
+
+
+async def test_a_call_that_is_cancelled_is_cancelled() -> None:
+    async def waits(request: Request) -> str:
+        await asyncio.sleep(60)
+        return "late"
+
+    call = asyncio.create_task(Scripted(waits).complete(ASK))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+HALF = "a\udc80"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HALF,
+        {"text": HALF},
+        Reply("a", reasoning=HALF),
+        Reply("a", model=HALF),
+        Reply("a", logprobs=(TokenLogprob("a", -1.0, ((HALF, -2.0),)),)),
+    ],
+)
+async def test_half_a_surrogate_pair_is_no_reply(answer: object) -> None:
+    with pytest.raises(CallRefused, match="half a surrogate pair"):
+        await texts(Scripted(lambda request: answer))
+    assert await texts(Scripted(lambda request: "\U0001f600 é")) == ["\U0001f600 é"]
+
+
+@pytest.mark.parametrize("answer", [Reply(None), Reply(7)])  # type: ignore[arg-type]
+async def test_a_reply_without_a_text_is_refused(answer: Reply) -> None:
+    with pytest.raises(CallRefused, match="something else than text"):
+        await texts(Scripted(lambda request: answer))
 
 
 @pytest.mark.parametrize("answer", [None, 7, {"txt": "x"}, {"text": 3}])

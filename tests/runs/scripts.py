@@ -30,6 +30,15 @@ def refuses_three(request: Request, sample: int) -> str:
     return half(request, sample)
 
 
+def leaves(request: Request, sample: int) -> str:
+    """Of the samples of item 3 one exits, one interrupts itself, and one is text that cannot be written down."""
+    if "What is 3 +" in request.messages[0].content and sample:
+        if sample == 3:
+            return "#### 6 \ud800"
+        raise SystemExit(3) if sample == 1 else KeyboardInterrupt
+    return half(request, sample)
+
+
 def lost_at_five(request: Request, sample: int) -> str:
     if "What is 5 +" in request.messages[0].content:
         raise EndpointLost("no answer after 6 tries")

@@ -203,7 +203,7 @@ class UpstreamModel:
             if error.status in _REFUSED:
                 raise CallRefused(f"HTTP {error.status}: {error}") from None
             raise EndpointLost(str(error)) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CallRefused(f"the upstream sent no completion: {error}") from None
 
     def interrupt(self) -> None:

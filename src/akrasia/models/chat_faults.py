@@ -5,6 +5,7 @@ Pure: it reads a status, headers and a body. Acting on the fault is `openai`'s b
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.models.chat_request import Dialect, Wire
 
 _SHOWN = 300
@@ -55,6 +57,7 @@ class Kind(Enum):
     RATE_LIMITED = "try again when the endpoint lets us"
     REFORM = "try again in the dialect that the endpoint now revealed"
     REFUSED = "this request will never be answered"
+    UNREADABLE = "this answer came whole and cannot be read, and it would not be another time"
     MISUSE = "no request will ever be answered"
     UNKNOWN_MODEL = "no request will ever be answered, and the names it knows would help"
     UNAUTHORISED = "no request will ever be answered with this key"
@@ -111,8 +114,8 @@ def one_line(text: str, key: str | None = None) -> str:
 def read_error(body: bytes, key: str | None = None) -> ServerError:
     """The error in a body, in whichever of the usual shapes it comes."""
     try:
-        decoded: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoded: Any = decode_json(body, Any)
+    except Undecodable:
         return ServerError(one_line(body.decode("utf-8", "replace"), key))
     if isinstance(decoded, list) and decoded:
         decoded = decoded[0]
@@ -149,6 +152,23 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
 def looks_like_html(content_type: str, body: bytes) -> bool:
     """Whether a web page came where JSON was due."""
     return "html" in content_type or body.lstrip()[:1] == b"<"
+
+
+def unreadable(body: bytes) -> str | None:
+    """Why JSON that came whole is not to be read, so that asking again would not help; None where it came broken."""
+    try:
+        decoded = json.loads(body.decode(errors="replace"))
+        body.decode()
+        json.dumps(decoded, ensure_ascii=False).encode()
+    except RecursionError:
+        return "it is nested too deeply"
+    except UnicodeDecodeError:
+        return "it holds bytes that are not UTF-8"
+    except UnicodeEncodeError:
+        return "it holds half a surrogate pair, which is no character"
+    except ValueError:
+        return None
+    return "it holds a number that JSON does not have"
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes, key: str | None = None) -> Fault:

@@ -25,6 +25,7 @@ from akrasia.core import (
 )
 from akrasia.core.records import Finish
 from akrasia.models.build import ModelSettings
+from akrasia.models.characters import check_characters
 from akrasia.models.chat_faults import Kind, classify, one_line
 from akrasia.models.chat_reply import share_usage, split_thinking
 
@@ -147,7 +148,7 @@ class InspectModel:
         )
 
     def _replies(self, output: Any) -> list[Reply]:
-        drafts = [_draft(choice, output.model) for choice in output.choices]
+        drafts = [check_characters(_draft(choice, output.model), self.name) for choice in output.choices]
         if not drafts:
             raise EndpointLost(f"{self.name}: Inspect returned no choice; try again when it answers")
         replies = share_usage(_usage(output.usage), drafts)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from akrasia.core import CallRefused, Reply, Request, TokenLogprob, Usage
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.records import Finish
 
 LEAST_READ: Final = 4
@@ -203,8 +204,8 @@ class Answer:
     def add(self, chunk: bytes) -> None:
         """Take in one event of a stream, or the whole answer. What cannot be read counts as a refusal."""
         try:
-            event = self._decoder.decode(chunk)
-        except msgspec.DecodeError as error:
+            event = decode_json(chunk, self._decoder)
+        except Undecodable as error:
             event = _Event(error=_Fault(f"llama.cpp sent what cannot be read ({error})"))
         if event.error is not None:
             self._fault = event.error

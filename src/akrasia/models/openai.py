@@ -28,6 +28,7 @@ from akrasia.core import (
     Reply,
     Request,
 )
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.models.build import ModelSettings
 from akrasia.models.chat_faults import (
     SHORTEST_SECRET,
@@ -39,6 +40,7 @@ from akrasia.models.chat_faults import (
     read_error,
     reform,
     scrub,
+    unreadable,
 )
 from akrasia.models.chat_reply import NoChoices, parse_replies
 from akrasia.models.chat_request import BodyWriter, Dialect, Wire
@@ -222,7 +224,7 @@ class OpenAIModel:
                 status = read_error(body).status or 502
                 return classify(status, response.headers, body, self._key)
             return self._unreadable("JSON without choices")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             kind = response.headers.get("Content-Type", "")
             if looks_like_html(kind, body):
                 return self._unreadable("a web page instead of JSON")
@@ -230,6 +232,9 @@ class OpenAIModel:
                 return self._unreadable(f"{one_line(kind, self._key) or 'an untyped body'} instead of JSON")
             if isinstance(error, msgspec.ValidationError):
                 return self._unreadable(f"JSON that is no chat completion ({one_line(str(error), self._key)})")
+            why = unreadable(body)
+            if why is not None:
+                return Fault(Kind.UNREADABLE, f"its answer cannot be read: {why}")
             return Fault(Kind.RETRY, f"HTTP 200 with broken JSON ({one_line(str(error), self._key)})")
         self._served = True
         self._limiter.succeeded()
@@ -298,8 +303,8 @@ class OpenAIModel:
         """The tail of a message about an unknown model: near names, or a few, where the endpoint lists them."""
         try:
             async with self._opened().get(self._at("models"), timeout=aiohttp.ClientTimeout(10)) as response:
-                listing = msgspec.json.decode(await response.read(), type=_Listing)
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError):
+                listing = decode_json(await response.read(), _Listing)
+        except (aiohttp.ClientError, TimeoutError, OSError, Undecodable):
             return ": check the name before the @"
         names = sorted(scrub(entry.id, self._key) for entry in listing.data)
         near = get_close_matches(self._model, names, n=3, cutoff=0.5)

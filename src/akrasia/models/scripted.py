@@ -6,6 +6,7 @@ has no HTTP endpoint, and the right one to test a study with.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import inspect
@@ -28,6 +29,7 @@ from akrasia.core import (
 )
 from akrasia.core.registry import near_names
 from akrasia.models.build import ModelSettings
+from akrasia.models.characters import check_characters, written
 
 _CONCURRENCY = 64
 
@@ -61,8 +63,9 @@ def build(text: str, settings: ModelSettings) -> Scripted:
 class Scripted:
     """Asks a function or looks in a table. See `akrasia.core.Model`.
 
-    What a function raises of Akrasia's own errors passes as it is; any other exception refuses that one call, with its
-    type and message, so that one bad item does not end a run.
+    What a function raises of Akrasia's own errors passes as it is; anything else refuses that one call, with its type
+    and message, so that one bad item does not end a run: `SystemExit` and `KeyboardInterrupt` too, and a cancellation
+    that is the function's own. A plain function answers one call after the other, an async one as many as it is asked.
 
     Args:
         script: see `Script` and `Table`.
@@ -136,8 +139,13 @@ class Scripted:
                 answer = await answer
         except AkrasiaError:
             raise
-        except Exception as error:  # the boundary to the user's code
-            raise CallRefused(f"{self.name} raised {type(error).__name__}: {' '.join(str(error).split())}") from error
+        # The boundary to the user's code. A run takes Ctrl-C by a handler of its own, so no interrupt here is one.
+        except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            said = " ".join(str(error).split())
+            raise CallRefused(written(f"{self.name} raised {type(error).__name__}{said and f': {said}'}")) from error
         return _reply(answer, self.name)
 
     def _look_up(self, table: Table, request: Request, sample: int) -> Answer:
@@ -154,11 +162,11 @@ class Scripted:
 
 def _reply(answer: object, name: str) -> Reply:
     if isinstance(answer, str):
-        return Reply(answer)
+        return check_characters(Reply(answer), name)
     if isinstance(answer, Reply):
-        return answer
+        return check_characters(answer, name)
     try:
-        return msgspec.convert(answer, Reply)
+        return check_characters(msgspec.convert(answer, Reply), name)
     except msgspec.ValidationError as error:
         raise CallRefused(f"{name} gave no reply ({error}): return a text, a Reply, or a dict of its fields") from None
 
