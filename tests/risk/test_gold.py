@@ -266,3 +266,17 @@ def test_a_pool_that_has_grown_is_not_settled_by_right_candidates_alone():
     two = estimate(said, gold=Gold(gold, listed=listed), ks=2, options=PLAIN)
     assert two.corrected == ("deployed", "reachable", "risk")
     assert [stage.stage for stage in two.waterfall] == ["deployed", "recoverable", "reachable", "perfect"]
+
+
+def test_the_corrected_curve_has_no_dent_in_its_band():
+    # Near 1, where the labels show few errors, the lower end had fallen to below a tenth at some k and risen again.
+    rng = np.random.default_rng(10)
+    truth = (rng.random((24, 6)) < 0.75).astype(float)
+    said = np.where(rng.random(truth.shape) < 0.3, 1.0, truth)
+    result = estimate(said, gold=whole_items(truth, rng, 17), options=PLAIN)
+    lows = [point.reachable.low for point in result.curve]
+    assert all(point.corrected for point in result.curve)
+    assert lows == sorted(lows)
+    # 17 labelled items, all right, would put it above 17 / (17 + t²), t = 2.131; so far below no k can be.
+    assert min(lows[1:]) > 0.6
+    assert [point.risk.low for point in result.curve] == sorted(point.risk.low for point in result.curve)

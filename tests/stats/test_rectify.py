@@ -70,3 +70,23 @@ def test_coverage_with_few_errors():
         figure = rectified_mean(cheap, seen)
         covered += figure.low <= 0.6 <= figure.high
     assert covered / worlds >= 0.92
+
+
+@pytest.mark.parametrize("short", [1.0, 0.99, 0.9])
+def test_close_to_an_end_the_interval_knows_what_gold_alone_knows(short):
+    # 20 labels, all right: alone they put the mean above 20 / (20 + t²) with t = 2.101 (18 degrees), that is 0.819. That
+    # the measurement is not quite 1 on one item changes little; its interval had gone down to about 0.1.
+    cheap = np.ones(100)
+    cheap[50] = short
+    truth = np.where(np.arange(100) < 20, 1.0, np.nan)
+    figure = rectified_mean(cheap, truth)
+    assert figure.low == pytest.approx(20 / (20 + 2.101**2), abs=0.005)
+
+
+def test_labels_of_unequal_weight_count_for_fewer_there():
+    # Two of 20 items stand for almost all others: as if (18 · 1 + 2 · 50)² / (18 + 2 · 2500) = 2.8 had been labelled.
+    cheap = np.ones(118)
+    truth = np.where(np.arange(118) < 20, 1.0, np.nan)
+    inclusion = np.where(np.arange(118) < 18, 1.0, 0.02)
+    figure = rectified_mean(cheap, truth, inclusion=inclusion)
+    assert figure.low == pytest.approx(2 / (2 + 2.101**2), abs=0.001)

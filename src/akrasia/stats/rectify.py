@@ -29,6 +29,7 @@ class Rectified(Struct, frozen=True):
         floor: least variance to believe, where the gold shows too few errors to tell how many there are.
         gold_items: items with gold.
         gold_units: clusters with gold.
+        equal_units: as many of equal weight as they are worth, at least 1; None: all weigh the same.
     """
 
     value: float
@@ -37,6 +38,7 @@ class Rectified(Struct, frozen=True):
     floor: float
     gold_items: int
     gold_units: int
+    equal_units: int | None = None
 
     def minus(self, other: Rectified) -> Rectified:
         """The difference of two corrected means over the same items, with its influence."""
@@ -48,6 +50,7 @@ class Rectified(Struct, frozen=True):
             floor,
             min(self.gold_items, other.gold_items),
             min(self.gold_units, other.gold_units),
+            self.equal_units,
         )
 
     def variance(self, grouping: Grouping) -> float:
@@ -61,7 +64,11 @@ class Rectified(Struct, frozen=True):
         if bounded:
             value = min(1.0, max(0.0, self.value))
             near = min(value, 1 - value) < BOUNDARY
-            found = bounded_interval(value, Spread(variance, degrees, self.gold_units, near, False), level)
+            # The mean of gold alone, over so many units in [0, 1], varies at most as that of as many yes-or-no answers:
+            # a variance above it, as the floor is close to an end, would give an interval that knows less than that.
+            units = self.gold_units if self.equal_units is None else self.equal_units
+            most = value * (1 - value) / units
+            found = bounded_interval(value, Spread(variance, degrees, units, near, variance > most), level)
             return Figure(value, found.low, found.high, level, "difference estimator", self.gold_items)
         half = t_quantile(level, degrees) * math.sqrt(variance)
         low, high = self.value - half, self.value + half
@@ -113,7 +120,9 @@ def rectify(
         # items is not proof that there are none (the rule of three).
         spread = float(cheap.var()) / size + (2 / (units + 2)) / (units + 2)
         floor = spread * max(0.0, 1 - drawn / size)
-    return Rectified(factor * base + shift, factor, influence, floor, drawn, units)
+    worth = float(mass.sum() ** 2 / (mass @ mass)) / drawn  # Kish's share of the items that unequal weights leave
+    equal = None if worth > 1 - 1e-9 else max(1, int(units * worth))
+    return Rectified(factor * base + shift, factor, influence, floor, drawn, units, equal)
 
 
 def _least_variance(cheap: FloatArray, truth: FloatArray, mass: FloatArray) -> float:
