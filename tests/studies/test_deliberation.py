@@ -132,7 +132,11 @@ async def test_too_few_items_show_that_they_are_too_few(tmp_path: Path) -> None:
 
 
 async def test_without_a_second_draw_there_is_nothing_to_hold_it_against(tmp_path: Path) -> None:
-    found = await done(tmp_path / "out", "follower", samples=1)
+    study = load_study("deliberation")
+    with pytest.raises(InputError, match="held against two draws of slow, and samples is 1: give --samples 2"):
+        configure(study, keys("follower", samples=1))  # before anything is bought
+    config = msgspec.structs.replace(configure(study, keys("follower")), samples=1)
+    found = await carry_out(study, config, tmp_path / "out")
     moved = row(found, "moves the action", "The edit", ":removed ")
     assert (moved.estimate, moved.verdict) == (None, "undecided")
     assert "at least 2 samples" in moved.note

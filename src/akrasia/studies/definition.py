@@ -248,6 +248,11 @@ def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
             _check_arms(found, config, where)
         if claim.against is not None and "slow" not in config.strategy:
             raise InputError(f'{where}: edits are of the reasoning of slow: add "slow" to strategy')
+        if claim.test == "moves" and claim.against == "slow" and config.samples < 2:
+            raise InputError(
+                f"{where}: what an edit moves is held against two draws of slow, and samples is {config.samples}: give "
+                "--samples 2 or more"
+            )
         return
     if claim.metric != "deployed" and "direct" not in config.strategy:
         raise InputError(f'{where}: {claim.metric} is measured against direct draws: add "direct" to strategy')
