@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.gateway.audited import BAD, policy
@@ -110,15 +111,58 @@ async def test_a_key_is_taken_out_beside_a_policy_that_is_bad(serve: Serve, tmp_
     assert any("the old policy stays" in line for line in served.notices)
 
 
-async def test_keys_stay_where_their_file_is_bad(serve: Serve, tmp_path: Path) -> None:
+BAD_LINES = {"no key's line": b"what is this", "no text": "näh".encode("latin-1"), "cut short": b"0a0b 00 00"}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+async def test_a_bad_file_of_keys_lets_in_what_still_stands_in_it(serve: Serve, tmp_path: Path, name: str) -> None:
+    path, more = tmp_path / "keys.txt", tmp_path / "more.txt"
+    first, second, third = new_key(path), new_key(path), new_key(more)
+    served = await serve('keys = "keys.txt"')
+    kept = path.read_bytes().splitlines()[1]
+    path.write_bytes(b"\n".join([kept, BAD_LINES[name], more.read_bytes()]))
+    reloader = Reloader(served.gateway, tmp_path / "policy.toml")
+    await reloader.reload()
+
+    async def let_in() -> list[bool]:
+        shown = ({"Authorization": f"Bearer {key}"} for key in (first, second, third))
+        return [(await served.ask(headers)).status == 200 for headers in shown]
+
+    assert await let_in() == [False, True, False]
+    assert (await served.ask()).status == 401
+    said = "of the old keys those are let in that still stand in the file, 1: "
+    assert sum(said in line for line in served.notices) == 1
+    assert served.gateway.metrics.stale.value() == 1
+
+    path.write_bytes(more.read_bytes())
+    await reloader.reload()
+    assert await let_in() == [False, False, True]
+    assert served.gateway.metrics.stale.value() == 0
+
+
+async def test_keys_that_cannot_be_read_are_tried_again(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = new_key(tmp_path / "keys.txt")
     served = await serve('keys = "keys.txt"')
-    (tmp_path / "keys.txt").write_text("what is this", encoding="ascii")
-    await Reloader(served.gateway, tmp_path / "policy.toml").reload()
+    read_text = Path.read_text
+
+    def fails(path: Path, *arguments: Any, **more: Any) -> str:
+        if path.name == "keys.txt":
+            raise OSError(24, "Too many open files")
+        return read_text(path, *arguments, **more)
+
+    reloader = Reloader(served.gateway, tmp_path / "policy.toml")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", fails)
+        await reloader.reload()
+        assert (await served.ask({"Authorization": f"Bearer {key}"})).status == 401
+    watching = asyncio.create_task(reloader.watch())
+    async with asyncio.timeout(10):
+        while served.gateway.metrics.stale.value():
+            await asyncio.sleep(0.05)
     assert (await served.ask({"Authorization": f"Bearer {key}"})).status == 200
-    assert (await served.ask()).status == 401
-    assert any("the old keys stay" in line for line in served.notices)
-    assert served.gateway.metrics.stale.value() == 1
+    watching.cancel()
 
 
 def eventually(served: Served) -> Callable[[str], Awaitable[None]]:

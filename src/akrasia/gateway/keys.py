@@ -7,6 +7,7 @@ key with that salt. Secrets are 192 random bits, so a fast hash is enough: there
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import blake2b
 from hmac import compare_digest
 from pathlib import Path
@@ -64,13 +65,26 @@ class Keys:
             if not line.strip() or line.startswith("#"):
                 continue
             try:
-                name, salt, digest = line.split()
-                entries[name] = _Entry(bytes.fromhex(salt), bytes.fromhex(digest))
+                name, entry = _read_line(line)
             except ValueError:
                 raise InputError(f"{path}:{number}: no key's line: three hexadecimal words, or # and a note") from None
-            if len(entries[name].salt) != 16 or len(entries[name].digest) != 32:
+            if len(entry.salt) != 16 or len(entry.digest) != 32:
                 raise InputError(f"{path}:{number}: salt or hash is cut short: take the line out and make a new key")
+            entries[name] = entry
         return cls(entries, stamp)
+
+    def still_in(self, path: Path) -> Keys:
+        """Of these keys those whose lines still stand in a file, whatever else does; if it is unreadable, none."""
+        stamp = stamp_of(path)
+        try:
+            lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        found = set()
+        for line in lines:
+            with suppress(ValueError):
+                found.add(_read_line(line))
+        return Keys({name: entry for name, entry in self._entries.items() if (name, entry) in found}, stamp)
 
     def accepts(self, key: str) -> bool:
         """Whether a key is one of these. How long the answer takes tells nothing of a secret."""
@@ -100,6 +114,16 @@ def new_key(path: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot write the keys file {path}: {error.strerror}") from None
     return key
+
+
+def _read_line(line: str) -> tuple[str, _Entry]:
+    """The name in a line, and what stands beside it.
+
+    Raises:
+        ValueError: it has not the form of a key's line.
+    """
+    name, salt, digest = line.split()
+    return name, _Entry(bytes.fromhex(salt), bytes.fromhex(digest))
 
 
 def _digest(key: str, salt: bytes) -> bytes:

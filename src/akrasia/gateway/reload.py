@@ -34,6 +34,7 @@ class Reloader:
         self._path = path
         self._keys = keys
         self._told = ""
+        self._bad_keys = False
         self._wanted = asyncio.Event()
         self._seen = self._read(gateway.policies)
 
@@ -49,7 +50,8 @@ class Reloader:
                     await self._wanted.wait()
             except TimeoutError:
                 pass
-            if self._wanted.is_set() or self._look() != self._seen:
+            mended = self._bad_keys and self._renew_keys()
+            if mended or self._wanted.is_set() or self._look() != self._seen:
                 self._wanted.clear()
                 await self._rested()
                 await self.reload()
@@ -90,15 +92,20 @@ class Reloader:
     def _renew_keys(self) -> bool:
         """Let the keys of the policy that applies be let in; a door that was locked never opens. False: a bad file."""
         door, place = self._gateway.door, self._keys_place(self._gateway.policies)
+        self._bad_keys = False
         if place is None and door.keys is None:
             return True
-        before = door.keys
-        try:
-            door.keys = Keys.read(place) if place is not None and stamp_of(place) != GONE else Keys({})
-        except InputError as error:
-            door.keys = before if before is not None else Keys({})
-            self._tell(f"the old keys stay: {error}")
-            return False
+        if place is None or stamp_of(place) == GONE:
+            door.keys = Keys({})
+        else:
+            try:
+                door.keys = Keys.read(place)
+            except InputError as error:
+                # A line that is gone was taken out, however bad another is; a new one may be cut short.
+                door.keys = (door.keys or Keys({})).still_in(place)
+                self._bad_keys = True
+                self._tell(f"of the old keys those are let in that still stand in the file, {len(door.keys)}: {error}")
+                return False
         where = f"{place} has none" if place is not None else f"{self._path} names no file of them"
         self._tell("" if door.keys else f"no API key is left, so nobody is let in: {where}; add one, or start again")
         return True
