@@ -151,6 +151,15 @@ def test_a_curve_beside_a_corrected_headline_is_marked(runs: Path, tmp_path: Pat
     lines = [line for line in text.partition("k  ")[2].splitlines() if line[:1] in "1248" and line.strip()]
     marked = {line.split()[0]: line.endswith("uncorrected") for line in lines[:4]}
     assert marked == {"1": True, "2": True, "4": True, "8": False}
+    assert record["corrected"] == ["deployed", "reachable", "risk"]
+    headline = text.partition("\ndeployed")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[-1] for line in headline] == ["corrected"] * 3
+    # At another k the labels settle nothing: no figure is corrected, and none of the marks says so.
+    text = akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv", "--k", "4").out
+    assert "ask for k = 8" in text
+    assert "  corrected" not in text
+    headline = text.partition("\ndeployed")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[-1] for line in headline] == ["uncorrected"] * 3
 
 
 def test_labels_of_other_texts_are_refused(runs: Path, tmp_path: Path) -> None:

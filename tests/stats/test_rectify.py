@@ -74,7 +74,7 @@ def test_coverage_with_few_errors():
 
 @pytest.mark.parametrize("short", [1.0, 0.99, 0.9])
 def test_close_to_an_end_the_interval_knows_what_gold_alone_knows(short):
-    # 20 labels, all right: alone they put the mean above 20 / (20 + t²) with t = 2.101 (18 degrees), that is 0.819. That
+    # 20 labels, all right: alone they put the mean above 20 / (20 + t²), t = 2.101 (18 degrees), that is 0.819. That
     # the measurement is not quite 1 on one item changes little; its interval had gone down to about 0.1.
     cheap = np.ones(100)
     cheap[50] = short

@@ -100,11 +100,14 @@ def _range(option: str, text: str | None) -> tuple[float, float]:
         return (0.0, 0.0)
     low, colon, high = text.partition(":")
     try:
-        return (float(low), float(high) if colon else float(low))
+        ends = (float(low), float(high) if colon else float(low))
     except ValueError:
+        ends = (1.0, 0.0)
+    if not 0 <= ends[0] <= ends[1] < 1:
         raise InputError(
-            f"{option} is {text!r}: write a share in [0, 1) or LOW:HIGH, for instance 0.08 or 0:0.08"
-        ) from None
+            f"{option} is {text!r}: write a share in [0, 1) or LOW:HIGH, low first, for instance 0.08 or 0:0.08"
+        )
+    return ends
 
 
 def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, options: Options) -> RiskRecord:
@@ -113,7 +116,7 @@ def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, 
     from akrasia.risk import estimate
     from akrasia.runs.gold import read_gold
 
-    found = read_utilities(path)
+    found = read_utilities(path, second_judge=options.cross_fit)
     if options.cross_fit and found.verifier is None:
         raise InputError(f"{path} has no column verifier, and {_CROSS_FIT}")
     labels: Any = found.gold
@@ -148,11 +151,11 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
     print()
     rows = [
-        ["deployed", interval(record.deployed)],
-        [f"reachable@{record.k}", interval(record.reachable)],
-        [f"risk@{record.k}", interval(record.risk)],
+        ["deployed", interval(record.deployed), _mark(record, "deployed")],
+        [f"reachable@{record.k}", interval(record.reachable), _mark(record, "reachable")],
+        [f"risk@{record.k}", interval(record.risk), _mark(record, "risk")],
     ]
-    print(table(["", f"{record.level:.0%} interval"], rows))
+    print(table(["", f"{record.level:.0%} interval", ""], rows))
     if resamples is not None:
         _show_methods(record, resamples)
     if record.missing_bounds is not None:
@@ -194,7 +197,18 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         print(table(["k", "reachable@k", "risk@k", ""], lines))
     if record.waterfall:
         print()
-        print(table(["waterfall", "utility"], [[s.stage, _interval(s.value, s.low, s.high)] for s in record.waterfall]))
+        mark = _mark(record, "deployed")  # all stages are of the kind of the first
+        stages = [
+            [s.stage, _interval(s.value, s.low, s.high), "" if s.stage == "perfect" else mark] for s in record.waterfall
+        ]
+        print(table(["waterfall", "utility", ""], stages))
+
+
+def _mark(record: RiskRecord, figure: str) -> str:
+    """Beside a figure where labels were given: whether they correct it."""
+    if record.corrected is None:
+        return ""
+    return "corrected" if figure in record.corrected else "uncorrected"
 
 
 def _show_methods(record: RiskRecord, resamples: int) -> None:
