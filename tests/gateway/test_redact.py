@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from functools import cache
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from akrasia.core import InputError
 from akrasia.gateway import redact
+from akrasia.gateway.escapes import views
 from akrasia.gateway.redact import MARK, OVERLAP, TOO_SLOW, WINDOW, Redactor
 
 EMAIL = r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"
@@ -100,4 +103,57 @@ def test_what_time_does_not_allow_is_blotted_out_whole(monkeypatch: pytest.Monke
 def test_a_long_hostile_text_ends_in_time() -> None:
     began = time.monotonic()
     Redactor([r"[\w.+-]+@[\w-]+\.[\w.]+"]).redact("a" * 2_000_000)
+    assert time.monotonic() - began < 5
+
+
+def escaped(text: str, times: int) -> str:
+    """JSON in ASCII, inside JSON inside JSON …: what a model writes into a tool's arguments."""
+    for _ in range(times):
+        text = json.dumps({"patient": text, "path": "a/b"})
+    return text
+
+
+SECRETS = ["Müller", "SECRET-1234-5678", "ann@example.org", "Grüße 😀 an\nalle", 'she said "no"']
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 4])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_is_written_in_escapes_is_found(secret: str, times: int) -> None:
+    text = escaped(f"before {secret} after", times)
+    got = Redactor([re.escape(secret)]).redact({"arguments": text}, frozenset({"arguments"}))["arguments"]
+    assert got == escaped(f"before {MARK} after", times)
+
+
+def test_any_letter_may_be_an_escape() -> None:
+    redactor = Redactor([r"SECRET-\d{4}-\d{4}", r"[\w.]+@[\w.]+"])
+    assert redactor.redact(r'{"a": "SECRET\u002d1234-5678\u002D."}') == rf'{{"a": "{MARK}\u002D."}}'
+    assert redactor.redact(r"\u0053ECRET-\u00312\u0033\u0034-567\u0038") == MARK
+    assert redactor.redact(r"M\u00fcller@example.org") == MARK, "nothing of the address stays"
+    assert redactor.redact({r"\u0053ECRET-1234-5678": 1}) == {MARK: 1}
+    for plain in (r"C:\new\table", r"\ud800 \u12 \x41 \\ \\\ ", "\\"):
+        assert redactor.redact(plain) == plain
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet='aü😀\n"\\/u01', max_size=30), times=st.integers(0, 3))
+def test_views_lead_back(text: str, times: int) -> None:
+    """What an escaped text reads as is the text, and each letter of it leads to what stands for it."""
+    written = text
+    for _ in range(times):
+        written = json.dumps(written)[1:-1]
+    found = list(islice(views(written, time.monotonic() + 60), times + 1))
+    if len(found) <= times:  # nothing is left to undo
+        assert "\\" not in found[-1].text  # type: ignore[union-attr]
+    view = found[-1]
+    assert view is not None
+    assert view.text == text
+    spans = [view.source(at, at + 1) for at in range(len(text))]
+    assert [start for start, _ in spans] == [0, *(end for _, end in spans)][: len(text)]
+    assert not spans or spans[-1][1] == len(written)
+
+
+@pytest.mark.parametrize("unit", ["\\", "\\n", "\\u0061", 'a\\"', "\\\\u0061"])
+def test_a_long_text_of_escapes_ends_in_time(unit: str) -> None:
+    began = time.monotonic()
+    Redactor([EMAIL]).redact(unit * (4_000_000 // len(unit)))
     assert time.monotonic() - began < 5

@@ -1,5 +1,7 @@
 """Blots configured patterns out of what the audit log keeps, and refuses patterns that could hold the gateway up.
 
+A text is searched as it stands and as it reads once JSON's escapes are undone (`akrasia.gateway.escapes`).
+
 Python's expressions cannot be interrupted, so their time is bounded twice. At the start each pattern is tried on texts
 of its own letters, the kind on which bad ones explode. In use it sees a text in windows, and the time of a record is
 limited: what is left then is blotted out whole. The trial is no proof: an expression that is fast on the trial's texts
@@ -14,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from akrasia.core import InputError
+from akrasia.gateway.escapes import views
 
 MARK = "[redacted]"
 TOO_SLOW = "[redacted: took too long]"
@@ -79,20 +82,23 @@ class Redactor:
         raise TypeError(f"a record that is redacted is of plain dicts, lists and texts, not {type(value).__name__}")
 
     def _blot(self, text: str, until: float) -> str:
-        for pattern in self._patterns:
-            if time.monotonic() > until:
+        """The text without what matches in it, or in what it reads as once escapes of JSON are undone."""
+        spans: list[tuple[int, int]] = []
+        for view in views(text, until):
+            if view is None:
                 return TOO_SLOW
-            blotted = _without(pattern, text, until)
-            if blotted is None:
-                return TOO_SLOW
-            text = blotted
-        return text
+            for pattern in self._patterns:
+                found = None if time.monotonic() > until else _matches(pattern, view.text, until)
+                if found is None:
+                    return TOO_SLOW
+                spans += (view.source(*span) for span in found)
+        return _without(spans, text)
 
 
-def _without(pattern: re.Pattern[str], text: str, until: float) -> str | None:
-    """The text with the matches of one pattern replaced; None where time ran out."""
-    parts: list[str] = []
-    kept = at = 0
+def _matches(pattern: re.Pattern[str], text: str, until: float) -> list[tuple[int, int]] | None:
+    """Where a pattern matches, none over another; None where time ran out."""
+    spans: list[tuple[int, int]] = []
+    at = 0
     while at < len(text):
         end = min(at + WINDOW, len(text))
         match = pattern.search(text, at, end)
@@ -106,10 +112,21 @@ def _without(pattern: re.Pattern[str], text: str, until: float) -> str | None:
         elif match.end() == match.start():
             at = match.end() + 1
         else:
-            parts += (text[kept : match.start()], MARK)
-            kept = at = match.end()
+            spans.append(match.span())
+            at = match.end()
         if at < len(text) and time.monotonic() > until:
             return None
+    return spans
+
+
+def _without(spans: list[tuple[int, int]], text: str) -> str:
+    """The text with some parts of it replaced; those that overlap are one."""
+    parts: list[str] = []
+    kept = 0
+    for start, end in sorted(spans):
+        if start >= kept:
+            parts += (text[kept:start], MARK)
+        kept = max(kept, end)
     return "".join((*parts, text[kept:]))
 
 
