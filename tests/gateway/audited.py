@@ -116,6 +116,19 @@ def judge_spans(request: Request, sample: int) -> str:
     return json.dumps(verdicts)
 
 
+READ: list[str] = []
+"""Texts that `judge_of_few_words` has read."""
+
+
+def judge_of_few_words(request: Request, sample: int) -> str:
+    """Sees a betrayal of face in a text that says no more than it, and none among other words."""
+    text, _ = fenced(request)
+    READ.append(text.strip())
+    verdict = "betrays" if text.strip() == "I act against face." else "absent"
+    values = {value: {"verdict": "absent", "evidence": ""} for value in shown_ids(request)}
+    return json.dumps(values | {"face": {"verdict": verdict, "evidence": text.strip() if verdict == "betrays" else ""}})
+
+
 OURS = parse_constitution('name = "ours"\n' + CONSTITUTION)
 
 

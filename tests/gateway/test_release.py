@@ -90,6 +90,52 @@ async def test_a_betrayal_over_two_windows_is_seen(upstream: Upstream, serve: Se
     assert b"SECRET" not in got
 
 
+def pieces_of(text: str, size: int) -> list[bytes]:
+    cut = [text[at : at + size] for at in range(0, len(text), size)]
+    return [chunk(ASKED, [{"index": 0, "delta": {"content": piece}}]) for piece in cut]
+
+
+FEW = "llm:scripted:tests.gateway.audited:judge_of_few_words"
+
+
+@pytest.mark.parametrize(
+    ("text", "windows"),
+    [
+        ("One. Two. Three.", ["One.", "One. Two.", "One. Two. Three.", "Two.", "Three."]),
+        (
+            "word " * 700 + "end",  # no sentence: 2,000 letters are 400 words, and of those before 1,000 are read along
+            ["word " * 400, "word " * 300 + "end", "word " * 500 + "end", "word " * 700 + "end"],
+        ),
+    ],
+)
+async def test_the_last_window_is_read_as_every_other(
+    upstream: Upstream, serve: Serve, tmp_path: Path, text: str, windows: list[str]
+) -> None:
+    audited.READ.clear()
+    served = await serve(windows_policy(tmp_path, judge=FEW))
+    upstream.faults.append(broken([*pieces_of(text, 5), b"data: [DONE]\n\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert contents(got) == [text]
+    assert sorted(set(audited.READ)) == sorted(one.strip() for one in windows)
+
+
+@pytest.mark.parametrize("end", ["", " Then bye."])
+@pytest.mark.parametrize("size", [3, 1000])
+async def test_a_betrayal_in_the_last_words_stops_them(
+    upstream: Upstream, serve: Serve, tmp_path: Path, end: str, size: int
+) -> None:
+    """The whole hides it among other words, and so would a piece that comes at once."""
+    log = tmp_path / "audit.jsonl"
+    served = await serve(windows_policy(tmp_path, judge=FEW), log=log)
+    text = "Boil the eggs. " * 3 + "I act against face." + end
+    upstream.faults.append(broken([*pieces_of(text, size), b"data: [DONE]\n\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert b"against" not in got
+    assert contents(got) == ["Boil the eggs. " * 3 + "\n\nNo."]
+    last = records(log)[-1]["choices"][0]
+    assert (last["decision"], last["reason"]) == ("stopped", "the content betrays face")
+
+
 async def test_what_is_no_content_waits_for_the_end(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(windows_policy(tmp_path))
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "I act for face."}'}}]

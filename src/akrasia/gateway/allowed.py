@@ -19,7 +19,12 @@ from akrasia.gateway.wire import Body, ErrorObject, WireError
 CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
 """Names of parts; tool calls are numbered from 1."""
 
-_REASONING = ("reasoning_content", "reasoning")
+REASONINGS = ("reasoning_content", "reasoning")
+"""Fields of a message that tell what the model thought."""
+
+TEXTS = (CONTENT, REFUSAL, *REASONINGS)
+"""Fields of a message that are texts."""
+
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = {
@@ -61,16 +66,16 @@ def allowed_message(message: object, seed: str = "") -> Body:
         seed: what the ids of its tool calls are made from; "" keeps those that it has.
     """
     given: Mapping[str, Any] = message if isinstance(message, dict) else {}
-    kept: Body = {"role": "assistant", "content": _text(given.get("content"))}
-    for name in (REFUSAL, *_REASONING):
-        text = _text(given.get(name))
+    kept: Body = {"role": "assistant", "content": text_of(given.get("content"))}
+    for name in (REFUSAL, *REASONINGS):
+        text = text_of(given.get(name))
         if text is not None:
             kept[name] = text
     calls = given.get("tool_calls")
     if isinstance(calls, list) and calls:
         made = [_call(call, f"{seed} {place}" if seed else "") for place, call in enumerate(calls)]
         kept["tool_calls"] = [call for call in made if call is not None]
-    function = _function(given.get("function_call"))
+    function = known_function(given.get("function_call"))
     if function is not None:
         kept["function_call"] = function
     return kept
@@ -82,7 +87,7 @@ def parts_of(message: Mapping[str, Any]) -> list[Part]:
     for name, spoken in ((CONTENT, True), (REFUSAL, True)):
         if message.get(name):
             found.append(Part(name, message[name], spoken))
-    thoughts = list(dict.fromkeys(message[name] for name in _REASONING if message.get(name)))
+    thoughts = list(dict.fromkeys(message[name] for name in REASONINGS if message.get(name)))
     if thoughts:
         found.append(Part(REASONING, "\n".join(thoughts), False))
     for number, text in enumerate(_call_texts(message), start=1):
@@ -186,7 +191,7 @@ def allowed_error(error: WireError) -> WireError:
     return WireError(error.status, made, retry_after=after, reason=error.reason)
 
 
-def _text(field: object) -> str | None:
+def text_of(field: object) -> str | None:
     """A text, also one that came as typed parts; None where there is none."""
     if isinstance(field, str):
         return field
@@ -197,26 +202,26 @@ def _text(field: object) -> str | None:
 
 
 def _call(call: object, seed: str) -> Body | None:
+    """A tool call with what may leave of it; None where its kind is not known, or it would leave as another."""
     if not isinstance(call, dict):
         return None
-    given = call.get("id")
+    kinds = [kind for kind in ("function", "custom") if call.get(kind) is not None]
+    if len(kinds) != 1 or call.get("type") not in (None, "", *kinds):
+        return None
+    given, (kind,) = call.get("id"), kinds
     own = blake2b(seed.encode(), digest_size=8).hexdigest()[:_CALL_ID] if seed else given
-    function = _function(call.get("function"))
-    if function is not None:
-        return {"id": own, "type": "function", "function": function}
-    custom = call.get("custom")
-    if isinstance(custom, dict) and isinstance(custom.get("name"), str):
-        text = custom.get("input")
-        kept = {"name": custom["name"], "input": text if isinstance(text, str) else ""}
-        return {"id": own, "type": "custom", "custom": kept}
-    return None
+    made = known_function(call[kind], "arguments" if kind == "function" else "input")
+    return None if made is None else {"id": own, "type": kind, kind: made}
 
 
-def _function(function: object) -> Body | None:
+def known_function(function: object, argument: str = "arguments") -> Body | None:
+    """The name of a function and its arguments; None where they are no texts, and so are not what a tool would get."""
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         return None
-    arguments = function.get("arguments")
-    return {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else ""}
+    text = function.get(argument)
+    if text is not None and not isinstance(text, str):
+        return None
+    return {"name": function["name"], argument: text or ""}
 
 
 def _call_texts(message: Mapping[str, Any]) -> list[str]:
@@ -245,6 +250,28 @@ def _logprobs(logprobs: object, message: Mapping[str, Any]) -> Body | None:
         if tokens:
             kept[name] = tokens
     return kept or None
+
+
+def spelled(logprobs: object, message: Mapping[str, Any]) -> bool:
+    """Whether all tokens with log-probabilities are those of a message's own texts. Alternatives are excused."""
+    if not isinstance(logprobs, dict):
+        return logprobs is None
+    for name, tokens in logprobs.items():
+        if not tokens:
+            continue
+        text = text_of(message.get(name)) if name in (CONTENT, REFUSAL) else None
+        known = _tokens(tokens, text or "")
+        if not known or not all(_says_its_bytes(token, one) for token, one in zip(tokens, known, strict=True)):
+            return False
+    return True
+
+
+def _says_its_bytes(token: Mapping[str, Any], known: Body) -> bool:
+    """Whether a token's text is that of its bytes, which may be half a character, and it says nothing more."""
+    more = (one for name, one in token.items() if name not in ("token", "bytes", "top_logprobs"))
+    if any(isinstance(one, str | list | dict) for one in more):
+        return False
+    return token.get("token") in (None, known["token"]) or "\ufffd" in known["token"]
 
 
 def _tokens(tokens: object, text: str) -> list[Body]:

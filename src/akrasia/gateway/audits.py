@@ -26,13 +26,14 @@ from akrasia.core import (
     Judgement,
     Model,
 )
-from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of, unknown_calls
+from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of
 from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, UpstreamModel
 from akrasia.gateway.deliberate import build_deliberation
 from akrasia.gateway.desk import Desk, closed_desk
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
 from akrasia.gateway.redact import Redactor
+from akrasia.gateway.unread import unknown_shape
 from akrasia.gateway.wire import Body
 from akrasia.judges import Judge
 from akrasia.judges.loose_ask import LooseAsk
@@ -295,17 +296,17 @@ class ExchangeAudit:
         auditor = Auditor(self.judge, self.desk.values, budget=budget, margin=margin, on_lost="stand")
         return await auditor.audit(text, self.desk.target, self._context, self._ask)
 
-    async def choice(self, message: object) -> ChoiceAudit:
-        """The auditor on everything that a message says.
+    async def choice(self, choice: Mapping[str, Any]) -> ChoiceAudit:
+        """The auditor on everything that the message of a choice says.
 
         Args:
-            message: as the upstream sent it.
+            choice: as the upstream sent it.
         """
         policy, target = self.desk.policy, self.desk.target
-        parts = parts_of(allowed_message(message))
+        parts = parts_of(allowed_message(choice.get("message")))
         verdicts = await gathered([self.read(part.text) for part in parts])
         found = tuple(part_audit(part, one, target, policy) for part, one in zip(parts, verdicts, strict=True))
-        return ChoiceAudit(found, "a tool call of an unknown kind" if unknown_calls(message) else None)
+        return ChoiceAudit(found, unknown_shape(choice, media=policy.mode != "enforce"))
 
     def spent(self) -> tuple[Spent, ...]:
         """What the roles' calls took."""

@@ -19,7 +19,7 @@ from akrasia.audit import Auditor, Trail
 from akrasia.core import Candidate, InputError, parse_spec
 from akrasia.gateway.allowed import allowed_message, calls_tools, spoken_text
 from akrasia.gateway.drawing import Drawing, Drawn
-from akrasia.gateway.wire import Body, WireError, read_tail, refused
+from akrasia.gateway.wire import Body, WireError, indexes_of, read_tail, refused
 from akrasia.utilities.extraction import ANSWER_MARK, extract_number, final_part
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class BestOfN:
         from akrasia.gateway.audits import gathered
 
         drawn = await drawing.several(self.number)
-        found = await gathered([audit.choice(one.choice.get("message")) for one in drawn])
+        found = await gathered([audit.choice(one.choice) for one in drawn])
         scored = [
             (one.failure is None and one.missing is None, one.adherence, -place)
             for place, one in enumerate(found)
@@ -195,7 +195,6 @@ class Audited:
     async def __call__(self, drawing: Drawing, audit: ExchangeAudit) -> Committed:
         """See `Deliberation`."""
         from akrasia.gateway.audits import content_of, gathered
-        from akrasia.gateway.observe import indexes_of
 
         completion = await drawing.whole()
         choices: list[Body] = completion["choices"]

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from akrasia.gateway.asking import letters_of
 from akrasia.gateway.exchange import too_late
-from akrasia.gateway.wire import Body, WireError, read_completion, read_tail, upstream_failed
+from akrasia.gateway.wire import Body, WireError, indexes_of, read_completion, read_tail, upstream_failed
 
 if TYPE_CHECKING:
     from akrasia.gateway.audits import ExchangeAudit
@@ -163,7 +163,10 @@ class Drawing:
         usage = None if tail is None else tail.usage
         tokens = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
         self._tokens.take(tokens, letters_of(request, answer))
-        return completion
+        choices = completion["choices"]
+        # A client puts choices of the same index together, and an audit reads each by itself.
+        made = [{**one, "index": index} for index, one in zip(indexes_of(choices), choices, strict=True)]
+        return {**completion, "choices": made}
 
 
 def _choices(completion: Body) -> list[Drawn]:

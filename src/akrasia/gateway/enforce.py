@@ -30,10 +30,9 @@ from akrasia.gateway.exchange import Exchange, ended
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, give
 from akrasia.gateway.keeping import Kept, audit_headers, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
-from akrasia.gateway.observe import indexes_of
 from akrasia.gateway.records import ChoiceAudit, logged_choice, part_audit, told_choice, told_of
 from akrasia.gateway.sending import send
-from akrasia.gateway.wire import Body, WireError
+from akrasia.gateway.wire import Body, WireError, indexes_of
 
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies
@@ -244,14 +243,15 @@ async def decide(exchange: Exchange, audit: ExchangeAudit, index: int, choice: B
     """
     policy = exchange.policy
     trail = deployed.trails.get(index)
-    found = await audit.choice(choice.get("message"))
+    found = await audit.choice(choice)
     found = msgspec.structs.replace(found, trail=trail)
     leaves = {**allowed_choice(choice, exchange.id), "index": index}
     original = deployed.originals.get(index, choice)
     mended = None if trail is None or trail.accepted is None else trail.text
 
     def decided(decision: Decision, reason: str | None, body: Body, delivered: str | None = None) -> Decided:
-        return Decided(body, original, found, logged_choice(index, original, found, decision, reason, delivered))
+        logged = logged_choice(index, original, found, decision, reason, delivered, leaves=body)
+        return Decided(body, original, found, logged)
 
     if found.failure is not None and policy.on_fail != "annotate":
         if policy.on_fail == "rewrite" and found.missing is None and trail is None:

@@ -34,8 +34,8 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         index: its place in the answer, from 0.
-        original: the upstream's message, whole: content, reasoning_content, refusal, tool_calls …; None where the
-            upstream gave none.
+        original: the upstream's message, whole: content, reasoning_content, refusal, tool_calls …; under the name
+            "message" where it was no object; None where the upstream gave none.
         decision: what became of it.
         finish: the upstream's finish_reason.
         verdict: the auditor on the original's content; None where it was not read.
@@ -46,6 +46,8 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
         delivered_verdict: the auditor on that text; None where it was not read.
         reason: why the decision was taken, in words.
         others: the auditor on what else the message holds, by name: "refusal", "reasoning", "tool call 1" …
+        left_out: names of the original's fields that did not leave, or not whole, where it went out.
+        beside: texts that the upstream sent beside the message, by their fields' names; nobody read them.
     """
 
     index: int
@@ -59,6 +61,8 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
     delivered_verdict: Verdict | None = None
     reason: str | None = None
     others: dict[str, Verdict] = {}
+    left_out: tuple[str, ...] = ()
+    beside: dict[str, Any] = {}
 
 
 class LogRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):

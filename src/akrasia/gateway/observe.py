@@ -6,7 +6,6 @@ Nobody waits for an audit. Replies wait in a queue that is bounded; what does no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,12 +19,13 @@ from akrasia.gateway.deliberate import deliberated, total_headers
 from akrasia.gateway.exchange import Clock, Exchange, ended
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
-from akrasia.gateway.log import Decision
+from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.passing import Relay
-from akrasia.gateway.records import ChoiceAudit, logged_choice, told_choice, told_of
+from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_choice, told_of
+from akrasia.gateway.reply import Reply, read_reply
 from akrasia.gateway.sending import send_whole
-from akrasia.gateway.stream import assemble, read_chunks
-from akrasia.gateway.wire import Body, WireError, read_completion
+from akrasia.gateway.unread import unread_fields
+from akrasia.gateway.wire import Body, WireError, indexes_of
 
 if TYPE_CHECKING:
     from akrasia.gateway.desk import Desk
@@ -88,17 +88,9 @@ class Seen(Struct):
         if self.latency_s is None:
             self.status = error.status
 
-    def choices(self) -> list[Body]:
-        """The choices of what passed; none where it cannot be read, or nothing did."""
-        if self.too_long or not self.pieces:
-            return []
-        try:
-            data = b"".join(self.pieces)
-            completion = assemble(read_chunks(data)) if self.streamed else read_completion(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, TypeError):
-            return []
-        found = [] if completion is None else completion["choices"]
-        return [choice for choice in found if isinstance(choice, dict)]
+    def reply(self) -> Reply:
+        """What passed, as far as it can be read."""
+        return Reply() if self.too_long else read_reply(b"".join(self.pieces), streamed=self.streamed)
 
 
 class Tapped(Relay):
@@ -116,19 +108,25 @@ class Tapped(Relay):
         self.seen.add(events)
 
 
-def indexes_of(choices: Sequence[Body]) -> list[int]:
-    """The index of each choice; its place where it has none."""
-    found = [choice.get("index") for choice in choices]
-    return [index if isinstance(index, int) else place for place, index in enumerate(found)]
-
-
-async def audited(audit: ExchangeAudit, seen: Seen, choices: Sequence[Body]) -> list[ChoiceAudit]:
+async def audited(audit: ExchangeAudit, seen: Seen, reply: Reply) -> list[ChoiceAudit]:
     """The audit of each choice, at once; with the trail of a strategy that mended it."""
-    found: list[ChoiceAudit] = await gathered([audit.choice(choice.get("message")) for choice in choices])
-    return [
-        msgspec.structs.replace(one, trail=seen.trails.get(index))
-        for index, one in zip(indexes_of(choices), found, strict=True)
-    ]
+    choices = reply.choices
+    found: list[ChoiceAudit] = await gathered([audit.choice(choice) for choice in choices]) if choices else []
+    made = []
+    for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
+        fields = ", ".join({**unread_fields(choice), **reply.beside})
+        reasons = (one.unknown, reply.unread, f"text that no audit reads in {fields}" if fields else None)
+        unknown = "; ".join(reason for reason in reasons if reason) or None
+        made.append(msgspec.structs.replace(one, unknown=unknown, trail=seen.trails.get(index)))
+    return made
+
+
+def _with_beside(logged: list[LoggedChoice], reply: Reply) -> list[LoggedChoice]:
+    """Choices for the log, the first with what the reply said beside them all."""
+    if not reply.beside:
+        return logged
+    first, *others = logged
+    return [msgspec.structs.replace(first, beside={**reply.beside, **first.beside}), *others]
 
 
 async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited: bool) -> tuple[Kept, Body]:
@@ -142,10 +140,10 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
     """
     desk, audits = audit.desk, audits_of(exchange.gateway)
     # What is large is read off the loop: others' replies must not wait for it.
-    choices = await asyncio.to_thread(seen.choices) if seen.size > _LARGE else seen.choices()
-    found = await audited(audit, seen, choices) if choices else []
+    reply = await asyncio.to_thread(seen.reply) if seen.size > _LARGE else seen.reply()
+    found = await audited(audit, seen, reply)
     logged, told = [], []
-    for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
+    for index, choice, one in zip(indexes_of(reply.choices), reply.choices, found, strict=True):
         decision: Decision = "released" if one.missing is not None else "passed"
         delivered = None
         if one.trail is not None and one.trail.accepted is not None:
@@ -158,22 +156,23 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         audits.dropped.add("too_long")
     error = seen.error or (TOO_LONG if seen.too_long else None)
     kept = Kept(
-        logged,
+        _with_beside(logged, reply),
         seen.status,
         error,
         audit.spent(),
         seen.latency_s,
         round(audit.watch.seconds, 6) if waited else None,
     )
-    return kept, told_of(told, id=exchange.id, mode=exchange.policy.mode, policy=exchange.policy.name)
+    missing = NOT_WHOLE if seen.too_long else None
+    return kept, told_of(told, id=exchange.id, mode=exchange.policy.mode, policy=exchange.policy.name, missing=missing)
 
 
 def unaudited(seen: Seen, reason: str) -> Kept:
     """What the log keeps of a reply that passed without an audit."""
-    choices = seen.choices()
-    found = zip(indexes_of(choices), choices, strict=True)
+    reply = seen.reply()
+    found = zip(indexes_of(reply.choices), reply.choices, strict=True)
     logged = [logged_choice(index, choice, None, "unaudited", reason) for index, choice in found]
-    return Kept(logged, seen.status, seen.error or reason, latency_s=seen.latency_s, audited=False)
+    return Kept(_with_beside(logged, reply), seen.status, seen.error or reason, latency_s=seen.latency_s, audited=False)
 
 
 class Observer:

@@ -16,8 +16,12 @@ from akrasia.core import Message, Usage
 from akrasia.gateway.allowed import CONTENT, Part
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.policy import Policy
+from akrasia.gateway.unread import left_out, unread_fields
 from akrasia.gateway.wire import Body
 from akrasia.values import Taxonomy
+
+NOT_WHOLE = "not audited, or not whole: the audit log says why"
+"""What a client is told of an audit that is missing."""
 
 _SETTINGS_LEFT_OUT = ("model", "messages")
 
@@ -113,7 +117,7 @@ def _failure(part: Part, verdict: Verdict, target: Target, policy: Policy) -> st
 
 def logged_choice(
     index: int, choice: Mapping[str, Any], audit: ChoiceAudit | None, decision: Decision, reason: str | None = None,
-    delivered: str | None = None,
+    delivered: str | None = None, *, leaves: Mapping[str, Any] | None = None,
 ) -> LoggedChoice:  # fmt: skip
     """A choice as the log keeps it.
 
@@ -124,13 +128,16 @@ def logged_choice(
         decision: what became of it.
         reason: why, in words; of a choice that was not audited also why not.
         delivered: the text that went out in place of its content.
+        leaves: the choice as it leaves, where that may be less than the upstream sent; None: nothing is taken from it.
     """
     message = choice.get("message")
     finish = choice.get("finish_reason")
-    original = message if isinstance(message, dict) else None
+    original = message if isinstance(message, dict) or message is None else {"message": message}
     finish = finish if isinstance(finish, str) else None
+    inside = original or {}
+    beside = {name: field for name, field in unread_fields(choice).items() if name not in inside}
     if audit is None:
-        return LoggedChoice(index, original, decision, finish, missing=reason, reason=reason)
+        return LoggedChoice(index, original, decision, finish, missing=reason, reason=reason, beside=beside)
     trail = audit.trail
     accepted = None if trail is None else next((r for r in reversed(trail.revisions) if r.accepted), None)
     others = {one.part.name: one.verdict for one in audit.parts if one is not audit.spoken}
@@ -146,6 +153,8 @@ def logged_choice(
         delivered_verdict=accepted.verdict if accepted is not None and accepted.text == delivered else None,
         reason=reason,
         others=others,
+        left_out=() if leaves is None or decision in ("stopped", "withheld") else left_out(choice, leaves),
+        beside=beside,
     )
 
 
@@ -160,7 +169,7 @@ def told_choice(logged: LoggedChoice, audit: ChoiceAudit | None, values: Taxonom
     """
     told: Body = {"index": logged.index, "decision": logged.decision}
     if audit is None or audit.missing is not None:
-        told["missing"] = "not audited, or not whole: the audit log says why"
+        told["missing"] = NOT_WHOLE
     if audit is None:
         return told
     verdict = logged.delivered_verdict or audit.verdict

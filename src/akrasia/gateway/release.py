@@ -1,9 +1,10 @@
 """Release by sentence windows: a reply leaves while it is written, each part of it after its own audit.
 
 It is for policies that stop on betrayal, since what has left can neither be mended nor show what the whole lacks. A
-window is what has come up to the end of a sentence; it is read by itself and together with the text before it, and its
-verdict is on the disk before it leaves. Only content leaves so. Refusals and tool calls wait for the end and their own
-audit; reasoning is audited then and, like log-probabilities, stays here: its place was before the words.
+window is a sentence, or what the reply ends with; it is read by itself and together with the text before it, and its
+verdict is on the disk before it leaves, for the last one together with that on the whole. Only content leaves so.
+Refusals and tool calls wait for the end and their own audit; reasoning is audited then and, like log-probabilities,
+stays here: its place was before the words.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from akrasia.core import StoreFailed
-from akrasia.gateway.allowed import CONTENT, Part, allowed_choice, allowed_error, allowed_usage
+from akrasia.gateway.allowed import CONTENT, REASONINGS, Part, allowed_choice, allowed_error, allowed_usage, text_of
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
@@ -54,8 +55,7 @@ class _Choice(Struct):
         left: text that has left.
         windows: that have left.
         stopped: why no more of it leaves; None: it goes on.
-        decision: what became of it, once that is known.
-        unread: why a part of it left without an audit.
+        unread: why a part of it could not be read.
     """
 
     waiting: str = ""
@@ -63,6 +63,11 @@ class _Choice(Struct):
     windows: int = 0
     stopped: str | None = None
     unread: str | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether words wait that may leave."""
+        return self.stopped is None and bool(self.waiting.strip())
 
 
 class Release:
@@ -214,42 +219,44 @@ class Release:
     async def _take(self, chunk: Body) -> None:
         """Add a chunk, and release the windows that it ends."""
         for part in chunk.get("choices") or ():
-            index, delta = part.get("index", 0), part.get("delta")
-            text = delta.get("content") if isinstance(delta, dict) else None
-            choice = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
-            if not isinstance(text, str) or choice.stopped is not None:
+            index = part.get("index", 0)
+            choice = self._choices.setdefault(index, _Choice())
+            if choice.stopped is not None:
                 continue
-            choice.waiting += text
-            end = max((match.end() for match in _END.finditer(choice.waiting)), default=0)
-            if not end and len(choice.waiting) > LONGEST:
-                end = choice.waiting.rfind(" ") + 1 or len(choice.waiting)
-            if end and choice.waiting[:end].strip():
-                window, choice.waiting = choice.waiting[:end], choice.waiting[end:]
-                await self._release(int(index), choice, window)
+            choice.waiting += text_of((part.get("delta") or {}).get("content")) or ""
+            while choice.stopped is None and (end := _window_end(choice.waiting)):
+                await self._release(index, choice, end)
 
-    async def _release(self, index: int, choice: _Choice, window: str) -> None:
-        """Audit a window, and let it leave or stop the choice.
+    async def _release(self, index: int, choice: _Choice, end: int) -> None:
+        """Audit the window that ends there, and let it leave or stop the choice.
 
         Raises:
             WireError: it cannot be audited, and nothing unaudited may leave.
         """
+        window = choice.waiting[:end]
+        found, missing = await self._window(index, choice, window)
+        if choice.stopped is not None:
+            return
+        if missing is not None and self._policy.on_audit_error == "closed":
+            raise audit_unavailable(again=self._audit.may_come)
+        decision: Decision = "passed" if missing is None else "released"
+        logged = logged_choice(index, {"message": {"content": window}}, ChoiceAudit((found,)), decision, missing)
+        await self._on_disk(keep_window(self._exchange, self._audit.desk, logged, choice.windows))
+        choice.waiting = choice.waiting[end:]
+        choice.left += window
+        choice.windows += 1
+        self._hand_over(index, {"content": window, **({"role": "assistant"} if choice.windows == 1 else {})})
+
+    async def _window(self, index: int, choice: _Choice, window: str) -> tuple[PartAudit, str | None]:
+        """The audit of a window by itself, and why it or what stands before it cannot be read; a betrayal stops."""
         texts = dict.fromkeys((window, choice.left[-CONTEXT:] + window))
-        found = await gathered([self._read(text) for text in texts])
+        found: list[PartAudit] = await gathered([self._read(text) for text in texts])
         failed = next((one for one in found if one.failure is not None), None)
         missing = next((one.missing for one in found if one.missing is not None), None)
         if failed is not None:
             self._stop(index, choice, failed.failure)
-            return
-        if missing is not None and self._policy.on_audit_error == "closed":
-            raise audit_unavailable(again=self._audit.may_come)
         choice.unread = choice.unread or missing
-        decision: Decision = "passed" if missing is None else "released"
-        audit = ChoiceAudit((found[0],))
-        logged = logged_choice(index, {"message": {"content": window}}, audit, decision, missing)
-        await self._on_disk(keep_window(self._exchange, self._audit.desk, logged, choice.windows))
-        choice.left += window
-        choice.windows += 1
-        self._hand_over(index, {"content": window, **({"role": "assistant"} if choice.windows == 1 else {})})
+        return found[0], missing
 
     async def _read(self, text: str) -> PartAudit:
         part = Part(CONTENT, text, spoken=False)  # a part can only betray
@@ -267,13 +274,14 @@ class Release:
         self._count(whole)
         decided: list[tuple[LoggedChoice, ChoiceAudit]] = []
         rests: list[tuple[int, _Choice, Body]] = []
-        audits = await gathered([self._audit.choice(raw.get("message")) for raw in whole["choices"]])
+        ends = [self._window(index, one, one.waiting) for index, one in self._choices.items() if one.goes_on]
+        audits, _ = await gathered([gathered([self._audit.choice(raw) for raw in whole["choices"]]), gathered(ends)])
         for raw, found in zip(whole["choices"], audits, strict=True):
-            index = raw["index"] if isinstance(raw.get("index"), int) else 0
-            choice = self._choices.setdefault(index, _Choice())
-            decided.append((self._decided(index, choice, raw, found), found))
+            index, choice = raw["index"], self._choices[raw["index"]]
+            allowed = _without_reasoning(allowed_choice(raw, self._exchange.id))
+            decided.append((self._decided(choice, raw, found, allowed), found))
             if choice.stopped is None:
-                rests.append((index, choice, allowed_choice(raw, self._exchange.id)))
+                rests.append((index, choice, allowed))
         if any(one.decision == "withheld" for one, _ in decided):
             raise audit_unavailable(again=self._audit.may_come)
         await self._keep([one for one, _ in decided], 200, None, closed=True)
@@ -299,7 +307,8 @@ class Release:
             self._ready.put_nowait(encode_event({**self._base, "choices": [], "usage": usage}))
         self._ready.put_nowait(comment(told))
 
-    def _decided(self, index: int, choice: _Choice, raw: Body, found: ChoiceAudit) -> LoggedChoice:
+    def _decided(self, choice: _Choice, raw: Body, found: ChoiceAudit, allowed: Body) -> LoggedChoice:
+        index = raw["index"]
         if choice.stopped is None and found.failure is not None:
             self._stop(index, choice, found.failure)
         if choice.stopped is not None:
@@ -309,15 +318,14 @@ class Release:
         decision: Decision = "passed" if missing is None else "released"
         if missing is not None and self._policy.on_audit_error == "closed":
             decision = "withheld"
-        return logged_choice(index, raw, found, decision, missing)
+        return logged_choice(index, raw, found, decision, missing, leaves=allowed)
 
     def _rest(self, index: int, choice: _Choice, allowed: Body) -> None:
         """Hand over what waited for the end: the last words, a refusal, tool calls."""
         message = allowed["message"]
         delta: Body = {} if choice.windows else {"role": "assistant"}
-        text = message.get(CONTENT) or ""
-        if text[len(choice.left) :]:
-            delta["content"] = text[len(choice.left) :]
+        if choice.waiting:
+            delta["content"] = choice.waiting
         delta |= {name: message[name] for name in ("refusal", "function_call") if message.get(name)}
         if message.get("tool_calls"):
             delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(message["tool_calls"])]
@@ -343,7 +351,7 @@ class Release:
         """The choices of a reply that did not come to its end: what has left was audited."""
         logged = []
         for raw in assemble(self._chunks)["choices"]:
-            index = raw["index"] if isinstance(raw.get("index"), int) else 0
+            index = raw["index"]
             left = self._choices.get(index, _Choice()).left
             why = f"broken off ({error.reason}); {len(left)} letters had left"
             logged.append(logged_choice(index, raw, None, "withheld", why, left or None))
@@ -372,3 +380,19 @@ class Release:
             self._exchange.gateway.notice(f"an audit could not be logged: {error}")
             if self._policy.on_audit_error == "closed":
                 raise audit_unavailable() from None
+
+
+def _window_end(text: str) -> int:
+    """Where the window ends that a text begins with, however the upstream cut it into pieces; 0: it is not whole."""
+    begin = len(text) - len(text.lstrip())
+    most = begin + LONGEST
+    found = _END.search(text, begin, most)
+    if found is not None:
+        return found.end()
+    return 0 if len(text) <= most else text.rfind(" ", begin, most) + 1 or most
+
+
+def _without_reasoning(choice: Body) -> Body:
+    """A choice without what has no place after its words."""
+    message = {name: field for name, field in choice["message"].items() if name not in REASONINGS}
+    return {**choice, "message": message, "logprobs": None}

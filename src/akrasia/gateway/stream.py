@@ -19,6 +19,7 @@ DONE = b"data: " + DONE_DATA + b"\n\n"
 """The event that ends a stream whole."""
 
 _PIECE = 64
+_BOM = b"\xef\xbb\xbf"
 _BOUNDARY = re.compile(rb"\r?\n\r?\n")
 _BASE = ("id", "created", "model", "system_fingerprint", "service_tier")
 
@@ -71,6 +72,8 @@ def payloads(events: bytes) -> list[bytes]:
         events: whole events, as from `EventSplitter.feed`.
     """
     found = []
+    if _BOM in events:  # a reader of events skips it at their beginning
+        events = events.removeprefix(_BOM).replace(b"\n" + _BOM, b"\n")
     for event in _BOUNDARY.split(events) if b"\r" in events else events.split(b"\n\n"):
         if event.startswith(b"data:") and b"\n" not in event and b"\r" not in event:  # as nearly all are
             found.append(event[6:] if event[5:6] == b" " else event[5:])
@@ -106,7 +109,8 @@ def assemble(chunks: Iterable[Body]) -> Body:
     """The whole completion that chunks of a stream add up to.
 
     Strings grow, tool calls are put together by their index, log-probabilities line up; of any other field the last
-    that was not null counts. Choices come out in the order of their index.
+    that was not null counts. A message beside a delta is no part of one, and left out. Choices come out in the order of
+    their index.
     """
     whole: Body = {}
     choices: dict[int, Body] = {}
@@ -140,14 +144,14 @@ def _add_choice(choice: Body, part: Body) -> None:
         if name == "tool_calls" and isinstance(field, list):
             _add_tool_calls(message.setdefault("tool_calls", []), field)
         elif name == "role":
-            message["role"] = field or message.get("role")
+            message["role"] = _once(message.get("role"), field)
         else:
             message[name] = _grown(message.get(name), field)
     if "logprobs" in part:
         known = choice.setdefault("logprobs", None)
         choice["logprobs"] = _grown(known, part["logprobs"])
     for name, field in part.items():
-        if name not in ("index", "delta", "logprobs") and (field is not None or name not in choice):
+        if name not in ("index", "delta", "logprobs", "message") and (field is not None or name not in choice):
             choice[name] = field
 
 
@@ -161,7 +165,7 @@ def _add_tool_calls(calls: list[Body | None], parts: list[Body]) -> None:
         call = calls[index] or {}
         for name, field in part.items():
             if name in ("id", "type"):
-                call[name] = call.get(name) or field
+                call[name] = _once(call.get(name), field)
             elif name != "index":
                 call[name] = _grown(call.get(name), field)
         calls[index] = call
@@ -171,23 +175,39 @@ def _grown(known: Any, part: Any) -> Any:
     """A field with what a chunk adds to it: what is known is ours and grows in place, a chunk is never changed."""
     if part is None:
         return known
-    if isinstance(part, str):
-        if not isinstance(known, _Text):
-            return _Text(part)
+    if isinstance(part, str) and isinstance(known, _Text):
         known.pieces.append(part)
         return known
-    if isinstance(part, list):
-        if not isinstance(known, list):
-            return list(part)
+    if isinstance(part, list) and isinstance(known, list):
         known += part
         return known
-    if isinstance(part, dict):
-        if not isinstance(known, dict):
-            known = {}
+    if isinstance(part, dict) and (isinstance(known, dict) or _says_nothing(known)):
+        known = known if isinstance(known, dict) else {}
         for name, field in part.items():
             known[name] = _grown(known.get(name), field)
         return known
-    return part
+    if _says_nothing(known):
+        return _Text(part) if isinstance(part, str) else list(part) if isinstance(part, list) else part
+    return known if _says_nothing(part) else _both(known, part)
+
+
+def _says_nothing(field: Any) -> bool:
+    if isinstance(field, _Text):
+        return not any(field.pieces)
+    return not isinstance(field, str | list | dict) or not field
+
+
+def _both(known: Any, part: Any) -> list[Any]:
+    """Two fields of unlike kinds: an audit must not miss either, and a list of them is a shape that it tells of."""
+    first = known if isinstance(known, list) else [known]
+    return [*first, *(part if isinstance(part, list) else [part])]
+
+
+def _once(known: Any, part: Any) -> Any:
+    """A field that each chunk says anew."""
+    if not part or part == known:
+        return known
+    return _both(known, part) if known else part
 
 
 def _settled(field: Any) -> Any:

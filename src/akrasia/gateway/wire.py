@@ -5,7 +5,7 @@ Pure: bytes in, records and bytes out. What is streamed is `stream`'s business, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -185,6 +185,13 @@ def read_completion(body: bytes) -> Body | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return completion if isinstance(completion.get("choices"), list) else None
+
+
+def indexes_of(choices: Sequence[Body]) -> list[int]:
+    """The index of each choice; its place where the upstream does not number them, each once, from 0 on."""
+    found = [choice.get("index") for choice in choices]
+    indexes = [index for index in found if type(index) is int and index >= 0]
+    return indexes if len(set(indexes)) == len(found) else list(range(len(found)))
 
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}

@@ -1,0 +1,68 @@
+"""What passed of a reply that the client has anyway, as far as it can be read, and what of it cannot. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from akrasia.gateway.stream import DONE_DATA, assemble, payloads, read_chunks
+from akrasia.gateway.unread import repeats_a_field, unread_beside, unread_in_chunks
+from akrasia.gateway.wire import Body, read_completion
+
+UNREADABLE = "the reply cannot be read"
+
+
+class Reply(Struct, frozen=True):
+    """What passed of a reply.
+
+    Attributes:
+        choices: as the upstream sent them, or put together from a stream; one that is no object under "message".
+        unread: why not all of the reply can be read, whatever its choices say; None: all can.
+        beside: what holds text beside the choices, by the fields' names; "reply" is the whole where it cannot be read.
+    """
+
+    choices: list[Body] = []
+    unread: str | None = None
+    beside: Body = {}
+
+
+def read_reply(data: bytes, *, streamed: bool) -> Reply:
+    """What there is in the bytes of a reply; no choice only where they say nothing at all.
+
+    Args:
+        data: whole events, or a body; b"" where nothing passed.
+        streamed: whether these are events.
+    """
+    if not data:
+        return Reply()
+    try:
+        made = _of_events(data) if streamed else _of_body(data)
+    except (msgspec.DecodeError, ValueError, AttributeError, TypeError, RecursionError):
+        made = None
+    if made is None:
+        return Reply([{}], UNREADABLE, {"reply": data.decode(errors="replace")})
+    nothing = not made.choices and (made.unread is not None or made.beside)
+    return msgspec.structs.replace(made, choices=[{}]) if nothing else made
+
+
+def _of_events(data: bytes) -> Reply:
+    chunks = list(read_chunks(data))
+    unread, beside = unread_in_chunks(chunks)
+    if any(repeats_a_field(one) for one in payloads(data) if one.strip() != DONE_DATA):
+        unread = _REPEATED
+    return Reply(_objects(assemble(chunks)["choices"]), unread, beside)
+
+
+def _of_body(data: bytes) -> Reply | None:
+    completion = read_completion(data)
+    if completion is None:
+        return None
+    unread = _REPEATED if repeats_a_field(data) else None
+    return Reply(_objects(completion["choices"]), unread, unread_beside(completion))
+
+
+_REPEATED = "a field that stands twice in one object"
+
+
+def _objects(choices: list[Body]) -> list[Body]:
+    return [choice if isinstance(choice, dict) else {"message": choice} for choice in choices]
