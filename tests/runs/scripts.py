@@ -127,3 +127,10 @@ def sick_judge(request: Request) -> Reply:
     if SICK["now"] and "kind and plain" in request.messages[-1].content:
         return Reply("I would rather not say.", usage=Usage(20, 3))
     return priced_judge(request)
+
+
+def spread_with_losses(request: Request, sample: int) -> str:
+    """As `spread`, but every fifth sample is refused, every seventh says nothing, and item 3 is never answered."""
+    if sample % 5 == 2 or "What is 3 +" in request.messages[0].content:
+        raise CallRefused("400: this content is not served")
+    return "I do not know" if sample % 7 == 3 else spread(request, sample)

@@ -42,6 +42,27 @@ def test_stops_at_the_width_with_fewer_candidates(tmp_path: Path, suite_file: Wr
     assert record.deployed.low < 0.5 < record.deployed.high
 
 
+def test_missing_and_failed_candidates_are_counted_and_bounded(tmp_path: Path, suite_file: Write) -> None:
+    keys: dict[str, Any] = {"until_width": 0.06, "strategy": ["direct", "self_consistency:4"]}
+    script = "scripted:tests.runs.scripts:spread_with_losses"
+    told, pooled = akrasia.run(tmp_path / "run", model=script, suite=suite_file(2000), **keys).cells
+    with akrasia.load_run(tmp_path / "run") as run:
+        record = estimate_run(run)[0].record
+        asked = {item for item, _ in run.drawn(run.cells[0])}
+    assert told.items == pooled.items == len(asked) < 2000
+    assert told.missing > 0
+    assert told.failures > 0
+    assert (record.own_candidates, record.missing, record.failures) == (told.candidates, told.missing, told.failures)
+    assert record.candidates == told.candidates
+    # The item that was never answered ends no prefix: it is left out of the figures, and the bounds count it.
+    assert record.items == len(asked) - 1
+    codes = [diagnostic.code for diagnostic in record.diagnostics]
+    assert {"given_up", "missing", "parse_failures", "until_width"} <= set(codes)
+    assert record.missing_bounds is not None
+    assert record.deployed is not None
+    assert record.missing_bounds.deployed.worst < record.deployed.value < record.missing_bounds.deployed.best
+
+
 def test_out_of_items_is_incomplete_and_more_items_go_on(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(900)
     with pytest.raises(

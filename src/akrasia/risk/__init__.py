@@ -37,6 +37,7 @@ from akrasia.risk.records import (
     VarianceSplit,
 )
 from akrasia.risk.stopped import StoppedPools, estimate_stopped, read_stopped
+from akrasia.risk.stopped_account import with_account
 from akrasia.risk.stopping import NextDraws, Outlook, StoppingRule, reservation_value
 from akrasia.risk.width import Decision, UntilWidth, candidates_needed, decide
 from akrasia.stats.diagnostic import Bounds, Diagnostic
@@ -111,5 +112,6 @@ __all__ = [
     "sensitivity_band",
     "shared_target",
     "vote_bounds",
+    "with_account",
     "worst_of_n",
 ]

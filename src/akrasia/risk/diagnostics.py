@@ -59,6 +59,12 @@ def pool_diagnostics(
     ]
 
 
+def stopped_diagnostics(pool: Pool, notes: Notes) -> list[Diagnostic | None]:
+    """The same of pools that stopped where their plan said: how deep they are is no accident there."""
+    found = pool_diagnostics(pool, None, notes, None)
+    return [one for one in found if one is not None and one.code != "ragged"]
+
+
 def figure_diagnostics(estimate: Estimate, notes: Notes, constant: tuple[float, str] | None) -> list[Diagnostic | None]:
     """The checks that look at the figures: ceiling, floor, constant answer, chance, a harmful verifier."""
     constant = notes.constant or constant

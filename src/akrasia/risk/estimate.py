@@ -21,7 +21,7 @@ from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figu
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import correct
 from akrasia.risk.gold_labels import Gold
-from akrasia.risk.missing import missing_bounds
+from akrasia.risk.missing import enclosing, missing_bounds
 from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
 from akrasia.risk.pooled import aligned_scores, best_of_n_items
 from akrasia.risk.records import (
@@ -38,7 +38,7 @@ from akrasia.risk.records import (
 from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
 from akrasia.stats.bootstrap import Resampler
-from akrasia.stats.diagnostic import Bounds, Diagnostic, ordered
+from akrasia.stats.diagnostic import Diagnostic, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import check_level, counted_interval
@@ -290,15 +290,7 @@ def _known_to_both(pool: Pool, scores: FloatArray) -> Pool:
 def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBounds | None:
     mass = None if weights is None else np.asarray(weights, dtype=np.float64)
     found = missing_bounds(cell.pool, raw.k, cell.given, mass, cell.options.chosen)
-    if found is None:
-        return None
-    # The bounds are U-statistics of the completed pools, which need not enclose that of the known candidates.
-    return MissingBounds(
-        Bounds(min(found.deployed.worst, raw.deployed.value), max(found.deployed.best, raw.deployed.value)),
-        Bounds(min(found.reachable.worst, raw.reachable.value), max(found.reachable.best, raw.reachable.value)),
-        Bounds(max(found.risk.worst, raw.risk.value), min(found.risk.best, raw.risk.value)),
-        found.conservative,
-    )
+    return None if found is None else enclosing(found, raw)
 
 
 def _chosen_from(chosen: Chosen, given: FloatArray | None, sample: Sample) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from akrasia.risk.chosen import Chosen
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Pool, read_pool
-from akrasia.risk.records import MissingBounds
+from akrasia.risk.records import Estimate, MissingBounds
 from akrasia.stats.diagnostic import Bounds
 from akrasia.stats.grouping import FloatArray
 
@@ -82,6 +82,16 @@ def _choice(row: FloatArray, k: int, chosen: Chosen, index: int) -> FloatArray:
     most = 1.0 if chosen.most is None else chosen.most[index]
     lost = [max(0.0, best[0] - most), max(0.0, best[1] - least)]
     return np.array([[least, most], best, [0.0, 0.0] if chosen.best and k <= chosen.n else lost])
+
+
+def enclosing(found: MissingBounds, raw: Estimate) -> MissingBounds:
+    """The bounds widened to the raw figures: as U-statistics of completed pools they need not enclose the known's."""
+    return MissingBounds(
+        Bounds(min(found.deployed.worst, raw.deployed.value), max(found.deployed.best, raw.deployed.value)),
+        Bounds(min(found.reachable.worst, raw.reachable.value), max(found.reachable.best, raw.reachable.value)),
+        Bounds(max(found.risk.worst, raw.risk.value), min(found.risk.best, raw.risk.value)),
+        found.conservative,
+    )
 
 
 def _risk_bounds(ends: FloatArray) -> Bounds:

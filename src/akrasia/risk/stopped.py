@@ -109,7 +109,7 @@ def estimate_stopped(
     beyond = _beyond(pools, grouping, head.reachable, level) if extrapolate and head.k == pools.most else None
     unseen = None if beyond is None else beyond.reachable.value - head.reachable.value
     note = (
-        f"sampled to a width: {pools.generations} candidates over {items} items; the mean rests on the first "
+        f"sampled to a width: {pools.generations} measured candidates of {items} items; the mean rests on the first "
         f"{pools.first} of each, reachable beyond them on the first success"
     )
     return Estimate(

@@ -27,12 +27,13 @@ from akrasia.risk import (
     estimate_stopped,
     read_stopped,
     shared_target,
+    with_account,
 )
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
 from akrasia.runs.reader import Pool, Run
 from akrasia.runs.reference import reference, without_thin_items
-from akrasia.runs.until_width import width_plan
+from akrasia.runs.until_width import given_up, width_plan
 from akrasia.runs.value_labels import rates, states
 from akrasia.utilities.preference import Vote, position_bias, read_vote
 
@@ -120,16 +121,45 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
     """A cell that was sampled to a width: from its finished items alone, which must be a prefix of the suite."""
     half_width = run.manifest.run.until_width
     plan = width_plan(half_width or 0.0, cell.samples)
-    items, outcomes = run.outcomes(cell)
-    finished = list(takewhile(lambda pair: not candidates_needed(plan, pair[1]), zip(items, outcomes, strict=True)))
+    drawn = run.stopped(cell)
+    open_ended = [bool(candidates_needed(plan, one.known)) for one in drawn]
+    settled = [
+        not unfinished or given_up(plan, len(one.utilities)) for one, unfinished in zip(drawn, open_ended, strict=True)
+    ]
+    reached = len(list(takewhile(bool, settled)))
+    used = [one for one, unfinished in zip(drawn[:reached], open_ended, strict=False) if not unfinished]
     pool = run.pool(cell)
+    counts = Counts(
+        candidates=sum(len(one.utilities) for one in drawn),
+        failures=sum(one.failures for one in drawn),
+        truncated=sum(one.truncated for one in drawn),
+        missing=sum(len(one.utilities) - len(one.known) for one in drawn),
+    )
     try:
-        pools = read_stopped([outcome for _, outcome in finished], first=plan.first, most=plan.most)
-        clusters = [item.cluster or item.id for item, _ in finished]
+        pools = read_stopped([one.known for one in used], first=plan.first, most=plan.most)
+        clusters = [one.item.cluster or one.item.id for one in used]
         result = estimate_stopped(pools, clusters=clusters, ks=how.ks, level=how.level)
     except Undefined as error:
-        return CellEstimate(cell, pool, None, None, _undefined(pool, str(error), how.level))
-    return CellEstimate(cell, pool, None, result, result.record())
+        return CellEstimate(cell, pool, None, None, _with_counts(_undefined(pool, str(error), how.level), counts))
+    notes = Notes(
+        constant=_best_constant(pool),
+        unparsed=sum(one.failures for one in drawn[:reached]),
+        truncated=sum(one.truncated for one in drawn[:reached]),
+    )
+    result = with_account(result, [one.utilities for one in drawn[:reached]], first=plan.first, notes=notes)
+    record = result.record()
+    if reached > len(used):
+        record = _with_notices(record, [_given_up(reached - len(used), 2 * plan.most)], has_reference=True)
+    return CellEstimate(cell, pool, None, result, _with_counts(record, counts))
+
+
+def _given_up(items: int, draws: int) -> Diagnostic:
+    are = "item is" if items == 1 else "items are"
+    return Diagnostic(
+        "given_up",
+        f"{items} {are} left out: after {draws} draws too few could be measured; the bounds count them",
+        "warning",
+    )
 
 
 def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
@@ -211,13 +241,13 @@ def _counts(pool: Pool) -> Counts:
 
 def _counted(record: RiskRecord, own: Pool, pool: Pool | None) -> RiskRecord:
     """The record with the counts of the cell's own candidates, and those of a pool that is another cell's."""
-    counts = _counts(own)
+    record = _with_counts(record, _counts(own))
+    return record if pool is None else msgspec.structs.replace(record, pool=_counts(pool))
+
+
+def _with_counts(record: RiskRecord, counts: Counts) -> RiskRecord:
     return msgspec.structs.replace(
-        record,
-        own_candidates=counts.candidates,
-        failures=counts.failures,
-        truncated=counts.truncated,
-        pool=None if pool is None else _counts(pool),
+        record, own_candidates=counts.candidates, failures=counts.failures, truncated=counts.truncated
     )
 
 

@@ -78,6 +78,27 @@ class Pool(msgspec.Struct, frozen=True):
     classes: tuple[str, ...] = ()
 
 
+class Stopped(msgspec.Struct):
+    """What was drawn of one item in a run to a width.
+
+    Attributes:
+        item: which.
+        utilities: in the order of sampling; None where missing.
+        failures: candidates that count 0 without a comparison.
+        truncated: candidates that were cut off.
+    """
+
+    item: StoredItem
+    utilities: list[float | None] = msgspec.field(default_factory=list)
+    failures: int = 0
+    truncated: int = 0
+
+    @property
+    def known(self) -> list[float]:
+        """The utilities without the missing ones."""
+        return [utility for utility in self.utilities if utility is not None]
+
+
 class StoredJudgement(msgspec.Struct, frozen=True):
     """One judge's verdict on one text, as it is stored; `readings` is JSON, of `akrasia.core.Reading` by value id."""
 
@@ -263,16 +284,19 @@ class Run:
         ).fetchone()
         return row[0], row[1]
 
-    def outcomes(self, cell: Cell) -> tuple[list[StoredItem], list[list[float]]]:
-        """The known utilities of every item that has any, by sample: pools that stopped where their plan said."""
-        found: dict[int, list[float]] = {}
-        for position, utility in self._connection.execute(
-            "SELECT item, utility FROM scores WHERE cell = ? AND utility IS NOT NULL ORDER BY item, sample",
+    def stopped(self, cell: Cell) -> list[Stopped]:
+        """Every item of the cell's suite, in order, as far as it was drawn: pools that stop where their plan says."""
+        found = {item.position: Stopped(item) for item in self.items(cell.suite)}
+        for position, utility, failure, finish in self._connection.execute(
+            "SELECT s.item, s.utility, s.failure, c.finish FROM scores s JOIN candidates c USING (cell, item, sample) "
+            "WHERE s.cell = ? ORDER BY s.item, s.sample",
             (self._cells[cell.name][0],),
         ):
-            found.setdefault(position, []).append(utility)
-        items = [item for item in self.items(cell.suite) if item.position in found]
-        return items, [found[item.position] for item in items]
+            drawn = found[position]
+            drawn.utilities.append(utility)
+            drawn.failures += failure is not None
+            drawn.truncated += finish == "length"
+        return list(found.values())
 
     def pool(self, cell: Cell) -> Pool:
         """The scores of a live cell as arrays; where it was sampled to a width, the candidates that all items have.

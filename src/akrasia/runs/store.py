@@ -164,11 +164,10 @@ class Store:
         totals: dict[int, CellTotals] = {}
         for cell, name in self._reader.execute("SELECT id, name FROM cells ORDER BY id"):
             counts = self._reader.execute(
-                "SELECT count(*), count(failure), count(missing) FROM scores WHERE cell = ?", (cell,)
+                "SELECT count(*), count(failure), count(missing), count(DISTINCT item) FROM scores WHERE cell = ?",
+                (cell,),
             ).fetchone()
-            totals[cell] = CellTotals(
-                name, candidates=counts[0], failures=counts[1], missing=counts[2], roles=tuple(self._bought(cell))
-            )
+            totals[cell] = CellTotals(name, *counts, tuple(self._bought(cell)))
         return totals
 
     def audits(self) -> dict[int, AuditCount]:
@@ -337,6 +336,7 @@ class CellTotals(msgspec.Struct, frozen=True):
     candidates: int
     failures: int
     missing: int
+    items: int
     roles: tuple[RoleTotals, ...]
 
     @property

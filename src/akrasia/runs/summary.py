@@ -68,12 +68,15 @@ def counts_of(
     for planned in plan.cells:
         number = cell_ids[planned.cell.name]
         found = totals[number]
+        items = len(planned.items)
+        if plan.config.until_width is not None:  # which asks no more items than it needs
+            items = totals[cell_ids[planned.cell.pool or planned.cell.name]].items
         reported = found.prompt_tokens is not None or found.completion_tokens is not None
         tokens = (found.prompt_tokens or 0) + (found.completion_tokens or 0)
         counts.append(
             CellCount(
                 cell=planned.cell.name,
-                items=len(planned.items),
+                items=items,
                 candidates=found.candidates,
                 failures=found.failures,
                 missing=found.missing,

@@ -23,6 +23,11 @@ def width_plan(half_width: float, most: int) -> UntilWidth:
     return UntilWidth(half_width, first=FIRST_CANDIDATES, most=most)
 
 
+def given_up(plan: UntilWidth, drawn: int) -> bool:
+    """Whether an item that still needs candidates is left out, since so many of its draws are missing."""
+    return drawn >= 2 * plan.most
+
+
 class WidthSearch:
     """Samples one cell to a width.
 
@@ -106,7 +111,7 @@ class WidthSearch:
     async def _item(self, position: int, draw: Draw, made: list[float | None]) -> None:
         utilities = list(made)
         while needed := candidates_needed(self.plan, [u for u in utilities if u is not None]):
-            if len(utilities) >= 2 * self.plan.most:
+            if given_up(self.plan, len(utilities)):
                 self._finish(position, None)
                 return
             utilities += await draw(position, len(utilities), len(utilities) + needed)
