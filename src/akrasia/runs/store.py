@@ -163,11 +163,11 @@ class Store:
         """Counts and tokens per cell id, from the tables."""
         totals: dict[int, CellTotals] = {}
         for cell, name in self._reader.execute("SELECT id, name FROM cells ORDER BY id"):
-            counts = self._reader.execute(
+            candidates, failures, missing, items = self._reader.execute(
                 "SELECT count(*), count(failure), count(missing), count(DISTINCT item) FROM scores WHERE cell = ?",
                 (cell,),
             ).fetchone()
-            totals[cell] = CellTotals(name, *counts, tuple(self._bought(cell)))
+            totals[cell] = CellTotals(name, candidates, failures, missing, items, tuple(self._bought(cell)))
         return totals
 
     def audits(self) -> dict[int, AuditCount]:
