@@ -25,7 +25,7 @@ WHOLE = """
 name = "clinic"
 mode = "annotate"
 constitution = "values.toml"
-judge = "llm:scripted:some.module:function"
+judge = "llm:scripted:tests.runs.value_scripts:judge"
 strategies = ["direct", "best_of_n:4"]
 default_strategy = "best_of_n:4"
 on_audit_error = "open"
@@ -181,6 +181,44 @@ MISTAKES = {
         ':5: release = "sentences" needs on_fail = "stop"',
     ),
     "sentences that nobody withholds": (f'{AUDIT}mode = "annotate"\nrelease = "sentences"', ":4: release"),
+    "a judge whose model has no address": (
+        'mode = "pass"\njudge = "llm:openai:j@localhost"',
+        ":2: cannot read 'openai:j@localhost': write openai:NAME@BASE_URL",
+    ),
+    "a strategy without its number": (
+        'strategies = ["best_of_n"]',
+        ":1: strategy 'best_of_n': write best_of_n:N with N",
+    ),
+    "a strategy of nothing": (
+        f'{AUDIT}strategies = ["direct", "best_of_n:0"]',
+        ":3: strategy 'best_of_n:0': write best_of_n:N with N from 1 to",
+    ),
+    "text without quotes": (
+        "\nmode = enforce  # yes",
+        ':2: not valid TOML: Invalid value: text stands in quotes, "enforce"',
+    ),
+    "text without quotes in a list": ("strategies = [best_of_n:4]", 'text stands in quotes, "best_of_n:4"'),
+    "no value at all": ("mode =", ":1: not valid TOML: Invalid value"),
+    "endless time": ("deadline_s = inf", ":1: deadline_s total is inf: it must be a finite number, or be left out"),
+    "no number of seconds": ("deadline_s = { audit = nan }", ":1: deadline_s audit is nan: it must be a finite number"),
+    "a limit without end": ("[limits]\nrotate_mb = inf", ":2: rotate_mb is inf: it must be a finite number"),
+    "a share that is no number": ("fail_under = nan", ":1: fail_under: "),
+    "two routes of one name": (
+        '[[route]]\nname = "a"\nmodel = "x"\n[[route]]\nmodel = "y"\nname = "a"',
+        ":6: the name 'a' is that of route 1 in the metrics: give it another",
+    ),
+    "a route called as one by its model": (
+        '[[route]]\nmodel = "x"\n[[route]]\nmodel = "y"\nname = "x"',
+        ":5: the name 'x' is that of route 1",
+    ),
+    "a route called as what has none": (
+        '[[route]]\nmodel = "x"\nname = "default"',
+        ":3: the name 'default' is that of what",
+    ),
+    "a header that there cannot be": (
+        '[[route]]\nheader = "x y=1"',
+        ":2: no header has the name 'x y': letters, digits and -, without blanks",
+    ),
     "a rewrite that never happens": (f'{AUDIT}mode = "enforce"\non_fail = "rewrite"\nrevisions = 0', ":5: on_fail"),
 }
 
@@ -210,6 +248,17 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, name: str) -> None:
 )
 def test_routes_that_overlap_are_taken(tmp_path: Path, routes: str) -> None:
     assert len(read_policies(written(tmp_path, f"[[route]]\n{routes}\n")).routes) == 2
+
+
+def test_routes_without_names_are_told_apart(tmp_path: Path) -> None:
+    routes = [
+        'model = "m"\nheader = "x-team=a"',
+        'model = "m"\nheader = "x-team=b"',
+        'model = "default"',
+        'model = "n"',
+    ]
+    policies = read_policies(written(tmp_path, "".join(f"[[route]]\n{one}\n" for one in routes)))
+    assert [one.policy.route for one in policies.routes] == ["m", "m x-team=b", "route 3", "n"]
 
 
 def test_a_key_of_the_top_is_taken_where_a_route_reads_it(tmp_path: Path) -> None:

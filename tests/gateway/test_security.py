@@ -262,6 +262,8 @@ async def test_bad_options_are_one_line_and_exit_2(tmp_path: Path) -> None:
         "bad.toml:2: mode: invalid enum value 'parse'": ["--upstream", url, "--policy", str(bad)],
         "is no URL": ["--upstream", "localhost:8000", "--policy", str(good)],
         "carries a credential": ["--upstream", "http://me:pw@localhost/v1", "--policy", str(good)],
+        "carries a credential: put": ["--upstream", f"{url}?key=sk-0123456789", "--policy", str(good)],
+        "give the base URL, 'http://127.0.0.1:9/v1'": ["--upstream", f"{url}/chat/completions", "--policy", str(good)],
         "no API keys": ["--upstream", url, "--policy", str(good), "--host", "0.0.0.0"],
         "no keys file": ["--new-key"],
     }

@@ -30,6 +30,12 @@ JUDGED = ("best_of_n", "audited", "adaptive")
 LIVE_STRATEGIES = ("adaptive", "audited", "best_of_n", "direct", "self_consistency")
 """Names of the strategies that live traffic can be answered with."""
 
+NO_ROUTE = "default"
+"""What metrics have for the route of a request that the top level applies to."""
+
+UNROUTED = "unrouted"
+"""What they have for route and mode of a request that was refused before it had any."""
+
 STOP_TEXT = "This reply was withheld because it did not pass the audit of this deployment's values."
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -16,8 +15,8 @@ from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_toml
 from akrasia.core.registry import near_names
 from akrasia.gateway.policy import (
-    JUDGED,
-    LIVE_STRATEGIES,
+    NO_ROUTE,
+    UNROUTED,
     Deadlines,
     Limits,
     ModeName,
@@ -27,11 +26,10 @@ from akrasia.gateway.policy import (
     Policy,
     Release,
     Route,
-    is_strategy,
 )
+from akrasia.gateway.policy_checks import CHECKS, check_limits
 from akrasia.gateway.policy_effect import covers, idle_keys
 from akrasia.gateway.policy_lines import Lines
-from akrasia.gateway.redact import Redactor
 from akrasia.gateway.stamps import Stamp, stamp_of
 from akrasia.values import find_values, parse_constitution
 
@@ -86,6 +84,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name, as HTTP has it."""
+
+
 class _Refusals:
     """Makes errors that name the file and the line."""
 
@@ -123,11 +125,14 @@ def read_policies(path: Path) -> Policies:
 
 def _placed(error: Undecodable, path: Path, lines: list[str]) -> InputError:
     """What is wrong with the TOML of a policy, with the line first where it is known."""
-    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", str(error))
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
     if found is None:
         return error.at(str(path))
     number = int(found[1] or len(lines))
     said = str(error)[: found.start()]
+    word = re.match(r"[A-Za-z][\w.:@/*-]*", lines[number - 1][int(found[2]) - 1 :]) if found[2] else None
+    if said.endswith("Invalid value") and word:
+        said += f': text stands in quotes, "{word[0]}"'
     if said.endswith("Cannot overwrite a value"):
         said = f"not valid TOML: {lines[number - 1].strip()!r} sets a key that is set above"
     return InputError(f"{path}:{number}: {said}")
@@ -174,8 +179,7 @@ def _resolved(form: _Form, reader: _Reader, refusals: _Refusals) -> Policies:
     for number, given in enumerate(form.route, start=1):
         where = f"route {number}"
         policy = reader.policy(default, given, where)
-        own = given.model or given.header if given.name is UNSET else given.name
-        policy = replace(policy, name=default.name, route=own)
+        policy = replace(policy, name=default.name, route=reader.route_name(given, where, routes))
         route = Route(policy, given.model, reader.header(given, where))
         for earlier, other in enumerate(routes, start=1):
             if covers(other, route):
@@ -183,7 +187,8 @@ def _resolved(form: _Form, reader: _Reader, refusals: _Refusals) -> Policies:
                 raise refusals.at(where, None, f"{said}; put this one before it, or leave it out")
         routes.append(route)
     notices = tuple(_idle(form, default, routes, refusals))
-    _check_limits(form.limits, refusals)
+    for key, what in check_limits(form.limits):
+        raise refusals.at("limits", key, what)
     keys = None if form.keys is None else str(reader.path.parent / form.keys)
     says = form.mode is not UNSET
     return Policies(default, tuple(routes), form.limits, keys, reader.stamps, says, notices)
@@ -240,7 +245,7 @@ class _Reader:
             changes["prior"] = str(self._folder / changes["prior"])
             self.stamps[changes["prior"]] = stamp_of(Path(changes["prior"]))
         policy = replace(base, **changes)
-        for check in _CHECKS:
+        for check in CHECKS:
             for key, what in check(policy):
                 raise refuse(key, what)
         return policy
@@ -254,7 +259,22 @@ class _Reader:
         name, mark, value = (part.strip() for part in given.header.partition("="))
         if not (name and mark and value):
             raise self._refusals.at(where, "header", f'header {given.header!r}: write it as "NAME=VALUE"')
+        if not _TOKEN.fullmatch(name):
+            said = f"no header has the name {name!r}: letters, digits and -, without blanks"
+            raise self._refusals.at(where, "header", said)
         return name.lower(), value
+
+    def route_name(self, given: _Route, where: str, earlier: list[Route]) -> str:
+        """What metrics call a route: its own name, or one made of its patterns that no other has."""
+        taken = {route.policy.route: f"route {number}" for number, route in enumerate(earlier, start=1)}
+        taken |= {NO_ROUTE: "what no route leads to", UNROUTED: "what was refused before it had a route"}
+        if given.name is UNSET:
+            both = " ".join(filter(None, (given.model, given.header)))
+            return next(name for name in (given.model or both, both, where, f"{where}, {both}") if name not in taken)
+        if given.name in taken:
+            said = f"the name {given.name!r} is that of {taken[given.name]} in the metrics: give it another"
+            raise self._refusals.at(where, "name", said)
+        return given.name
 
     def _constitution(self, text: str) -> Any:
         path = self._folder / text
@@ -265,129 +285,3 @@ class _Reader:
             return parse_constitution(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(f"cannot read the constitution {path}: {error.strerror}") from None
-
-
-Complaints = list[tuple[str, str]]
-
-
-def _check_audit(policy: Policy) -> Complaints:
-    found: Complaints = []
-    if policy.mode != "pass":
-        if policy.judge is None:
-            found.append(("mode", f'mode {policy.mode!r} audits, and no judge is named: add judge = "encoder"'))
-        if policy.constitution is None:
-            found.append(
-                (
-                    "mode",
-                    f'mode {policy.mode!r} audits, but against nothing: add constitution = "FILE.toml"',
-                )
-            )
-    if policy.release == "sentences" and policy.mode != "enforce":
-        found.append(("release", f'release = "sentences" is for enforce: mode {policy.mode!r} withholds nothing'))
-    if policy.release == "sentences" and policy.on_fail != "stop":
-        found.append(
-            (
-                "release",
-                'release = "sentences" needs on_fail = "stop": what has left can no longer be mended',
-            )
-        )
-    required = policy.constitution is not None and any(value.required for value in policy.constitution.values)
-    if policy.release == "sentences" and (policy.fail_under > 0 or required):
-        what = "a required value" if required else "fail_under"
-        said = f'release = "sentences" stops on betrayal alone, and {what} is about the whole: leave that out, or set'
-        found.append(("release", f'{said} release = "whole"'))
-    if policy.on_fail == "rewrite" and policy.revisions == 0:
-        found.append(("revisions", 'on_fail = "rewrite" with revisions = 0 rewrites nothing: use on_fail = "stop"'))
-    return found
-
-
-def _check_judge(policy: Policy) -> Complaints:
-    if policy.judge is None:
-        return []
-    from akrasia.judges import build_judge
-
-    try:
-        judge = build_judge(policy.judge)
-        if policy.constitution is not None:
-            judge.check(policy.constitution)
-    except InputError as error:
-        return [("judge", str(error))]
-    return []
-
-
-def _check_strategies(policy: Policy) -> Complaints:
-    for text in policy.strategies:
-        if not is_strategy(text):
-            return [("strategies", f"unknown strategy {text!r}{near_names(text, list(LIVE_STRATEGIES))}")]
-        if text.partition("?")[0].partition(":")[0] not in LIVE_STRATEGIES:
-            return [("strategies", f"strategy {text!r} answers no live traffic; known: {', '.join(LIVE_STRATEGIES)}")]
-    if len(set(policy.strategies)) != len(policy.strategies):
-        return [("strategies", "strategies names one of them twice")]
-    if policy.default_strategy not in policy.strategies:
-        allowed = ", ".join(policy.strategies) or "none"
-        said = f"{policy.default_strategy!r} is not among the strategies allowed ({allowed})"
-        return [("default_strategy", f"{said}: add it to strategies, or set default_strategy to one of them")]
-    for name in JUDGED:
-        if policy.allows(name) and (policy.judge is None or policy.constitution is None):
-            said = f'strategy {name!r} goes by a judge: add judge = "encoder" and constitution = "FILE.toml"'
-            return [("strategies", said)]
-    return []
-
-
-def _check_deadlines(policy: Policy) -> Complaints:
-    deadlines = asdict(policy.deadline_s)
-    for stage, limit in deadlines.items():
-        if limit is not None and limit <= 0:
-            return [("deadline_s", f"deadline_s {stage} is {limit:g}: it must be above 0 seconds")]
-        if limit is not None and deadlines["total"] is not None and limit > deadlines["total"]:
-            return [("deadline_s", f"deadline_s {stage} ({limit:g}) is longer than total ({deadlines['total']:g})")]
-    return []
-
-
-def _check_redact(policy: Policy) -> Complaints:
-    return [("redact", said) for said in map(_refused_pattern, policy.redact) if said is not None]
-
-
-@lru_cache(maxsize=256)  # a pattern is tried for a while, and every route inherits it
-def _refused_pattern(pattern: str) -> str | None:
-    try:
-        Redactor((pattern,))
-    except InputError as error:
-        return str(error)
-    return None
-
-
-def _check_models(policy: Policy) -> Complaints:
-    from akrasia.models import build_model
-
-    for key, name in (("planner", policy.planner), ("rewriter", policy.rewriter), ("guard", policy.guard)):
-        try:
-            if name is not None:
-                build_model(name)
-        except InputError as error:
-            return [(key, str(error))]
-    return []
-
-
-def _check_live(policy: Policy) -> Complaints:
-    if policy.strategies == ("direct",):
-        return []
-    from akrasia.gateway.deliberate import build_deliberation
-    from akrasia.gateway.desk import closed_desk
-
-    desk = closed_desk(policy)
-    for text in policy.strategies:
-        try:
-            build_deliberation(text, desk)
-        except InputError as error:
-            return [("strategies", str(error))]
-    return []
-
-
-_CHECKS = (_check_strategies, _check_deadlines, _check_redact, _check_audit, _check_judge, _check_models, _check_live)
-
-
-def _check_limits(limits: Limits, refusals: _Refusals) -> None:
-    for key, limit in asdict(limits).items():
-        if limit is not None and limit <= 0:
-            raise refusals.at("limits", key, f"{key} is {limit:g}: it must be above 0")

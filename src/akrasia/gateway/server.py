@@ -20,7 +20,7 @@ from akrasia.gateway import MODES
 from akrasia.gateway.door import Door, read_body
 from akrasia.gateway.exchange import Exchange, Mode, ended
 from akrasia.gateway.metrics import Metrics
-from akrasia.gateway.policy import Limits, Policies, split_strategy
+from akrasia.gateway.policy import NO_ROUTE, UNROUTED, Limits, Policies, split_strategy
 from akrasia.gateway.routes import find_route
 from akrasia.gateway.sending import ClientGone, cut, error_response
 from akrasia.gateway.upstream import Upstream
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from akrasia.gateway.spans import Spans
 
 RETRY_AFTER_S = 1
-UNROUTED = "unrouted"
-"""What metrics have for route and mode of a request that was refused before it had any."""
-
 _GONE = 499
 """What metrics say of a request whose client left before its answer's end."""
 
@@ -128,7 +125,7 @@ class Gateway:
             self.notice(line)
         self.metrics.policy.clear()
         for policy in policies.all:
-            labels = (policy.name, policy.route or "default", policy.mode, policy.fingerprint)
+            labels = (policy.name, policy.route or NO_ROUTE, policy.mode, policy.fingerprint)
             self.metrics.policy.set(*labels, to=1)
 
     async def close(self) -> None:
@@ -226,7 +223,7 @@ class Gateway:
         if exchange is None:
             metrics.requests.add(UNROUTED, UNROUTED, str(status))
             return
-        route, mode = exchange.policy.route or "default", exchange.policy.mode
+        route, mode = exchange.policy.route or NO_ROUTE, exchange.policy.mode
         metrics.requests.add(route, mode, str(status))
         metrics.seconds.observe(took_s, route, mode)
         for kind, tokens in zip(("prompt", "completion"), exchange.usage, strict=True):

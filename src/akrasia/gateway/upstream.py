@@ -20,11 +20,12 @@ from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_
 from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import looks_like_html
 from akrasia.models.connections import Answer, Connections, Unreachable
-from akrasia.models.endpoint import parse_address, proxy_for
+from akrasia.models.endpoint import parse_address, proxy_for, secretive
 
 AUDIT_KEY_VARIABLE = "AKRASIA_AUDIT_API_KEY"
 """Holds the key of the auditor's models that are not at the upstream."""
 
+_RESOURCES = ("/chat/completions", "/completions", "/models")
 _LARGE = 2**20  # aiohttp wants larger bodies as files
 _NAMES = 1024
 
@@ -49,8 +50,12 @@ def parse_upstream(text: str) -> URL:
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise InputError(f"the upstream {text!r} is no URL: write it like http://localhost:8000/v1")
-    if url.user is not None or url.password is not None:
+    if url.user is not None or url.password is not None or any(map(secretive, url.query)):
         raise InputError(f"the upstream's address carries a credential: put the key in {KEY_VARIABLES[0]}")
+    path = url.path.rstrip("/")
+    if own := next((end for end in _RESOURCES if path.endswith(end)), None):
+        base = url.with_path(path.removesuffix(own)).with_query(url.query)
+        raise InputError(f"the upstream {text!r} is one resource's address: give the base URL, {str(base)!r}")
     return url.with_fragment(None)
 
 
@@ -80,8 +85,8 @@ class Upstream:
 
     @property
     def address(self) -> str:
-        """The base URL, for people."""
-        return str(self._base)
+        """The base URL, for people: what stands in its query is for the upstream alone."""
+        return str(self._base.with_query(None))
 
     def key_variables(self, model: str) -> tuple[str, ...]:
         """Where a role's model has its key from: the upstream's own key goes to no other scheme, host or port.

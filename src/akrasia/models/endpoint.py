@@ -37,14 +37,15 @@ def parse_address(text: str) -> Address:
         raise InputError(
             f"the address of model {text[:cut]!r} is not a URL: write it like http://host:8000/v1"
         ) from None
-    if url.user is not None or url.password is not None or any(_secretive(k) for k in url.query):
+    if url.user is not None or url.password is not None or any(map(secretive, url.query)):
         raise InputError(f"the address of model {text[:cut]!r} carries a credential: put the key in {KEY_VARIABLES[0]}")
     if not url.host:
         raise InputError(f"the address of model {text[:cut]!r} has no host: write it like http://host:8000/v1")
     return Address(text[:cut], str(url.with_fragment(None)).rstrip("/"))
 
 
-def _secretive(parameter: str) -> bool:
+def secretive(parameter: str) -> bool:
+    """Whether a parameter of a URL has the name of one that carries a credential."""
     return any(word in parameter.lower() for word in ("key", "token", "secret", "signature"))
 
 
