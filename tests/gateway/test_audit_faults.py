@@ -140,6 +140,37 @@ async def test_a_log_that_cannot_be_written(
     assert len(records(tmp_path / "audit.jsonl")) == 1
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"mode": "enforce"}, {"mode": "enforce", "release": "sentences"}, {"mode": "annotate"}, {"mode": "observe"}],
+)
+async def test_a_log_that_goes_on_failing_is_told_once_and_so_is_its_recovery(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, str]
+) -> None:
+    served = await serve(policy(tmp_path, **how), log=tmp_path / "audit.jsonl")
+    lost = 0
+
+    async def full(self: AuditLog, *_: object) -> str:
+        nonlocal lost
+        lost += 1
+        raise StoreFailed("no space left on device")
+
+    upstream.message = lambda body, index: GOOD
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "append", full)
+        for number in range(5):
+            await served.ask(stream=True)
+            while lost <= number:
+                await asyncio.sleep(0.01)
+    assert served.notices == ["audits cannot be logged: no space left on device (told again when they can)"]
+    for _ in range(2):
+        await served.ask()
+    async with asyncio.timeout(5):
+        while len(served.notices) < 2:
+            await asyncio.sleep(0.01)
+    assert served.notices[1:] == [f"audits are logged again; records that the audit log lacks: {lost}"]
+
+
 async def test_a_judge_that_could_not_be_read_is_asked_once_more(
     upstream: Upstream, serve: Serve, tmp_path: Path
 ) -> None:

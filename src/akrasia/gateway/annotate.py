@@ -105,10 +105,9 @@ class Telling:
         self.kept = True  # what is handed to the log is written, whoever is cancelled
         try:
             await keep(exchange, desk, kept)
-        except StoreFailed as error:
+        except StoreFailed:
             told["logged"] = False
             audits.dropped.add("not_logged")
-            exchange.gateway.notice(f"an audit could not be logged: {error}")
         audits.tell(exchange.id, told)
         return told
 

@@ -229,9 +229,8 @@ class Enforce:
         """Write the record. False: it could not be written; None: the gateway keeps no log."""
         try:
             return await keep(exchange, audit.desk, kept) or None
-        except StoreFailed as error:
+        except StoreFailed:
             self._audits.dropped.add("not_logged")
-            self._gateway.notice(f"an audit could not be logged: {error}")
             return False
 
 

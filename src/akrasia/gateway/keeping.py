@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from akrasia.audit import Spent, Target
-from akrasia.core import AkrasiaError
+from akrasia.core import AkrasiaError, StoreFailed
 from akrasia.gateway.credentials import Credentials, shown_in
 from akrasia.gateway.log import LoggedChoice, LogRecord
 from akrasia.gateway.records import settings_of, usage_record
@@ -20,6 +20,7 @@ from akrasia.gateway.wire import Body, WireError
 if TYPE_CHECKING:
     from akrasia.gateway.desk import Desk
     from akrasia.gateway.exchange import Exchange
+    from akrasia.gateway.log import AuditLog
 
 CONVERSATION = "x-akrasia-conversation"
 """Header in which a client may name the conversation that a request belongs to."""
@@ -92,7 +93,7 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
         return False
     record = record_of(exchange, desk, kept)
     exchange.kept = True
-    await log.append(record, desk.redactor, credentials_of(exchange))
+    await _append(log, exchange, desk, record)
     return True
 
 
@@ -111,9 +112,27 @@ async def keep_window(exchange: Exchange, desk: Desk, choice: LoggedChoice, numb
     if log is None:
         return False
     record = record_of(exchange, desk, Kept([choice], audited=False))
-    record = replace(record, messages=[], settings={"window": number})
-    await log.append(record, desk.redactor, credentials_of(exchange))
+    await _append(log, exchange, desk, replace(record, messages=[], settings={"window": number}))
     return True
+
+
+async def _append(log: AuditLog, exchange: Exchange, desk: Desk, record: LogRecord) -> None:
+    """Append a record. The operator is told of the first that cannot be written, and when one can again.
+
+    Raises:
+        StoreFailed: it cannot be written.
+    """
+    gateway = exchange.gateway
+    try:
+        await log.append(record, desk.redactor, credentials_of(exchange))
+    except StoreFailed as error:
+        gateway.unlogged += 1
+        if gateway.unlogged == 1:
+            gateway.notice(f"audits cannot be logged: {error} (told again when they can)")
+        raise
+    if gateway.unlogged:
+        gateway.notice(f"audits are logged again; records that the audit log lacks: {gateway.unlogged}")
+        gateway.unlogged = 0
 
 
 def credentials_of(exchange: Exchange) -> Credentials:

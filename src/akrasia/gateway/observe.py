@@ -248,8 +248,8 @@ class Observer:
             kept, told = await passed(exchange, audit, seen, waited=False)
             self._audits.tell(exchange.id, told)
             await keep(exchange, desk, kept)
-        except StoreFailed as error:
-            self._not_logged(error)
+        except StoreFailed:
+            self._audits.dropped.add("not_logged")
         except WireError as error:  # a request that cannot be read, which the upstream answered all the same
             await self._keep_unaudited(exchange, seen, error_line(error))
         except Exception as error:  # noqa: BLE001 - the boundary: one reply must not end the audit of all others
@@ -264,12 +264,8 @@ class Observer:
             for _ in kept.choices:
                 self._audits.choices.add(exchange.policy.mode, "unaudited")
             await keep(exchange, desk, kept)
-        except StoreFailed as error:
-            self._not_logged(error)
-
-    def _not_logged(self, error: StoreFailed) -> None:
-        self._audits.dropped.add("not_logged")
-        self._gateway.notice(f"an audit could not be logged: {error}")
+        except StoreFailed:
+            self._audits.dropped.add("not_logged")
 
 
 class Observe:

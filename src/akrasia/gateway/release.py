@@ -375,9 +375,8 @@ class Release:
         """
         try:
             await writing
-        except StoreFailed as error:
+        except StoreFailed:
             self._audits.dropped.add("not_logged")
-            self._exchange.gateway.notice(f"an audit could not be logged: {error}")
             if self._policy.on_audit_error == "closed":
                 raise audit_unavailable() from None
 

@@ -60,6 +60,7 @@ class Gateway:
         stopping: no more is accepted, and what is under way may end.
         cut: whether the time to drain is over: what was under way is being ended.
         cut_off: requests that were under way when the time to drain was over.
+        unlogged: records in a row that the log could not take.
         metrics: what is counted.
         audits: what the audits of all requests share; None while no mode audits.
     """
@@ -86,6 +87,7 @@ class Gateway:
         self.stopping = False
         self.cut = False
         self.cut_off = 0
+        self.unlogged = 0
         self._ends: set[asyncio.Timeout] = set()
         self._modes: dict[str, Mode] = {}
 
