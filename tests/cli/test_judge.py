@@ -135,6 +135,8 @@ class TestCalibrate:
         assert "flips, values in another order" in out
         assert "false present, own texts − others" in out
         assert "c.json: the calibration" in out
+        again = judge(folder, "calibrate", "--judge", JUDGE, "--gold", "gold.jsonl", "-o", "c.json")
+        assert_refused(again, "c.json exists, and nothing is written over: name another file")
 
 
 class TestLabel:

@@ -85,6 +85,7 @@ REFUSED = {
     "two clusters": ("item,sample,utility,cluster\na,0,1,x\na,1,1,y\n", ["item 'a'", "different clusters: x, y"]),
     "empty": ("", ["is empty", "item, sample, utility"]),
     "semicolons": ("item;sample;utility\na;0;1\n", ["separated by ';'", "by commas"]),
+    "semicolons and decimal commas": ("item;sample;utility\na,0;0,5\n", ["separated by ';'", "by commas"]),
     "no rows": ("item,sample,utility\n", ["holds no rows"]),
     "nothing measured": ("item,sample,utility\na,0,\n", ["u.csv"]),
 }
@@ -124,7 +125,12 @@ def test_a_second_judge_and_assumed_error_rates(tmp_path: Path) -> None:
     assert_refused(akrasia("risk", tmp_path / "v.csv", "--cross-fit"), "second judge", "column verifier")
     np.save(tmp_path / "d.npy", np.eye(3))
     assert_refused(akrasia("risk", tmp_path / "d.npy", "--cross-fit"), "no column verifier", ".csv")
-    assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-accept", "much"), "--false-accept", "LOW:HIGH")
+    for range_ in ("much", "0.3:0.1", "nan", "-1:0"):
+        result = akrasia("risk", tmp_path / "v.csv", "--false-accept", range_)
+        assert_refused(result, f"--false-accept is '{range_}'", "LOW:HIGH")
+    (tmp_path / "s.csv").write_text("item,sample,utility,verifier\na,0,1,0.5\na,1,0,-0.4\n")
+    assert akrasia("risk", tmp_path / "s.csv").code == 0  # a score may be any number
+    assert_refused(akrasia("risk", tmp_path / "s.csv", "--cross-fit"), "s.csv, line 3: verifier is -0.4; it must lie")
     assert_refused(akrasia("risk", tmp_path / "v.csv", "--false-reject", "0.3:0.1"), "low first")
 
 
@@ -175,9 +181,19 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert_refused(akrasia("risk", tmp_path / "u.npy", "--k", "9"), "k = 9")
 
 
+def test_a_run_of_one_cell_is_the_record_itself(tmp_path: Path) -> None:
+    assert run(tmp_path, "--samples", "4").code == 0
+    found = risk(tmp_path / "run")
+    (cell,) = found.get("cells", [found])  # type: ignore[misc]
+    assert cell["cell"].split()[2] == "direct"  # type: ignore[index]
+    assert {"items", "deployed", "reachable", "risk"} <= set(cell)
+
+
 def test_a_run_of_several_cells(tmp_path: Path) -> None:
     assert run(tmp_path, "--samples", "4", "--strategy", "direct", "--strategy", "greedy").code == 0
-    cells = risk(tmp_path / "run")["cells"]
+    found = risk(tmp_path / "run")
+    assert set(found) == {"cells"}
+    cells = found.get("cells", [found])
     assert [cell["cell"].split()[2] for cell in cells] == ["direct", "greedy"]  # type: ignore[attr-defined]
     text = akrasia("risk", tmp_path / "run")
     assert text.code == 0

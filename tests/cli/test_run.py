@@ -136,8 +136,15 @@ SUITES = {
     "no utility": (OTHER + ROW.replace(', "utility": "numeric"', ""), ["suite.jsonl, line 2", "names no utility"]),
     "no target": (OTHER + ROW.replace(', "target": "2"', ""), ["suite.jsonl, line 2", "'a'", "target"]),
     "no number": (OTHER + ROW.replace('"2"', '"two"'), ["suite.jsonl, line 2", "'two'", "not a number"]),
+    "target out of range": (OTHER + ROW.replace('"2"', "1e400"), ["suite.jsonl, line 2: Number out of range"]),
     "empty": ("", ["suite.jsonl"]),
 }
+
+
+def test_a_configuration_names_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('model = "scripted:answers:two"\nsuite = "arithmetic:sum"\nout = "runs/a"\n')
+    assert_refused(akrasia("run", "--config", tmp_path / "run.toml"), "unknown key 'out' in configuration")
+    assert_refused(akrasia("run", "--model", "scripted:answers:two", "--suite", "arithmetic:sum"), "no --out")
 
 
 @pytest.mark.parametrize("case", SUITES)

@@ -34,7 +34,7 @@ def nested(levels: int) -> str:
         (b'{"other":1}', "Object contains unknown field `other`", True),
         (b'{"held":1e400}', "Number out of range", True),
         (b'{"held":' + b"9" * 5000 + b"}", "out of range", True),
-        (b'{"name":', "not valid JSON", False),
+        (b'{"name":', "not valid JSON: it breaks off before its end", False),
         (b'{"name":"a"} {}', "not valid JSON", False),
         (b"  ", "not valid JSON: there is nothing", False),
         (b'{"name":"\xe9"}', "not UTF-8 text: save the file as UTF-8", False),

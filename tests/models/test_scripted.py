@@ -155,6 +155,9 @@ async def test_modules_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.Mo
         "needs_more:f": "needs 'no_such_package'",
         "broken_script:f": "ZeroDivisionError",
         "broken_script": "MODULE:FUNCTION",
+        "broken_script.py:f": "ZeroDivisionError",
+        "no_such_script.py:f": "name the module, not its file: 'no_such_script'",
+        "folder/no_such_script.py:f": "name the module, not its file: 'folder.no_such_script'",
     }.items():
         with pytest.raises(InputError, match=said):
             build_model(f"scripted:{text}")

@@ -65,3 +65,18 @@ def test_half_a_sample_is_no_sample(tmp_path: Path) -> None:
 def test_a_text_too_long_for_csv(tmp_path: Path) -> None:
     text = "item,sample,gold,text\na,0,1," + "x" * 200_000 + "\n"
     assert "write the labels as JSONL instead" in refusal(tmp_path / "gold.csv", text.encode())
+
+
+@pytest.mark.parametrize("share", ["0", "-0.5", "1.5", "inf"])
+def test_an_inclusion_that_is_no_probability(tmp_path: Path, share: str) -> None:
+    text = f"item,sample,gold,inclusion\na,0,1,0.5\nb,0,1,{share}\n"
+    said = refusal(tmp_path / "gold.csv", text.encode())
+    assert f"gold.csv, line 3: inclusion is {share}; write the probability" in said
+
+
+def test_jsonl_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "gold.jsonl"
+    assert "line 1: not valid JSON: it begins 'item,sample,gold'" in refusal(path, b"item,sample,gold\na,0,1\n")
+    deep = b'{"item": "a", "sample": 0, "gold": 1, "text": ' + b"[" * 3000 + b"]" * 3000 + b"}\n"
+    assert "line 1: nested too deeply" in refusal(path, deep)
+    assert "line 1: Number out of range" in refusal(path, b'{"item": "a", "sample": 0, "gold": 1e400}\n')

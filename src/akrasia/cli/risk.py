@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, counted, interval, print_json, table
+from akrasia.cli.output import count, counted, interval, interval_of, print_json, table
 
 if TYPE_CHECKING:
     from akrasia.risk import Bounds, Options, RiskRecord
@@ -47,7 +47,7 @@ def risk(
         typer.Option(min=100, max=20_000, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON; several cells as {cells: […]}.")] = False,
 ) -> None:
     """Rational value risk: what is lost between the best candidate in reach and the one deployed."""
     import msgspec
@@ -155,7 +155,7 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         [f"reachable@{record.k}", interval(record.reachable), _mark(record, "reachable")],
         [f"risk@{record.k}", interval(record.risk), _mark(record, "risk")],
     ]
-    print(table(["", f"{record.level:.0%} interval", ""], rows))
+    print(table(["", interval_of(record.level), ""], rows))
     if resamples is not None:
         _show_methods(record, resamples)
     if record.missing_bounds is not None:

@@ -132,9 +132,9 @@ def run(
         "engine": engine,
     }  # fmt: skip
     keys.update({key: value for key, value in flags.items() if value is not None})
+    plan = build_config(keys, f"configuration {config}" if config else "")
     if out is None:
         raise InputError("no --out: name the folder that the run is kept in")
-    plan = build_config(keys, f"configuration {config}" if config else "")
 
     from akrasia.cli.progress import Progress
     from akrasia.runs import wait_for

@@ -151,4 +151,6 @@ def _malformed(text: str, said: str) -> str:
         return f"not valid JSON: it begins {shown!r}{columns}"
     if _HALF.search(text):
         return "not valid JSON: half a surrogate pair (as \\ud800), which is no character: remove it"
+    if said == "Input data was truncated":
+        return "not valid JSON: it breaks off before its end"
     return f"not valid JSON: {said.removeprefix('JSON is malformed: ')}"

@@ -48,8 +48,12 @@ class UtilityTable(msgspec.Struct, frozen=True):
     clusters: list[str] | None = None
 
 
-def read_utilities(path: Path) -> UtilityTable:
+def read_utilities(path: Path, *, second_judge: bool = False) -> UtilityTable:
     """Read a file of utilities; its kind is told by its ending.
+
+    Args:
+        path: the file.
+        second_judge: the column verifier is a utility too, and so in [0, 1]; else it may be any score.
 
     Raises:
         InputError: it cannot be read, lacks a column, has an unknown one, holds a utility outside [0, 1], or a
@@ -67,7 +71,11 @@ def read_utilities(path: Path) -> UtilityTable:
         columns, first = readers[kind](path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    return _table(path, columns, first)
+    table = _table(path, columns, first)
+    if second_judge and "verifier" in columns:
+        where = _Lines(path, first)
+        _check_unit(where, "verifier", _numbers(where, "verifier", columns["verifier"]))
+    return table
 
 
 def _read_array(path: Path) -> NDArray[Any]:
@@ -109,11 +117,12 @@ def _read_csv(path: Path) -> tuple[Columns, int]:
         raise InputError(f"{path} is empty; expected a line of column names ({', '.join(COLUMNS[:3])}, …) and rows")
     if b"\0" in start:
         check_utf8(str(path), start)
+    names = start.splitlines()[0].decode(errors="replace")
+    for other in (";", "\t", "|"):
+        if "," not in names and other in names:
+            raise InputError(f"{path}: its columns are separated by {other!r}: separate them by commas")
     try:
         head = pc.open_csv(path).schema.names
-        for other in (";", "\t", "|"):
-            if len(head) == 1 and other in head[0]:
-                raise InputError(f"{path}: its columns are separated by {other!r}: separate them by commas")
         table = pc.read_csv(
             path,
             convert_options=pc.ConvertOptions(

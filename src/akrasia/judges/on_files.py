@@ -216,7 +216,7 @@ def _check_writable(out: Path) -> None:
         if out.is_dir():
             raise InputError(f"cannot write {out}: it is a folder: name a file")
         if out.exists():
-            raise InputError(f"{out} exists and may hold labels: name another file, or move it away")
+            raise InputError(f"{out} exists, and nothing is written over: name another file, or move it away")
         _partial(out).write_bytes(b"")
         _partial(out).unlink()
     except OSError as error:

@@ -202,7 +202,9 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and name.split(".")[0] == error.name.split(".")[0]:
-            raise InputError(f"no module {name!r} in {here} or among the installed ones") from None
+            plain = name.removesuffix(".py").replace("/", ".")
+            meant = f"; name the module, not its file: {plain!r}" if plain != name else ""
+            raise InputError(f"no module {name!r} in {here} or among the installed ones{meant}") from None
         raise InputError(f"module {name!r} needs {error.name!r}, which is not installed") from None
     except Exception as error:
         raise InputError(f"module {name!r} fails on import: {type(error).__name__}: {error}") from error

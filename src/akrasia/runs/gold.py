@@ -14,6 +14,7 @@ import numpy as np
 
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
+from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.fields import check_utf8, read_number, read_sample, repeated_key
 from akrasia.risk import Gold, draw_gold_sample, expected_labels
 
@@ -175,7 +176,8 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
         samples: their sample numbers, in the order of the pool's columns.
 
     Raises:
-        InputError: it cannot be read, names a candidate that is not there, or a label outside [0, 1].
+        InputError: it cannot be read, names a candidate that is not there, a label outside [0, 1], or an inclusion
+            outside (0, 1].
     """
     place_of = {(item, number): (row, column)
                 for row, item in enumerate(items) for column, number in enumerate(samples[row])}  # fmt: skip
@@ -204,6 +206,8 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
             labels[place] = label
         share = _number(where, "inclusion", fields.get("inclusion"))
         if share is not None:
+            if not 0 < share <= 1:
+                raise InputError(f"{where}: inclusion is {share:.15g}; {_EXPECTED['inclusion']}")
             inclusion[place[0]] = share
     if np.isnan(labels).all():
         raise InputError(f"{path} holds no label: fill in its column gold")
@@ -259,7 +263,7 @@ _SHOWN = 60
 _READ = ("item", "sample", "gold", "inclusion")
 _EXPECTED = {
     "gold": "write a number from 0 (wrong) to 1 (right)",
-    "inclusion": "write the probability with which the item was drawn",
+    "inclusion": "write the probability with which the item was drawn, above 0 and at most 1",
 }
 
 
@@ -288,9 +292,9 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         where = f"{path}, line {number}"
         try:
-            fields = msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise InputError(f"{where}: {error}") from None
+            fields = decode_json(line, dict[str, Any])
+        except Undecodable as error:
+            raise error.at(where, "expected an object with item, sample, gold") from None
         twice = repeated_key(line)
         if twice is not None:
             raise InputError(f"{where}: the key {twice!r} stands twice in one object: keep one of them")
