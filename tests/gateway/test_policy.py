@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from akrasia.core import InputError
-from akrasia.gateway.policy import Deadlines, split_strategy
+from akrasia.gateway.policy import Deadlines, Policy, Route, split_strategy
 from akrasia.gateway.policy_file import read_policies
 
 CONSTITUTION = """
@@ -248,6 +248,24 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, name: str) -> None:
 )
 def test_routes_that_overlap_are_taken(tmp_path: Path, routes: str) -> None:
     assert len(read_policies(written(tmp_path, f"[[route]]\n{routes}\n")).routes) == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model", "matches"),
+    [
+        ("small-*", "small-", True),
+        ("a?", "ab", True),
+        ("a?", "abc", False),
+        ("a[bc]", "ac", True),
+        ("a[!bc]", "ac", False),
+        ("gpt-4o[1]*", "gpt-4o[1]x", False),
+        ("gpt-4o[[]1]*", "gpt-4o[1]x", True),
+        ("Strong", "strong", False),
+    ],
+)
+def test_the_pattern_of_a_route(pattern: str, model: str, matches: bool) -> None:
+    """As the gateway's page says."""
+    assert Route(Policy(), pattern).matches(model, {}) is matches
 
 
 def test_routes_without_names_are_told_apart(tmp_path: Path) -> None:

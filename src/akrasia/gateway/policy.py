@@ -159,7 +159,8 @@ class Route(Struct, frozen=True):
 
     Attributes:
         policy: what applies.
-        model: pattern of the model's name, without a strategy; `*` matches anything. None: any model.
+        model: pattern of the model's name, without a strategy: `*` matches anything, `?` one character, `[ab]` one of
+            those, `[!ab]` one other. Capitals count. None: any model.
         header: name (lower case) and value of a header. None: whatever the headers.
     """
 
