@@ -47,6 +47,11 @@ def test_a_stage_below_the_one_before_is_signed_and_named() -> None:
     )
     said = " ".join(texts(draw(WATERFALL, [cell(waterfall=stages)], "wide", "svg")))
     assert "verifier harms" in said
+    # Nothing was chosen where there is no such stage: what labels put below deployed is no verifier's doing.
+    for size in ("wide", "narrow"):
+        lower = (Stage("deployed", Interval(0.7)), Stage("reachable", Interval(0.65)))
+        drawn = draw(WATERFALL, [cell(waterfall=lower)], size, "svg")
+        assert "verifier harms" not in " ".join(texts(drawn))
     assert "−5.0" in said
 
 

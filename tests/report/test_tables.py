@@ -42,6 +42,14 @@ def test_points_that_gold_did_not_correct_are_marked() -> None:
     assert [row["uncorrected"] for row in rows] == ["1", "1", "0"]
 
 
+def test_figures_that_labels_do_not_correct_are_marked() -> None:
+    table = tables([cell(corrected=("reachable",)), cell(corrected=()), cell()])[0]
+    assert [[" uncorrected" in text for text in row[1:4]] for row in table.rows] == [
+        [True, False, True], [True, True, True], [False, False, False],
+    ]  # fmt: skip
+    assert [row["corrected"] for row in csv.DictReader(io.StringIO(to_csv(table)))] == ["reachable", "none", ""]
+
+
 def test_a_name_like_a_formula_is_text_in_a_spreadsheet() -> None:
     table = tables([cell(run="=HYPERLINK(1)")])[0]
     assert to_csv(table).splitlines()[1].startswith("'=HYPERLINK(1)")

@@ -112,3 +112,34 @@ def test_model_names(model: str, name: str) -> None:
 )
 def test_messages_become_sentences(message: str, sentence: str) -> None:
     assert wording.sentence(message) == sentence
+
+
+HAD = (Interval(0.812), Interval(1.0), Interval(0.188))
+"""Deployed, reachable and risk as a verifier had them."""
+
+
+def test_figures_that_labels_correct_stand_beside_those_of_the_verifier() -> None:
+    whole = cell(corrected=("deployed", "reachable", "risk"), raw=HAD)
+    assert "uncorrected" not in wording.headline(whole)
+    said = wording.reading(whole)
+    assert said.startswith("By the utility numeric, corrected by labels, it earns 33.1 of 100 points where 64.3 were")
+    assert said.endswith("Uncorrected: deployed 81.2, reachable 100.0, risk 18.8.")
+    # Off deployed 81.2 − 33.1, off reachable 100 − 64.3, off risk 18.8 − 31.2.
+    assert wording.moved_by_gold(whole) == "deployed 48.1, reachable 35.7, risk −12.4"
+    assert wording.stages_note([whole]) == " All stages are corrected by the labels."
+
+
+def test_a_sentence_has_figures_of_one_kind() -> None:
+    part = cell(corrected=("reachable",), raw=(Interval(0.331), Interval(0.81), Interval(0.479)), risk=Interval(0.479))
+    assert "47.9 points of utility (not corrected by the labels) on" in wording.headline(part)
+    # 33.1 + 47.9 = 81.0: reachable as the verifier had it, like the other two.
+    assert wording.reading(part).endswith(
+        "it earns 33.1 of 100 points where 81.0 were reachable with 16 candidates; the other 19.0 lie beyond what was "
+        "drawn. The labels correct reachable alone, to 64.3."
+    )
+    assert wording.moved_by_gold(part) == "reachable 16.7"
+    left = cell(corrected=(), label="greedy")
+    assert wording.reading(left).endswith("The labels correct none of these figures; the diagnostics say why.")
+    assert "all stages are as the verifier had them" in wording.stages_note([left]).lower()
+    assert wording.stages_note([cell(corrected=("deployed",)), left]).endswith("are the stages of: greedy.")
+    assert wording.stages_note([cell()]) == wording.moved_by_gold(cell()) == ""

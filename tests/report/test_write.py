@@ -20,6 +20,7 @@ from akrasia.core import InputError
 from akrasia.report import render, write
 from akrasia.report.gather import gather
 from akrasia.report.page import MOST_BYTES, render_page
+from akrasia.report.wording import points
 from akrasia.runs.manifest import read
 from akrasia.runs.manifest import write as write_manifest
 
@@ -102,6 +103,10 @@ def test_a_report_corrected_by_gold(one_cell: Path, tmp_path: Path) -> None:
         assert [row["uncorrected"] for row in csv.DictReader(file)] == ["1"] * 7 + ["0"]
     whole = render([one_cell], gold=labelled(one_cell, tmp_path / "whole" / "gold.csv", every=True))
     assert "Dotted: not corrected" not in whole
+    assert "All stages are corrected by the labels." in whole
+    assert "Utilities of items are the verifier’s" in whole
+    raw = corrected["uncorrected"]["risk"]["value"] - corrected["risk"]["value"]
+    assert f"risk {points(raw)}</b> points" in page
 
 
 def test_gold_of_a_report_is_of_one_run(one_cell: Path, several_cells: Path, tmp_path: Path) -> None:

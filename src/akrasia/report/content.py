@@ -159,6 +159,8 @@ class CellContent(Struct, frozen=True, kw_only=True):
         pool_candidates, pool_failures: the same of the reference pool, where that is another cell's; else None.
         tokens: prompt plus generated tokens bought; None where the endpoint reported none.
         deployed, reachable, risk: the headline; None where undefined, and a diagnostic says why.
+        corrected: with gold, which of `deployed`, `reachable` and `risk` it corrects; None without gold.
+        raw: deployed, reachable and risk as the verifier had them, where gold corrects any; else None.
         missing_risk: (worst, best) risk over all values that missing utilities could have; None when none is missing.
         missing_raw: whether that is the uncorrected risk, beside one that gold corrects.
         budget: how wrong the risk may be, by source (see `wording.SOURCES`); None for one that does not apply.
@@ -205,6 +207,8 @@ class CellContent(Struct, frozen=True, kw_only=True):
     missing_raw: bool = False
     pool_candidates: int | None = None
     pool_failures: int | None = None
+    corrected: tuple[str, ...] | None = None
+    raw: tuple[Interval | None, Interval | None, Interval | None] | None = None
 
 
 class Provenance(Struct, frozen=True):

@@ -38,7 +38,7 @@ def _waterfall(axes: Axes, cell: CellContent) -> None:
     rungs = []
     before = 0.0
     for stage in cell.waterfall:
-        harms = stage.at.value < before
+        harms = stage.stage == "recoverable" and stage.at.value < before
         note = stage.note or ("verifier harms" if harms else stage_note(cell, stage.stage))
         rungs.append(Rung(stage.stage, stage.at, stage_name(cell, stage.stage), note, harms))
         before = stage.at.value

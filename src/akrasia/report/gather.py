@@ -148,7 +148,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
     prompt, generated = run.tokens(cell)
     known = [part for part in (prompt, generated) if part is not None]
     success = [None if share != share else share for share in row_means(pool.utilities).tolist()]
-    bounds = record.missing_bounds
+    bounds, raw = record.missing_bounds, record.uncorrected
     return CellContent(
         name=cell.name,
         run=name,
@@ -189,6 +189,8 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         waterfall=tuple(
             Stage(stage.stage, Interval(stage.value, stage.low, stage.high), stage.note) for stage in record.waterfall
         ),
+        corrected=record.corrected,
+        raw=None if raw is None else (interval(raw.deployed), interval(raw.reachable), interval(raw.risk)),
         diagnostics=tuple(Diagnostic(found.code, found.message, found.severity) for found in record.diagnostics),
         success=tuple(success),
         binary=all(utility in (0.0, 1.0) for utility in set(pool.utilities.ravel().tolist()) if utility == utility),

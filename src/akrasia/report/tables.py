@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from akrasia.report.content import CellContent, CurvePoint, Interval
 from akrasia.report.text import plain
-from akrasia.report.wording import count, points, stage_name, with_bounds
+from akrasia.report.wording import count, points, stage_name, uncorrected, with_bounds
 
 
 class Column(Struct, frozen=True):
@@ -50,9 +50,7 @@ def cell_rows(cells: Sequence[CellContent]) -> tuple[tuple[str, ...], ...]:
     return tuple(
         (
             plain(cell.label),
-            with_bounds(cell.deployed),
-            with_bounds(cell.reachable),
-            with_bounds(cell.risk),
+            *(_figure(cell, name) for name in _FIGURES),
             count(cell.k),
             count(cell.items),
             _beside_pool(cell.candidates, cell.pool_candidates),
@@ -62,6 +60,15 @@ def cell_rows(cells: Sequence[CellContent]) -> tuple[tuple[str, ...], ...]:
         )
         for cell in cells
     )
+
+
+_FIGURES = ("deployed", "reachable", "risk")
+
+
+def _figure(cell: CellContent, name: str) -> str:
+    """A figure with its interval, marked where labels were given that do not correct it."""
+    at: Interval | None = getattr(cell, name)
+    return with_bounds(at) + (" uncorrected" if at is not None and uncorrected(cell, name) else "")
 
 
 def _beside_pool(own: int, pool: int | None) -> str:
@@ -94,16 +101,17 @@ def _level(cells: Sequence[CellContent]) -> str:
 
 
 def _cells(cells: Sequence[CellContent]) -> Table:
-    figures = ("deployed", "reachable", "risk")
     counts = ("k", "items", "candidates", "failures", "missing", "tokens", "pool_candidates", "pool_failures")
     names = ("run", "name", "model", "suite", "strategy", "temperature", "seed")
-    fields = ("run", "cell", *names[2:], *(end for figure in figures for end in ends(figure)), "level", *counts)
+    fields = ("run", "cell", *names[2:], *(end for figure in _FIGURES for end in ends(figure)), "level", *counts)
+    fields += ("corrected",)
     records = tuple(
         (
             *(getattr(cell, name) for name in names),
-            *(end for figure in figures for end in three(getattr(cell, figure))),
+            *(end for figure in _FIGURES for end in three(getattr(cell, figure))),
             cell.level,
             *(getattr(cell, name) for name in counts),
+            None if cell.corrected is None else " ".join(cell.corrected) or "none",
         )
         for cell in cells
     )

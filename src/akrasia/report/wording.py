@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from akrasia.core import parse_spec
@@ -10,7 +11,7 @@ from akrasia.report.content import CellContent, Interval, ItemChoice
 SOURCES = {
     "finite_candidates": "finite candidates: what four times as many would add to reachable",
     "finite_items": "finite items: half-width of the interval of the risk",
-    "verifier": "imperfect verifier: uncorrected minus corrected reachable",
+    "verifier": "imperfect verifier: uncorrected minus corrected",
 }
 """What each source of error is, and how its size is measured."""
 
@@ -123,7 +124,13 @@ def headline(cell: CellContent) -> str:
     if parse_spec(cell.strategy).name == "best_of_n" and cell.k <= chosen:
         earned = f"earns {with_bounds(cell.deployed)} points of utility on {cell.suite}"
         return f"{so_far}{who} {earned}; against {best} it loses nothing, by definition."
-    return f"{so_far}{who} loses {with_bounds(cell.risk)} points of utility on {cell.suite} against {best}."
+    mark = " (not corrected by the labels)" if uncorrected(cell, "risk") else ""
+    return f"{so_far}{who} loses {with_bounds(cell.risk)} points of utility{mark} on {cell.suite} against {best}."
+
+
+def uncorrected(cell: CellContent, figure: str) -> bool:
+    """Whether labels were given that leave a figure of the headline as the verifier had it."""
+    return cell.corrected is not None and figure not in cell.corrected
 
 
 def _chosen_from(cell: CellContent) -> int:
@@ -138,12 +145,48 @@ def reading(cell: CellContent) -> str:
     if cell.risk is None or cell.reachable is None or cell.deployed is None:
         return ""
     by = " and ".join(cell.utilities) or "the judge"
-    out_of_reach = points(1 - cell.reachable.value)
-    deployed, reachable = points(cell.deployed.value), points(cell.reachable.value)
+    reached, after = cell.reachable, ""
+    if cell.corrected == ():
+        after = " The labels correct none of these figures; the diagnostics say why."
+    elif cell.raw is not None and uncorrected(cell, "deployed"):
+        # In one sentence no figure may be corrected where another is not.
+        reached = cell.raw[1] or cell.reachable
+        after = f" The labels correct reachable alone, to {points(cell.reachable.value)}."
+    elif cell.raw is not None:
+        by += ", corrected by labels"
+        names = zip(("deployed", "reachable", "risk"), cell.raw, strict=True)
+        had = ", ".join(f"{name} {points(None if figure is None else figure.value)}" for name, figure in names)
+        after = f" Uncorrected: {had}."
+    number = counted(max(cell.k, _chosen_from(cell)), "candidate")
     return (
-        f"By the utility {by}, it earns {deployed} of 100 points where {reachable} were reachable with "
-        f"{counted(max(cell.k, _chosen_from(cell)), 'candidate')}; the other {out_of_reach} lie beyond what was drawn."
+        f"By the utility {by}, it earns {points(cell.deployed.value)} of 100 points where {points(reached.value)} were "
+        f"reachable with {number}; the other {points(1 - reached.value)} lie beyond what was drawn.{after}"
     )
+
+
+def stages_note(cells: Sequence[CellContent]) -> str:
+    """Which waterfalls gold corrects and which it leaves, a sentence with a space before it; "" without gold."""
+    if all(cell.corrected is None for cell in cells):
+        return ""
+    left = [cell.label for cell in cells if uncorrected(cell, "deployed")]
+    if not left:
+        return " All stages are corrected by the labels."
+    if len(left) == len(cells):
+        return " All stages are as the verifier had them: the labels do not correct what is deployed."
+    return f" As the verifier had them, and not corrected by the labels, are the stages of: {'; '.join(left)}."
+
+
+def moved_by_gold(cell: CellContent) -> str:
+    """What the labels took off each figure that they correct: "deployed 14.3, reachable 0.0, risk −14.3"."""
+    if cell.raw is None or not cell.corrected:
+        return ""
+    parts = []
+    for name, figure, had in zip(
+        ("deployed", "reachable", "risk"), (cell.deployed, cell.reachable, cell.risk), cell.raw, strict=True
+    ):
+        if name in cell.corrected and figure is not None and had is not None:
+            parts.append(f"{name} {points(had.value - figure.value)}")
+    return ", ".join(parts)
 
 
 def shown_note(choice: ItemChoice) -> str:
