@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.gateway.audited import GOOD, policy, records
 from tests.gateway.conftest import Serve, Served
+from tests.gateway.test_audit_faults import launched
 from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Upstream, stall
 
@@ -155,3 +158,32 @@ async def test_a_line_that_was_handed_to_the_log_is_the_only_one(
     asking.cancel()
     await idle(served)
     assert [record.get("status", 200) for record in records(log)] == [200]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_gateway_that_is_told_to_stop_logs_what_it_cuts_off(
+    upstream: Upstream, tmp_path: Path, signals: int
+) -> None:
+    """Once: the client is answered when the time to drain is over. Twice: nobody waits, and the line is true still."""
+    log, path = tmp_path / "audit.jsonl", tmp_path / "policy.toml"
+    path.write_text(policy(tmp_path, "enforce", limits={"drain_s": 0.2 if signals == 1 else 60.0}), encoding="utf-8")
+    process, url = await launched(upstream, path, log)
+    upstream.always = stall()
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}]}
+        asking = asyncio.create_task(session.post(url, json=body))
+        while not upstream.calls:
+            await asyncio.sleep(0.01)
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+        if signals == 1:
+            assert (await asking).status == 503
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await asking
+        await process.communicate()
+    assert process.returncode == (3 if signals == 1 else 130)
+    (record,) = records(log)
+    assert record["status"] == 503
+    assert "the gateway is stopping" in record["error"]

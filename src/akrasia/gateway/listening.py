@@ -130,6 +130,9 @@ class Listening:
         try:
             if self._runner is not None:
                 await self._runner.cleanup()
+        except asyncio.CancelledError:
+            self._gateway.cut_short()  # a second signal does not wait, and what it cuts off was not left by its client
+            raise
         finally:
             end.cancel()
         await self._gateway.close()
