@@ -162,3 +162,9 @@ def test_refused(tmp_path: Path, case: str) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     assert_refused(akrasia("gap", tmp_path / "none.jsonl"), "does not exist")
     assert_refused(akrasia("gap", labels(tmp_path / "l.jsonl"), "--threshold", 2), "threshold must lie")
+
+
+def test_the_level_is_shown_whole(tmp_path: Path) -> None:
+    path = labels(tmp_path / "labels.jsonl", families=10)
+    assert "99.9% interval" in akrasia("gap", path, "--level", "0.999").out
+    assert "95% interval" in akrasia("gap", path).out

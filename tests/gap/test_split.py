@@ -64,6 +64,10 @@ def test_by_hand():
     found = split(Drawn(stated, actions))
     assert (found.deployed.value, found.reachable.value, found.loss.value) == (0.5, 1.0, 0.5)
     assert (found.not_taken.value, found.by_chance.value, found.corrected.value) == (0.5, 0.5, 0.0)
+    assert found.headline("M") == (
+        "Of the 50.0 points that M loses against its own stated values, 50.0 are reachable and not taken "
+        "(50.0 would be by chance). None of them is beyond chance."
+    )
     # The second family never acts on a value of the first: what the first gains is its own, what the second, too.
     actions = np.array([[[1.0, 0], [0, 0]], [[0, 1.0], [0, 0]]])
     found = split(Drawn(stated, actions))

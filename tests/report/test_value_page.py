@@ -93,6 +93,12 @@ def test_the_headline_is_the_split_with_its_intervals(content: ReportContent, pa
         assert f"[{100 * arm.split.loss.low:.1f}, " in page
 
 
+def test_one_model_has_one_name(content: ReportContent, page: str) -> None:
+    assert [group.model for group in content.values] == ["scripted:tests.runs.value_scripts:half_hearted"]
+    assert "points that tests.runs.value_scripts:half_hearted loses" in page
+    assert "tests.runs.value_scripts:half_hearted: macro-F1 moves by" in page
+
+
 def test_the_word_uncalibrated_stands_by_every_column_of_figures(content: ReportContent, page: str) -> None:
     tables = re.findall(r"<table class=\"cells\".*?</table>", page, re.DOTALL)
     assert tables

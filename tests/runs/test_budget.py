@@ -80,7 +80,7 @@ def test_a_run_that_has_nothing_left_to_buy_is_complete(tmp_path: Path, suite_fi
 
 
 def test_a_budget_cannot_hold_where_no_tokens_are_reported(tmp_path: Path, suite_file: Write) -> None:
-    with pytest.raises(BudgetReached, match=r"the tokens of 1 calls are unknown .* so --max-tokens-total cannot hold"):
+    with pytest.raises(BudgetReached, match=r"the tokens of 1 call are unknown .* so --max-tokens-total cannot hold"):
         go(tmp_path / "run", suite_file(40), "half", samples=1, max_tokens_total=150)
     assert len(records(tmp_path / "run")["calls"]) == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from akrasia.cli.output import counted, interval, table
+from akrasia.cli.output import counted, interval, interval_of, table
 
 if TYPE_CHECKING:
     from akrasia.gap import Gap, GroupGap, Modes
@@ -32,7 +32,7 @@ def show_gap(found: Modes, name: str) -> None:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
     print()
     first = next(iter(gaps.values()))
-    print(table([f"{first.level:.0%} interval", *gaps], _headline(gaps)))
+    print(table([interval_of(first.level), *gaps], _headline(gaps)))
     raw = _raw(gaps)
     if found.deliberation_effect is not None:
         effect = interval(found.deliberation_effect)
@@ -187,7 +187,7 @@ def show_parts(found: ValueEstimate) -> None:
         rows = [
             ["loss", interval(split.loss)],
             ["  reachable and not taken", interval(split.not_taken)],
-            ["    by chance", interval(split.by_chance)],
+            ["    by chance alone", interval(split.by_chance)],
             ["    beyond chance", interval(split.corrected)],
             [f"  out of reach with {split.k} tries", interval(split.unreachable)],
         ]

@@ -23,7 +23,7 @@ def _gold() -> None:
 @app.command()
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    labels: Annotated[int, typer.Option(help="How many labels can be paid for, about.")],
+    labels: Annotated[int, typer.Option(help="How many labels can be paid for, about.", min=1)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The file to be labelled: .csv or .jsonl.")],
     cell: Annotated[str | None, typer.Option(help="Which cell of direct draws. [default: the first one]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akrasia.cli.output import count, counted, interval, notice, print_json, table
+from akrasia.cli.output import count, counted, interval, interval_of, notice, print_json, table
 from akrasia.cli.progress import Readings
 from akrasia.core import InputError
 
@@ -204,7 +204,7 @@ def _show_evaluation(record: Evaluation) -> None:
     if record.members is not None:
         rows.append(["alpha between the judges", interval(record.agreement)])
     print()
-    print(table(["", f"{record.level:.0%} interval"], rows))
+    print(table(["", interval_of(record.level)], rows))
     if record.missing_bounds is not None:
         bounds = record.missing_bounds
         print(
@@ -252,7 +252,7 @@ def _show_calibration(made: Calibration) -> None:
     if made.self_preference is not None:
         rows.append(["false present, own texts − others", interval(made.self_preference.difference)])
     print()
-    print(table(["", f"{made.level:.0%} interval"], rows))
+    print(table(["", interval_of(made.level)], rows))
     print()
     lines = [
         [value, interval(one.false_present), interval(one.false_absent), interval(one.alpha), count(one.positives)]

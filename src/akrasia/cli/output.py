@@ -31,6 +31,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def interval_of(level: float) -> str:
+    """The heading of figures with intervals: "95% interval", and "99.9% interval" where that is asked for."""
+    return f"{100 * level:g}% interval"
+
+
 def interval(figure: Figure | None) -> str:
     """A figure with its interval: 0.512 [0.473, 0.554]; "undefined" where it has no value."""
     if figure is None:

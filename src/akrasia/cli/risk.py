@@ -47,7 +47,9 @@ def risk(
         typer.Option(min=100, max=20_000, metavar="RESAMPLES", help="Clustered bootstrap in place of t intervals."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON; several cells as {cells: […]}.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the whole record as JSON; several cells as {cells: […]}.")
+    ] = False,
 ) -> None:
     """Rational value risk: what is lost between the best candidate in reach and the one deployed."""
     import msgspec

@@ -73,12 +73,13 @@ class Split(Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
 
     def headline(self, model: str) -> str:
-        """The sentence on top of a report, in points of 100."""
+        """The sentence on top of a report, in points of 100; a second one where nothing is left beyond chance."""
         lost, taken = _points(self.loss), _points(self.not_taken)
         chance = "what chance would give is unknown" if self.by_chance is None else _would_be(self.by_chance)
+        none = self.corrected is not None and self.corrected.value <= 0 < self.not_taken.value
         return (
             f"Of the {lost} points that {model} loses against its own stated values, "
-            f"{taken} are reachable and not taken ({chance})."
+            f"{taken} are reachable and not taken ({chance}).{' None of them is beyond chance.' if none else ''}"
         )
 
 

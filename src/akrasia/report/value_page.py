@@ -150,7 +150,8 @@ _THRESHOLDS = (
 
 
 def _slope_caption(groups: Sequence[ValueContent]) -> str:
-    notes = [note for group in groups[:MOST_SLOPES] if (note := deliberation_note(group))]
+    alone = len(groups) == 1
+    notes = [note for group in groups[:MOST_SLOPES] if (note := deliberation_note(group, alone=alone))]
     basis = (
         "The deliberation effect is macro-F1 of slow less that of fast, paired by scenario, with its interval. "
         "Whiskers are the intervals of each end by itself."

@@ -17,7 +17,7 @@ SPLIT = {
     "deployed": "deployed",
     "loss": "lost",
     "not_taken": "reachable, not taken",
-    "by_chance": "of it by chance",
+    "by_chance": "by chance alone",
     "corrected": "beyond chance",
     "unreachable": "unreachable",
 }
@@ -114,8 +114,8 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
         "draws",
         "families",
         "level",
-        "calibration",
         "corrected",
+        "calibration",
     )
     records = tuple(
         (
@@ -125,8 +125,8 @@ def metrics_table(arms: Sequence[ArmContent]) -> Table:
             arm.draws,
             arm.clusters,
             arm.level,
-            calibration(arm),
             " ".join(arm.by_gold),
+            calibration(arm),
         )
         for arm in arms
     )

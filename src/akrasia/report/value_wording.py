@@ -151,15 +151,21 @@ def cards_note(group: ValueContent) -> str:
     )
 
 
-def deliberation_note(group: ValueContent) -> str:
-    """What reasoning changes, in a sentence; "" where fast and slow cannot be compared."""
+def deliberation_note(group: ValueContent, *, alone: bool) -> str:
+    """What reasoning changes, in a sentence; "" where fast and slow cannot be compared.
+
+    Args:
+        group: of one model.
+        alone: whether it is the only one of the page: it then has the name that the headline gives it.
+    """
     effect = group.deliberation
     if effect is None:
         return ""
     sure = effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
     verdict = "" if sure else ", an interval that holds 0"
     raw = ", as judged: gold does not reach this effect" if any(arm.corrected for arm in group.arms) else ""
-    return f"{group.label}: macro-F1 moves by {with_bounds(effect)} points with deliberation{verdict}{raw}."
+    name = model_name(group.model) if alone else group.label
+    return f"{name}: macro-F1 moves by {with_bounds(effect)} points with deliberation{verdict}{raw}."
 
 
 SIGNS = {"upheld": "●", "absent": "○", "betrayed": "✕", "unread": "?"}
@@ -181,7 +187,7 @@ def split_figures(split: SplitContent) -> tuple[tuple[str, Interval | None, str]
     return (
         ("Lost", split.loss, ""),
         ("Reachable, not taken", split.not_taken, "reachable"),
-        ("of it by chance", split.by_chance, ""),
+        ("by chance alone", split.by_chance, ""),
         ("beyond chance", split.corrected, "reachable"),
         ("Unreachable", split.unreachable, ""),
     )

@@ -169,9 +169,10 @@ class Meter:
         option = "--max-cost" if self._limit == "cost" else "--max-tokens-total"
         if self._limit == "unknown":
             option = "--max-cost" if self._max_tokens is None else "--max-tokens-total"
+            calls = f"{self._unknown} call{'s' * (self._unknown != 1)}"
             return BudgetReached(
-                f"the tokens of {self._unknown} calls are unknown (the endpoint does not report them), so {option} "
-                "cannot hold: leave it out, and bound the run by --samples, --limit and --max-tokens"
+                f"the tokens of {calls} are unknown (the endpoint does not report them), so {option} cannot hold: "
+                "leave it out, and bound the run by --samples, --limit and --max-tokens"
             )
         limit = f"{self._max_cost:g}" if self._limit == "cost" else str(self._max_tokens)
         spent = f"{self.cost:.4g} spent" if self._limit == "cost" else f"{self.tokens} tokens bought"
