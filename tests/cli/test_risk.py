@@ -184,16 +184,15 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 def test_a_run_of_one_cell_is_the_record_itself(tmp_path: Path) -> None:
     assert run(tmp_path, "--samples", "4").code == 0
     found = risk(tmp_path / "run")
-    (cell,) = found.get("cells", [found])  # type: ignore[misc]
-    assert cell["cell"].split()[2] == "direct"  # type: ignore[index]
-    assert {"items", "deployed", "reachable", "risk"} <= set(cell)
+    assert "direct" in str(found["cell"]).split()
+    assert {"items", "deployed", "reachable", "risk"} <= set(found)
 
 
 def test_a_run_of_several_cells(tmp_path: Path) -> None:
     assert run(tmp_path, "--samples", "4", "--strategy", "direct", "--strategy", "greedy").code == 0
     found = risk(tmp_path / "run")
     assert set(found) == {"cells"}
-    cells = found.get("cells", [found])
+    cells = found["cells"]
     assert [cell["cell"].split()[2] for cell in cells] == ["direct", "greedy"]  # type: ignore[attr-defined]
     text = akrasia("risk", tmp_path / "run")
     assert text.code == 0

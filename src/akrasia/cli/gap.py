@@ -29,7 +29,9 @@ def gap(
     threshold: Annotated[float, typer.Option(help="The grade from which a value counts as present.")] = 0.5,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap that carries the gold.", min=0)] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the whole record as JSON; several cells as {cells: […]}.")
+    ] = False,
 ) -> None:
     """The value-action gap: what is lost between the values stated, reasoned with, and acted on."""
     from akrasia.interop import read_labels
