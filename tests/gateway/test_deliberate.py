@@ -159,6 +159,7 @@ async def test_in_pass_a_judge_chooses_and_nothing_is_withheld(
         ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
         ('{"b": 1, "a": [2]}', '{"a":[2],"b":1}'),
         ("{not JSON}", "{not json}"),
+        ("[" * 100_000, "[" * 100_000),
         ("Yes!", "yes"),
         ("I think that it is yes, in the end", None),
         ("", None),
@@ -182,7 +183,13 @@ async def test_tool_calls_are_never_preferred(upstream: Upstream, serve: Serve, 
     body = await by(served, "best_of_n:4")
     assert body["choices"][0]["message"]["content"] == HALF
     upstream.message = lambda body, index: calling
-    assert (await by(served, "best_of_n:4"))["choices"][0]["message"]["tool_calls"]
+    for strategy in ("best_of_n:4", "self_consistency:5"):
+        assert (await by(served, strategy))["choices"][0]["message"]["tool_calls"]
+    in_turn(upstream, "", {**calling, "content": "Let me look that up for you, please wait."}, calling, "", "")
+    found = (await by(served, "self_consistency:5"))["choices"][0]["message"]
+    assert (found["content"][:6], len(found["tool_calls"])) == ("Let me", 1)
+    in_turn(upstream, calling, "This is a long reply about nothing much.", calling, calling, calling)
+    assert (await served.ask(model="tiny@self_consistency:5")).status == 422
 
 
 async def test_audited_mends_whatever_the_policy_does_with_failures(

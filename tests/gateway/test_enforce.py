@@ -55,6 +55,14 @@ async def test_a_good_reply_leaves_with_what_is_allowed(upstream: Upstream, serv
     assert record["choices"][0]["verdict"]["adherence"] == 1
 
 
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "10", "completion_tokens": 3}, {"prompt_tokens": 10.5}, "much"])
+async def test_an_odd_usage_keeps_no_reply_back(upstream: Upstream, serve: Serve, tmp_path: Path, usage: Any) -> None:
+    served = await serve(policy(tmp_path, "enforce"))
+    upstream.extra = {"usage": usage}
+    counts = {"completion_tokens": 3} if isinstance(usage, dict) and "completion_tokens" in usage else None
+    assert (await completion(served)).get("usage") == counts
+
+
 async def test_a_betraying_reply_is_stopped(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     served = await serve(policy(tmp_path, "enforce", stop_text="No."), log=log)

@@ -62,12 +62,14 @@ WHOLE: dict[str, tuple[Fault, int, dict[str, Any], str | None]] = {
     ),
     "half a surrogate pair": (
         raw(b'{"choices": [{"message": {"content": "so \\ud83d and on"}}]}'), 502,
-        {"message": "the upstream answered with a body that is not whole JSON", "type": "upstream_error",
+        {"message": "the upstream answered with JSON in which half a character stands (a lone \\ud800 to \\udfff), "
+         "which is no text", "type": "upstream_error",
          "param": None, "code": "upstream_invalid"}, None,
     ),
     "nesting without end": (
         raw(b'{"choices": [{"message": {"content": "a", "more": ' + b"[" * 3000 + b"]" * 3000 + b"}}]}"), 502,
-        {"message": "the upstream answered with a body that is not whole JSON", "type": "upstream_error",
+        {"message": "the upstream answered with JSON that is nested too deeply, or has a number in it that is none",
+         "type": "upstream_error",
          "param": None, "code": "upstream_invalid"}, None,
     ),
     "a refusal with half a surrogate pair": (
@@ -253,6 +255,7 @@ class Process:
         assert self.process.stderr is not None
         line = await asyncio.to_thread(self.process.stderr.readline)
         assert "serving http://127.0.0.1:" in line
+        assert line.endswith("policy policy, mode pass (none is given)\n")
         return line.split("serving ")[1].split()[0]
 
     async def ended(self) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from akrasia.gateway.wire import (
     read_head,
     read_request,
     read_tail,
+    unreadable,
     upstream_error,
     with_model,
 )
@@ -273,3 +274,41 @@ def test_a_reply_of_many_chunks_costs_no_more_than_their_number() -> None:
     assert choice["message"]["content"] == "abcd" * 150_000
     assert len(choice["logprobs"]["content"]) == 150_000
     assert part["logprobs"] == {"content": [{"token": "abcd"}]}
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ('{"prompt_tokens": "10", "completion_tokens": 3}', (None, 3)),
+        ('{"prompt_tokens": 10.5}', (None, None)),
+        ('{"prompt_tokens": -1, "completion_tokens": true}', (None, None)),
+        ('{"prompt_tokens": {"a": 1}, "completion_tokens": 1e300}', (None, None)),
+    ],
+)
+def test_a_usage_of_an_odd_form_is_no_fault(usage: str, tokens: tuple[int | None, int | None]) -> None:
+    tail = read_tail(f'{{"choices": [], "usage": {usage}, "error": null}}'.encode())
+    assert tail is not None
+    assert tail.usage is not None
+    assert (tail.usage.prompt_tokens, tail.usage.completion_tokens) == tokens
+    assert bytes(tail.error) == b"null"
+    for odd in ('"much"', "[1]", "3"):
+        tail = read_tail(f'{{"usage": {odd}}}'.encode())
+        assert tail is not None
+        assert tail.usage is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("text/event-stream; charset=utf-8", b"data: {}\n\n", "a stream of events that it was not asked for"),
+        ("application/json", b"data: {}\n\n", "a stream of events that it was not asked for"),
+        ("application/json", b'{"a": "\\ud800"}', "JSON in which half a character stands"),
+        ("application/json", b'{"a": NaN}', "JSON that is nested too deeply, or has a number in it that is none"),
+        ("application/json", b"[1]", "JSON that is no object"),
+        ("application/json", b'{"a": ', "a body that is not whole JSON"),
+        ("application/json", b'{"a": "\xc3"}', "a body that is not whole JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_as_what_it_is(kind: str, body: bytes, said: str) -> None:
+    assert read_tail(body) is None
+    assert unreadable(kind, body).startswith(said)

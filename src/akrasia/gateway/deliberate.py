@@ -168,12 +168,15 @@ class SelfConsistency:
         """See `Deliberation`.
 
         Raises:
-            WireError: also where no candidate ends in an answer that can be counted.
+            WireError: also where no candidate ends in an answer that can be counted, and one says more than its calls.
         """
         drawn = await drawing.several(self.number)
         answers = [answer_of(one.choice.get("message")) for one in drawn]
         tally = Tally(answer for answer in answers if answer is not None)
         if not tally:
+            calling = _first_that_calls(drawn)
+            if calling is not None:
+                return _committed(calling)
             said = (
                 f"none of {len(drawn)} candidates gives an answer that can be counted: ask for it after "
                 f"{ANSWER_MARK}, as JSON or in a few words, or take best_of_n"
@@ -267,7 +270,7 @@ def answer_of(message: object) -> str | None:
     if text[0] in "{[":
         try:
             return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass  # a text that only begins like JSON
     return _canonical(text) if len(text.split()) <= _SHORT_WORDS else None
 
@@ -288,6 +291,14 @@ def _committed(one: Drawn) -> Committed:
 def _first_with_text(drawn: list[Drawn]) -> int:
     texts = [spoken_text(allowed_message(one.choice.get("message"))) for one in drawn]
     return next((place for place, text in enumerate(texts) if text), 0)
+
+
+def _first_that_calls(drawn: list[Drawn]) -> Drawn | None:
+    """The first candidate that calls tools; None where there is none, or another one says something without a call."""
+    messages = [allowed_message(one.choice.get("message")) for one in drawn]
+    if any(spoken_text(message) and not calls_tools(message) for message in messages):
+        return None
+    return next((one for one, message in zip(drawn, messages, strict=True) if calls_tools(message)), None)
 
 
 def _with_content(choice: Body, text: str) -> Body:

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from akrasia.gateway.exchange import Clock, Exchange, ended, too_late
+from akrasia.gateway.own_names import events_without
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
@@ -138,7 +139,7 @@ class Relay:
     async def _relay(self) -> None:
         splitter = EventSplitter()
         async for chunk in self._response.content.iter_any():
-            events = splitter.feed(chunk)
+            events = events_without(splitter.feed(chunk))
             if events:
                 await self._pass_on(events)
             if self._done:

@@ -15,8 +15,9 @@ from yarl import URL
 
 from akrasia.core import InputError
 from akrasia.gateway.credentials import Credentials
+from akrasia.gateway.own_names import HEADERS, body_without
 from akrasia.gateway.policy import Limits
-from akrasia.gateway.wire import WireError, read_tail, upstream_error, upstream_failed
+from akrasia.gateway.wire import WireError, read_tail, unreadable, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import looks_like_html
 from akrasia.models.connections import Answer, Connections, Unreachable
@@ -145,7 +146,7 @@ class Upstream:
             if response.status == 200:
                 return response
             try:
-                refusal = await response.read()
+                refusal = body_without(await response.read())
             finally:
                 response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -168,7 +169,7 @@ class Upstream:
             body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise transport_error(error) from None
-        return self.clean(body)
+        return body_without(self.clean(body))
 
     async def complete(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Send a chat request that is not to be streamed; the completion's body, which is a JSON object in UTF-8.
@@ -192,8 +193,8 @@ class Upstream:
         """
         tail = read_tail(body)
         if tail is None:
-            page = looks_like_html(response.headers.get("Content-Type", ""), body)
-            what = "a web page" if page else "a body that is not whole JSON"
+            kind = response.headers.get("Content-Type", "")
+            what = "a web page" if looks_like_html(kind, body) else unreadable(kind, body)
             raise upstream_failed(502, f"the upstream answered with {what}", "upstream_invalid")
         if tail.error and bytes(tail.error) != b"null":
             raise upstream_error(502, response.headers, body, self.key)
@@ -242,12 +243,12 @@ class Upstream:
         return sent
 
     def returned(self, response: Answer) -> CIMultiDict[str]:
-        """The upstream's headers that the client gets."""
+        """The upstream's headers that the client gets; none of those that tell of audits."""
         sent: CIMultiDict[str] = CIMultiDict()
         for name, value in response.headers.items():
             wanted = self._returned.get(name)
             if wanted is None:
-                wanted = _kept(self._returned, name, name.lower() not in _NOT_RETURNED)
+                wanted = _kept(self._returned, name, _is_returned(name.lower()))
             if wanted and (self.key is None or self.key not in value):
                 sent[name] = value
         return sent
@@ -273,6 +274,10 @@ def _origin(url: URL) -> tuple[str, str | None, int | None]:
 
 def _is_forwarded(name: str) -> bool:
     return name in _FORWARDED or (name.startswith(_FORWARDED_PREFIXES) and not name.startswith(_NOT_FORWARDED))
+
+
+def _is_returned(name: str) -> bool:
+    return name not in _NOT_RETURNED and not name.startswith(HEADERS)
 
 
 def _kept(known: dict[str, bool], name: str, wanted: bool) -> bool:

@@ -5,11 +5,12 @@ Pure: bytes in, records and bytes out. What is streamed is `stream`'s business, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from akrasia.core import AkrasiaError
 from akrasia.gateway.credentials import Credentials
@@ -150,11 +151,15 @@ def names_model_once(body: bytes) -> bool:
     return body.count(b'"model"') == 1 and b"\\u006" not in body
 
 
-class TokenUsage(Struct, frozen=True, gc=False):
-    """Tokens that a completion says it took; None where it does not say."""
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+"""Of tokens."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+
+class TokenUsage(Struct, frozen=True, gc=False):
+    """Tokens that a completion says it took; None where it does not say, or in no whole number."""
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
 
 
 class CompletionTail(Struct, frozen=True, gc=False):
@@ -164,18 +169,54 @@ class CompletionTail(Struct, frozen=True, gc=False):
     error: Raw = Raw(b"")
 
 
+class _Tail(Struct, frozen=True, gc=False):
+    """The same, with a usage in whatever form: it is no reason to refuse a reply."""
+
+    usage: Any = None
+    error: Raw = Raw(b"")
+
+
 _TAIL = msgspec.json.Decoder(CompletionTail)
+_ODD_TAIL = msgspec.json.Decoder(_Tail)
 
 
 def read_tail(body: bytes) -> CompletionTail | None:
     """Usage and error of a completion's body; None when it is no JSON object in whole UTF-8."""
     try:
-        tail = _TAIL.decode(body)
+        try:
+            tail = _TAIL.decode(body)
+        except msgspec.ValidationError:
+            odd = _ODD_TAIL.decode(body)
+            tail = CompletionTail(_counted(odd.usage), odd.error)
         if not body.isascii():
             body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return tail
+
+
+def _counted(usage: object) -> TokenUsage | None:
+    if not isinstance(usage, dict):
+        return None
+    found = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+    return TokenUsage(*(count if type(count) is int and 0 <= count <= 2**53 else None for count in found))
+
+
+def unreadable(content_type: str, body: bytes) -> str:
+    """What a body is of which `read_tail` makes nothing, in words."""
+    if content_type.startswith("text/event-stream") or body.lstrip().startswith(b"data:"):
+        return "a stream of events that it was not asked for"
+    odd = "JSON that is nested too deeply, or has a number in it that is none"
+    try:
+        found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "JSON in which half a character stands (a lone \\ud800 to \\udfff), which is no text"
+    except RecursionError:
+        return odd
+    except ValueError:
+        return "a body that is not whole JSON"
+    return odd if isinstance(found, dict) else "JSON that is no object"
 
 
 def read_completion(body: bytes) -> Body | None:
