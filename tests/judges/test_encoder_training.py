@@ -164,6 +164,9 @@ def test_files_that_are_not_valueeval_are_named(tmp_path: Path) -> None:
     (tmp_path / "labels-training.tsv").write_text("Argument ID\tTradition\n")
     with pytest.raises(InputError, match="has no column 'Self-direction: thought'"):
         valueeval_rows(tmp_path, "training")
+    (tmp_path / "labels-training.tsv").write_bytes("Argument ID\nrôle\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels-training\.tsv, line 2: not UTF-8 text"):
+        valueeval_rows(tmp_path, "training")
 
 
 def test_about_a_fifth_of_the_groups_is_unseen() -> None:

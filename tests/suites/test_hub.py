@@ -53,6 +53,7 @@ def test_the_origin_is_recorded_with_a_hash(tmp_path: Path) -> None:
         ("[1]\n", "r.jsonl, line 1: .*; expected rows"),
         (f'{{"question": {"[" * 3000}', "r.jsonl, line 1: nested too deeply"),
         (f'{{"question": {"9" * 5000}, "answer": "x"}}', "r.jsonl, line 1: .*out of range"),
+        ("question,answer\n", r"r.jsonl, line 1: .*looks like a table of columns \(CSV\)"),
         ("", "has no items"),
     ],
 )

@@ -6,6 +6,7 @@ Rows that belong together (the arguments on one conclusion, the sentences of one
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
+from akrasia.core.fields import check_utf8
 from akrasia.judges.encoder_head import CATEGORIES, Floats
 from akrasia.values import VALUEEVAL_COLUMNS
 
@@ -139,14 +141,15 @@ def valueeval_rows(folder: Path, split: str) -> Rows:
 
 def _table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            absent = [column for column in columns if column not in (table.fieldnames or ())]
-            if absent:
-                raise InputError(f"{path} has no column {absent[0]!r}: is it a file of Touché23-ValueEval?")
-            return list(table)
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}: give the folder of the ValueEval files") from None
+    check_utf8(str(path), content)
+    table = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    absent = [column for column in columns if column not in (table.fieldnames or ())]
+    if absent:
+        raise InputError(f"{path} has no column {absent[0]!r}: is it a file of Touché23-ValueEval?")
+    return list(table)
 
 
 def unseen(group: str) -> bool:

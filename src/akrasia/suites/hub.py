@@ -19,6 +19,7 @@ from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
 
 RowT = TypeVar("RowT", bound=Struct)
+Kind = TypeVar("Kind")
 
 
 class HubSettings(Struct, frozen=True):
@@ -110,18 +111,14 @@ def _file_rows(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise InputError(f"rows file {str(path)!r} cannot be read: {error}") from None
     if path.suffix == ".json":
-        return _json_rows(content, str(path))
-    return [
-        row
-        for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1)
-        if line.strip()
-        for row in _json_rows(b"[%b]" % line, f"{path}, line {number}")
-    ]
+        return _json(content, list[dict[str, Any]], str(path))
+    lines = enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1)
+    return [_json(line, dict[str, Any], f"{path}, line {number}") for number, line in lines if line.strip()]
 
 
-def _json_rows(content: bytes, where: str) -> list[dict[str, Any]]:
+def _json(content: bytes, kind: type[Kind], where: str) -> Kind:
     try:
-        return decode_json(content, list[dict[str, Any]])
+        return decode_json(content, kind)
     except Undecodable as error:
         raise error.at(where, "expected rows that are JSON objects") from None
 
