@@ -85,6 +85,24 @@ def test_one_answer_per_item_is_one_exact_test(tmp_path: Path, suite_file: Write
     assert (risk.name, risk.p, risk.p_adjusted, risk.test) == ("risk@1", None, None, "identity")
 
 
+def test_one_pool_has_one_reachable_for_all_that_choose_from_it(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(30)
+    for name, script in (("a", "half"), ("b", "spread")):
+        strategies = ["direct", "self_consistency:3", "best_of_n:4"]
+        akrasia.run(tmp_path / name, model=f"{SCRIPT}{script}", suite=suite, samples=4, strategy=strategies)
+    found = {row.name.partition(" ")[2]: row for row in compared(tmp_path / "a", tmp_path / "b").metrics}
+    # Of nine rows six are tests: of direct all three, of the vote deployed and risk, of the best of 4, which loses
+    # nothing by definition, what it deploys.
+    tested = ["direct deployed", "direct reachable@4", "direct risk@4"]
+    tested += ["self_consistency:3 deployed", "self_consistency:3 risk@4", "best_of_n:4 deployed"]
+    smallest = min((found[name] for name in tested), key=lambda row: row.p)
+    assert smallest.p_adjusted == pytest.approx(min(1.0, 6 * smallest.p))
+    direct = found["direct reachable@4"]
+    assert found["self_consistency:3 reachable@4"].p_adjusted == direct.p_adjusted
+    assert found["best_of_n:4 reachable@4"].p_adjusted == found["best_of_n:4 deployed"].p_adjusted
+    assert found["best_of_n:4 risk@4"].p_adjusted is None
+
+
 def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(10)
     for name in ("a", "b"):

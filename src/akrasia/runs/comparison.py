@@ -67,6 +67,7 @@ def compare_runs(
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
     defined: dict[str, str | None] = {}
+    pooled: dict[tuple[str, str], str] = {}
     for first, second in pairs:
         one, other = reference(a, first), reference(b, second)
         pool_a, pool_b = one.pool, other.pool
@@ -90,6 +91,11 @@ def compare_runs(
             defined |= {names["reachable"]: names["deployed"], names["risk"]: None}
         for metric, name in names.items():
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
+        if _is_the_pools(one, k) and _is_the_pools(other, k):
+            # What is drawn from one pool, or chosen from it, has that pool's reachable: one thing is tested.
+            same = pooled.setdefault((first.pool or first.name, second.pool or second.name), names["reachable"])
+            if same != names["reachable"] and columns[same] == columns[names["reachable"]]:
+                defined.setdefault(names["reachable"], defined.get(same) or same)
     order = list(clusters)
     metrics = {name: (_column(order, mine), _column(order, theirs)) for name, (mine, theirs) in columns.items()}
     found = compare(metrics, clusters=[clusters[place] for place in order], level=level, defined=defined)
@@ -102,6 +108,11 @@ def _nothing_to_lose(side: Reference, k: int) -> bool:
     if side.chosen is None:
         return side.deployed is None and k == 1
     return side.chosen.best and k <= side.chosen.n
+
+
+def _is_the_pools(side: Reference, k: int) -> bool:
+    """Whether reachable@k is that of the pool alone: nothing beside it, and no choice among more draws than k."""
+    return side.deployed is None or (side.chosen is not None and side.chosen.n <= k)
 
 
 def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
