@@ -88,3 +88,9 @@ def test_statements_added_after_the_labels_are_told(tmp_path: Path) -> None:
     value_run(run, limit=2, samples=3)
     grown = akrasia("gap", run, "--gold", filled)
     assert "labelled when a scenario had 1 statement, and this run has 3" in grown.out
+
+
+def test_no_labels_are_none(drawn: tuple[Path, Path], tmp_path: Path) -> None:
+    refused = akrasia("gold", "sample", drawn[0], "--labels", "-5", "-o", tmp_path / "gold.jsonl")
+    assert refused.code == 2
+    assert "--labels" in refused.err

@@ -138,3 +138,18 @@ def test_refusals():
         plan_purchase([[0, 1]] * 3, Costs(1.0), 10, k=3)
     with pytest.raises(Undefined):
         plan_purchase([[0], [1]], Costs(1.0), 10)
+
+
+def test_what_items_lack_is_paid_first_and_is_no_purchase_of_its_own():
+    rng = np.random.default_rng(8)
+    utilities = pools(rng, np.linspace(0.2, 0.8, 24), 6)
+    utilities[:11, 5] = np.nan  # eleven items have five
+    plan = plan_purchase(utilities, Costs(0.01), 1.0, most_items=24)
+    assert {option.buy for option in plan.options} == {"candidates", "mix"}  # there is no item to buy
+    # Of the budget 0.11 fills up; the rest, 0.89, is three more for each of 24 items (0.72).
+    assert [(option.candidates, round(option.cost, 2)) for option in plan.options] == [(9, 0.83)] * 2
+    (note,) = [note.message for note in plan.diagnostics if note.code == "lacking_candidates"]
+    assert "lack 11 in all: to draw them costs 0.11, which stands first in every cost" in note
+    poor = plan_purchase(utilities, Costs(0.01), 0.05, most_items=24)
+    assert poor.options == ()
+    assert any("more than the budget of 0.05" in note.message for note in poor.diagnostics)

@@ -151,7 +151,10 @@ def plan_purchase(
     room = None if most_items is None else max(0, most_items - everything.items)
     model = _Model(spread, grouping.design_effect(lost), pool, costs, gold, level, room)
     now = round(float(pool.observed.mean()))
-    options = [option for option in (*_single(model, budget, now), _mix(model, budget, now)) if option.cost > 0]
+    # What items lack of their candidates every row buys first: whoever goes on with the run gets them.
+    left = budget - model.cost(0, now, 0)
+    ways = [] if left < 0 else [*_single(model, left, now), _mix(model, budget, now)]
+    options = [option for option in ways if model.adds(option, now)]
     options.sort(key=lambda option: option.half_width)
     half = model.half_width(pool.items, now, 0 if gold is None else gold.items)
     if half == 0:
@@ -163,8 +166,9 @@ def plan_purchase(
         half = in_hand
     notes = [
         _few_units(grouping.units),
-        _no_room(model, budget, now, most_items),
-        _beyond(model, budget, now),
+        _lacking(model, budget, now),
+        _no_room(model, left, now, most_items),
+        _beyond(model, left, now),
         _nothing(model, budget, now, options),
     ]
     return PurchasePlan(size, half, spread.between, spread.within(now), tuple(options), ordered(notes))
@@ -189,6 +193,19 @@ def _few_units(units: int) -> Diagnostic | None:
         f"planned from {units} independent clusters: below about {FEW_CLUSTERS} the spread that a plan rests on is "
         "hardly known; measure more items before you believe it",
         "warning",
+    )
+
+
+def _lacking(model: _Model, budget: float, now: int) -> Diagnostic | None:
+    price = model.cost(0, now, 0)
+    if not price:
+        return None
+    number = round(price / model.costs.candidate)
+    stands = "stands first in every cost" if price <= budget else f"is more than the budget of {budget:g}"
+    return Diagnostic(
+        "lacking_candidates",
+        f"items with fewer than {now} candidates lack {number:,} in all: to draw them costs {price:g}, which {stands}",
+        "info",
     )
 
 
@@ -323,6 +340,11 @@ class _Model(Struct, frozen=True):
         cost = self.cost(more_items, candidates, more_gold)
         return Purchase(buy, items, candidates, labels, cost, self.half_width(items, candidates, gold_items))
 
+    def adds(self, option: Purchase, now: int) -> bool:
+        """Whether something is bought beside what items lack of their candidates."""
+        gold = 0 if self.gold is None else round(self.gold.items * self.labels_per_item())
+        return option.items > self.pool.items or option.candidates > now or option.labels > gold
+
     def cost(self, more_items: int, candidates: int, more_gold: int) -> float:
         old = max(0.0, candidates * self.pool.items - float(self.pool.observed.sum()))
         price = old * self.costs.candidate + more_items * self.costs.new_item(candidates)
@@ -330,7 +352,7 @@ class _Model(Struct, frozen=True):
 
 
 def _single(model: _Model, budget: float, now: int) -> list[Purchase]:
-    """The whole budget into one thing."""
+    """All that a budget leaves beside what items lack of their candidates, into one thing."""
     costs = model.costs
     options = [
         model.purchase("items", model.more_items(budget, now), now, 0),
@@ -345,7 +367,7 @@ def _single(model: _Model, budget: float, now: int) -> list[Purchase]:
 
 def _mix(model: _Model, budget: float, now: int) -> Purchase:
     """The best split among a grid of candidates per item and shares of the budget for gold."""
-    most = model.most_candidates(budget, now)
+    most = model.most_candidates(budget - model.cost(0, now, 0), now)
     sizes = sorted({now, *(round(size) for size in np.geomspace(now, most, 12))})
     golds = [0]
     if model.gold is not None and model.costs.label is not None:
