@@ -68,12 +68,13 @@ def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
     assert keys.out_of({"a": text}, frozenset("a")) == {"a": text}
 
 
-def test_a_key_that_json_writes_with_escapes() -> None:
-    odd = 'so"me\\thing-öd'
+@pytest.mark.parametrize("odd", ['so"me\\thing-öd', "abcu0041defgh"])
+def test_a_key_that_json_writes_with_escapes_or_that_looks_like_one(odd: str) -> None:
     keys = Credentials(odd)
     record = {"a": f"my {odd} is"}
     assert keys.out_of(record) == {"a": "my *** is"}
     assert json.loads(keys.out_of_json(json.dumps(record).encode())) == {"a": "my *** is"}
+    assert json.loads(keys.out_of_json(b'{"a": "my %s is"}' % escaped(odd).encode())) == {"a": "my *** is"}
 
 
 def test_the_keys_that_a_client_shows() -> None:

@@ -15,7 +15,8 @@ from akrasia.models.chat_faults import SHORTEST_SECRET
 
 MARK = "***"
 
-_ESCAPED = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|/)")
+_ESCAPED = re.compile(rb"\\(?:u00[2-7]|/)")
+_LIKE_ESCAPED = re.compile(r"u00[2-7][0-9A-Fa-f]")
 _SHOWN_IN = ("Authorization", "X-Api-Key", "Api-Key")
 
 
@@ -30,8 +31,7 @@ class Credentials:
         found = dict.fromkeys(key for key in keys if key is not None and len(key) >= SHORTEST_SECRET)
         self._keys = tuple(found)
         self._plain = tuple(key.encode("utf-8", "surrogateescape") for key in found)
-        # What JSON writes only with escapes is looked for in the slow way.
-        self._odd = any(not key.isascii() or not key.isprintable() or set(key) & set('"\\') for key in found)
+        self._odd = any(map(_is_odd, found))
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -40,12 +40,15 @@ class Credentials:
         """Whether a key may stand in JSON; False is certain."""
         if not self._keys:
             return False
-        if self._odd or any(key in data for key in self._plain):
+        if self._odd or self._in_plain(data):
             return True
-        if b"\\u00" not in data and b"\\/" not in data:
+        if _ESCAPED.search(data) is None:
             return False
-        plain = _ESCAPED.sub(_letter, data)
-        return any(key in plain for key in self._plain)
+        # However deep the JSON is nested: it takes fast replacements, and what they find too much is looked at again.
+        plain = data.replace(b"\\", b"")
+        for code, letter in self._codes:
+            plain = plain.replace(code, letter)
+        return self._in_plain(plain)
 
     def out_of_json(self, data: bytes) -> bytes:
         """JSON with the keys blotted out; it stays JSON."""
@@ -70,17 +73,24 @@ class Credentials:
             return [self.out_of(one, keep) for one in value]
         return value
 
+    def _in_plain(self, data: bytes) -> bool:
+        return any(key in data for key in self._plain)
+
     def _in_text(self, text: str) -> bool:
         if not self._keys:
             return False
         return self._odd or "\\u00" in text or "\\/" in text or any(key in text for key in self._keys)
 
     @cached_property
+    def _codes(self) -> list[tuple[bytes, bytes]]:
+        """How JSON may escape the keys' letters, without the backslash."""
+        letters = sorted(set("".join(self._keys)))
+        codes = [(letter, f"{ord(letter):04x}") for letter in letters]
+        return [(f"u{one}".encode(), letter.encode()) for letter, code in codes for one in {code, code.upper()}]
+
+    @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile("|".join("".join(map(_forms, key)) for key in self._keys))
-
-
-NO_CREDENTIALS = Credentials()
 
 
 def shown_in(headers: Mapping[str, str]) -> list[str]:
@@ -92,8 +102,10 @@ def shown_in(headers: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _letter(escaped: re.Match[bytes]) -> bytes:
-    return bytes([int(escaped[1], 16)]) if escaped[1] else b"/"
+def _is_odd(key: str) -> bool:
+    """Whether JSON cannot hold a key as it is, or it looks like an escape itself: it is looked for in the slow way."""
+    plain = key.isascii() and key.isprintable() and not set(key) & set('"\\')
+    return not plain or _LIKE_ESCAPED.search(key) is not None
 
 
 def _forms(letter: str) -> str:
@@ -102,3 +114,6 @@ def _forms(letter: str) -> str:
     escape = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in code)
     plain = rf"\\*{re.escape(letter)}" if letter in '"/' else r"\\+" if letter == "\\" else re.escape(letter)
     return rf"(?:\\+u{escape}|{plain})"
+
+
+NO_CREDENTIALS = Credentials()
