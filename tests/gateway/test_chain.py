@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from akrasia.core import InputError
 from akrasia.gateway.chain import GENESIS, is_torn, read_key, read_line, write_line
-from akrasia.gateway.logfile import LogFile, rotated
+from akrasia.gateway.logfile import LogFile
+from akrasia.gateway.logparts import rotated
 from akrasia.gateway.verify import Verification, verify_log
 
 KEY = b"a key of thirty-two bytes, surely"
@@ -105,6 +106,12 @@ def test_every_byte_of_a_short_log(tmp_path: Path) -> None:
     for place in range(len(content)):
         found = checked(tmp_path / "audit.jsonl", content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         assert found.status == "broken", place
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_a_first_line_that_was_broken_in_two_is_edited(tmp_path: Path, whole: bytes, place: int) -> None:
+    found = checked(tmp_path / "audit.jsonl", whole[:place] + b"\n" + whole[place + 1 :])
+    assert (found.status, found.faults[0].kind, found.faults[0].line) == ("broken", "edited", 1)
 
 
 def rehashed(line: bytes, change: Callable[[dict[str, object]], None]) -> bytes:

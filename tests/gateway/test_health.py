@@ -10,7 +10,7 @@ from tests.gateway.audited import GOOD, policy
 from tests.gateway.conftest import Serve, Served
 from tests.upstream import Upstream
 
-from akrasia.gateway.logfile import rotated
+from akrasia.gateway.logparts import rotated
 from akrasia.gateway.verify import verify_log
 
 pytestmark = pytest.mark.asyncio

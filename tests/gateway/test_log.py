@@ -20,7 +20,7 @@ from akrasia.audit import Target, Verdict
 from akrasia.core import InputError, Judgement, Reading, RunLocked, StoreFailed
 from akrasia.gateway import logfile
 from akrasia.gateway.log import AuditLog, LoggedChoice, LogRecord
-from akrasia.gateway.logfile import last_line, rotated
+from akrasia.gateway.logparts import last_line, rotated
 from akrasia.gateway.redact import Redactor
 from akrasia.gateway.verify import verify_log
 

@@ -7,7 +7,6 @@ line, so that what comes next goes on with the chain. Nothing here is async: `ak
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from akrasia.core import InputError, StoreFailed
-from akrasia.gateway.chain import FORMAT, GENESIS, Algorithm, algorithm, hash_of, is_torn, read_line, write_line
+from akrasia.gateway.chain import FORMAT, GENESIS, algorithm, hash_of, is_torn, read_line, write_line
+from akrasia.gateway.logparts import Opened, earlier, last_line, number_of, rotated
 from akrasia.runs.lock import RunLock
 
-_BLOCK = 1 << 16
 _force: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 """Waits until the disk has a file's bytes, and its length."""
 
@@ -27,35 +26,11 @@ _ENVELOPE = 256
 """About how many bytes a line has besides its record."""
 
 
-class Opened(Struct, frozen=True):
-    """The record that begins a file.
-
-    Attributes:
-        format: of the lines.
-        algorithm: how they are hashed.
-        after: name of the file whose last line is the one before; None where the log begins.
-    """
-
-    format: int
-    algorithm: Algorithm
-    after: str | None
-
-
 class Mended(Struct, frozen=True):
     """The record that follows on a torn line: how many bytes were there, and the file that they were moved to."""
 
     torn_bytes: int
     aside: str
-
-
-def rotated(path: Path) -> list[Path]:
-    """The files that a log was rotated to, oldest first: ``audit.000001.jsonl`` … beside ``audit.jsonl``."""
-    name = re.compile(rf"{re.escape(path.stem)}\.[0-9]{{6,}}{re.escape(path.suffix)}")
-    return sorted((one for one in path.parent.iterdir() if name.fullmatch(one.name)), key=_number)
-
-
-def _number(path: Path) -> int:
-    return int(path.name.removesuffix(path.suffix).rpartition(".")[2])
 
 
 class _NotOurs(OSError):
@@ -161,8 +136,8 @@ class LogFile:
         """
         if not self._size:
             raise StoreFailed(f"cannot rotate the audit log {self.path}: it has no line yet")
-        earlier = rotated(self.path)
-        number = 1 + (_number(earlier[-1]) if earlier else 0)
+        before = rotated(self.path)
+        number = 1 + (number_of(before[-1]) if before else 0)
         target = self.path.with_name(f"{self.path.stem}.{number:06}{self.path.suffix}")
         try:
             self._ready()
@@ -274,7 +249,7 @@ class LogFile:
     # --- going on ------------------------------------------------------------------------------------------------
 
     def _resume(self) -> None:
-        """Find where the chain is: after the last whole line of the file, else of the one that it was rotated to."""
+        """Find where the chain is: after the last whole line of the file, else of the one that it was before."""
         if self.path.exists():
             last, end, tail = last_line(self.path)
             if tail:
@@ -283,15 +258,28 @@ class LogFile:
             if last is not None:
                 self._after_line(last, self.path)
                 return
-        earlier = rotated(self.path)
-        if earlier:
-            last, _, tail = last_line(earlier[-1])
+        moved = earlier(self.path)
+        if moved and moved[-1] not in rotated(self.path) and self._follows(moved[-1]):
+            return
+        before = rotated(self.path)
+        if before:
+            last, _, tail = last_line(before[-1])
             if last is None or tail:
                 raise InputError(
-                    f"{earlier[-1]} does not end with a whole line: see what `akrasia verify-log {self.path}` says"
+                    f"{before[-1]} does not end with a whole line: see what `akrasia verify-log {self.path}` says"
                 )
-            self._after = earlier[-1].name
-            self._after_line(last, earlier[-1])
+            self._after = before[-1].name
+            self._after_line(last, before[-1])
+
+    def _follows(self, moved: Path) -> bool:
+        """Go on after a file that somebody moved away, unless it has no end that can be trusted."""
+        last, _, tail = last_line(moved)
+        line = None if last is None or tail else read_line(last)
+        if line is None or hash_of(line.hashed, self._key) != line.hash:
+            return False
+        self._after = moved.name
+        self._seq, self._previous = line.seq + 1, line.hash
+        return True
 
     def _after_line(self, last: bytes, path: Path) -> None:
         line = read_line(last)
@@ -329,25 +317,6 @@ def _is(path: Path, file: os.stat_result) -> bool:
     except OSError:  # gone by now
         return False
     return (found.st_ino, found.st_dev) == (file.st_ino, file.st_dev)
-
-
-def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
-    """The last whole line of a file with its newline, where it ends, and what stands after it.
-
-    Returns:
-        None and 0 in the place of line and end where no line is whole.
-    """
-    with path.open("rb") as file:
-        at = file.seek(0, os.SEEK_END)
-        found = b""
-        while at > 0 and found.count(b"\n") < 2:
-            step = min(max(_BLOCK, len(found)), at)
-            at = file.seek(at - step)
-            found = file.read(step) + found
-    whole, newline, tail = found.rpartition(b"\n")
-    if not newline:
-        return None, 0, tail
-    return whole.rpartition(b"\n")[2] + newline, at + len(whole) + 1, tail
 
 
 def _told(error: OSError) -> str:

@@ -7,18 +7,56 @@ written anew, so that verification can say so.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from akrasia.core.decoding import Undecodable, decode_json
-from akrasia.gateway.chain import GENESIS, Line, read_line
-from akrasia.gateway.logfile import Opened, last_line, rotated
+from akrasia.gateway.chain import GENESIS, Algorithm, Line, read_line
 
 LONGEST_LINE = 1 << 28
 """Bytes of a line that is read at all."""
 
+_BLOCK = 1 << 16
 _START = b'{"seq":'
-_NUMBERED = re.compile(r".+\.[0-9]{6,}")
+_NUMBERED = re.compile(r".+\.[0-9]{6}")  # eight digits are rather somebody's date
+
+
+class Opened(Struct, frozen=True):
+    """The record that begins a file.
+
+    Attributes:
+        format: of the lines.
+        algorithm: how they are hashed.
+        after: name of the file whose last line is the one before; None where the log begins.
+    """
+
+    format: int
+    algorithm: Algorithm
+    after: str | None
+
+
+def rotated(path: Path) -> list[Path]:
+    """The files that a log was rotated to, oldest first: ``audit.000001.jsonl`` … beside ``audit.jsonl``."""
+    name = re.compile(rf"{re.escape(path.stem)}\.[0-9]{{6,}}{re.escape(path.suffix)}")
+    return sorted((one for one in path.parent.iterdir() if name.fullmatch(one.name)), key=number_of)
+
+
+def number_of(path: Path) -> int:
+    """The number in the name of a file that a log was rotated to."""
+    return int(path.name.removesuffix(path.suffix).rpartition(".")[2])
+
+
+def earlier(path: Path) -> list[Path]:
+    """The files that a log was rotated to, and moved ones that follow on the last of them, oldest first."""
+    files = rotated(path)
+    if files:
+        beside = _Beside(path.parent)
+        while (after := beside.after(files[-1])) is not None and after not in (path, *files):
+            files.append(after)
+    return files
 
 
 def parts(path: Path) -> list[Path]:
@@ -28,13 +66,10 @@ def parts(path: Path) -> list[Path]:
         path: of the log, ``audit.jsonl``, or of one of its files, which was moved; a file that the gateway numbered
             stands alone.
     """
-    files = [*rotated(path), *([path] if path.exists() else [])]
-    if not files or is_numbered(path):
+    files = [*rotated(path), path] if path.exists() else earlier(path)
+    if is_numbered(path):
         return files
     beside = _Beside(path.parent)
-    if files[-1] != path:
-        while (after := beside.after(files[-1])) is not None and after not in files:
-            files.append(after)
     place = len(files) - 1
     while place >= 0:
         found = beside.before(files[place], files[place - 1] if place else None)
@@ -102,6 +137,25 @@ class _Beside:
 
     def _logs(self) -> list[Path]:
         return [one for one in sorted(self._folder.iterdir()) if _first(one) is not None]
+
+
+def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
+    """The last whole line of a file with its newline, where it ends, and what stands after it.
+
+    Returns:
+        None and 0 in the place of line and end where no line is whole.
+    """
+    with path.open("rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        found = b""
+        while at > 0 and found.count(b"\n") < 2:
+            step = min(max(_BLOCK, len(found)), at)
+            at = file.seek(at - step)
+            found = file.read(step) + found
+    whole, newline, tail = found.rpartition(b"\n")
+    if not newline:
+        return None, 0, tail
+    return whole.rpartition(b"\n")[2] + newline, at + len(whole) + 1, tail
 
 
 def _first(path: Path) -> bytes | None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from msgspec import Struct
 
 from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
-from akrasia.gateway.logfile import Opened
-from akrasia.gateway.logparts import LONGEST_LINE, is_numbered, parts
+from akrasia.gateway.logparts import LONGEST_LINE, Opened, is_numbered, parts
 
 Status = Literal["whole", "broken", "incomplete"]
 Kind = Literal["edited", "deleted", "reordered", "repeated", "wrong key", "cut tail", "torn"]
@@ -136,6 +135,11 @@ def lines_of(path: Path) -> Iterator[bytes]:
         raise InputError(f"cannot read the audit log {path}: {error.strerror or error}") from None
 
 
+def _alike(text: bytes) -> bool:
+    """Whether a line is one of a log, or was."""
+    return text.startswith(b'{"seq":') or b',"hash":"' in text
+
+
 class _Check:
     """Goes through the lines of a log once, and remembers where the chain is, what is missing and what is wrong.
 
@@ -159,6 +163,7 @@ class _Check:
         self._gaps: list[tuple[range, str, int]] = []
         self._file = self._before = ""
         self._read: set[str] = set()
+        self._doubtful = False
         self._number = 0
 
     @property
@@ -182,6 +187,10 @@ class _Check:
             proven = line is not None and hash_of(line.hashed, self._key) == line.hash
             if self._number == 1:
                 self._begin(text, line, proven=proven)
+            elif self._doubtful:  # one line may have been broken in two
+                if not _alike(text):
+                    self._refuse()
+                self._doubtful = False
             if line is None or not proven:
                 self._adrift = True
                 self._fault("edited", "this line is not what was written: its hash is another")
@@ -190,6 +199,8 @@ class _Check:
 
     def end(self, first: Path) -> None:
         """Nothing comes any more: what is missing now is gone."""
+        if self._doubtful:
+            self._refuse()
         if not self.lines and not self._torn and not self.fault_count:
             raise InputError(f"{first} holds no line: it is no audit log, or one that never began")
         if self._key is not None and self.lines and self.last is None:
@@ -226,8 +237,7 @@ class _Check:
 
     def _begin(self, text: bytes, line: Line | None, *, proven: bool) -> None:
         """A file begins by saying how it is hashed, and which file was before it."""
-        if line is None and self.last is None and not (text.startswith(b'{"seq":') or b',"hash":"' in text):
-            raise InputError(f"{self._file} is not an audit log: name the file of `akrasia serve --log`")
+        self._doubtful = line is None and self.last is None and not _alike(text)
         if line is None or line.kind != "opened":
             if proven and not self._before:
                 self._fault("deleted", "the file does not begin with the line that opens it: its beginning was cut off")
@@ -242,6 +252,9 @@ class _Check:
         joined = line is not None and self.last is not None and line.previous == self.last.hash
         if opened.after is not None and opened.after != self._before and not joined:
             self.notes.append(f"{self._file} follows on {self._absent(opened.after)}")
+
+    def _refuse(self) -> NoReturn:
+        raise InputError(f"{self._file} is not an audit log: name the file of `akrasia serve --log`")
 
     def _absent(self, name: str) -> str:
         if self._alone:
