@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from akrasia.core.errors import InputError
 from akrasia.risk import (
     Chosen,
+    Gold,
     Options,
     best_bounds,
     best_of_n_items,
@@ -114,3 +115,19 @@ def test_missing_candidates_widen_a_choice():
     )
     assert bounds.deployed.worst < bounds.deployed.best
     assert bounds.risk.best <= found.risk.value <= bounds.risk.worst
+
+
+def test_gold_of_a_choice_and_of_its_pool() -> None:
+    rng = np.random.default_rng(2)
+    truth = (rng.random((60, 4)) < 0.4).astype(float)
+    seen = np.where(rng.random((60, 4)) < 0.15, 1.0, truth)
+    shares, options = best_of_n_items(seen, seen, 3), Options(chosen=Chosen(3, best=True))
+    raw = estimate(seen, deployed=shares, gold=Gold(truth), ks=3, options=options)
+    told = {one.code: one.message for one in raw.diagnostics}
+    assert "as the verifier had them" in told["gold_uncorrected_reachable"]
+    # Each item labelled, with what its choice truly earns: the figures are those of the truth, and no choice is counted
+    # as one more candidate beside the pool.
+    earned = best_of_n_items(truth, seen, 3)
+    found = estimate(seen, deployed=shares, gold=Gold(truth, deployed=earned), ks=3, options=options)
+    assert found.deployed.value == pytest.approx(earned.mean())
+    assert found.reachable.value == pytest.approx(best_of_n_items(truth, truth, 3).mean())

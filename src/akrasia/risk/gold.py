@@ -33,6 +33,7 @@ from akrasia.stats.mixing import probability_grid
 from akrasia.stats.rectify import Rectified, rectify
 
 _NOT_OF_DEPLOYED = "the labels are of the pool's candidates and say nothing of what this strategy itself committed to"
+_NOT_OF_CHOICE = "what this strategy chooses is computed from the utilities as the verifier had them"
 
 
 class Corrected(Struct, frozen=True):
@@ -164,13 +165,14 @@ def _true_reachable(sample: Sample, found: Labelled, deployed: FloatArray | None
     known = np.full(pool.items, 0.0) if sample.deployed is None else deployed
     if known is None:
         known = np.full(pool.items, np.nan)
-    whole = rows & found.full & (found.drawn >= k) & ~np.isnan(known)
+    size = max(k, sample.chosen_from)
+    whole = rows & found.full & (found.drawn >= size) & ~np.isnan(known)
     if whole.any():
-        beside = None if sample.deployed is None else known[whole]
-        (truth[whole],) = reachable_items(read_pool(found.labels[whole]), [k], beside)
+        beside = None if sample.beside is None else known[whole]
+        (truth[whole],) = reachable_items(read_pool(found.labels[whole]), [size], beside)
     # One right candidate settles an item only when all of its candidates are drawn from; or a right deployed one. In a
     # pool that has grown it would settle more, but only where it was found: figures would be given for lucky draws.
-    truth[rows & found.solved & (found.drawn == k)] = 1.0
+    truth[rows & found.solved & (found.drawn == size)] = 1.0
     if sample.deployed is not None:
         truth[rows & (known == 1)] = 1.0
     return None if np.isnan(truth[rows]).any() else truth
@@ -235,13 +237,15 @@ def _item_diagnostics(
 
 def _why_not_deployed(sample: Sample, found: Labelled) -> str:
     if sample.deployed is not None:
-        return _NOT_OF_DEPLOYED
+        return _NOT_OF_CHOICE if sample.chosen_from else _NOT_OF_DEPLOYED
     if found.items < FEWEST:
         return f"gold of at least {FEWEST} items is needed, and there are labels of {found.items}"
     return "the gold holds no random sample of deployed candidates: label the first one of every drawn item"
 
 
 def _why_not_reachable(sample: Sample, found: Labelled, asked: FloatArray | None, k: int) -> str:
+    if sample.chosen_from and asked is None:
+        return f"deployed does, and risk is the difference of two figures of one kind; {_NOT_OF_CHOICE}"
     if sample.deployed is not None and asked is None:
         return f"it counts the deployed candidate as well, and {_NOT_OF_DEPLOYED}"
     if found.items < FEWEST:
