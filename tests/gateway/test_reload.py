@@ -218,6 +218,23 @@ async def test_a_file_is_read_when_it_rests(upstream: Upstream, serve: Serve, tm
     watching.cancel()
 
 
+async def test_a_file_that_only_the_refused_policy_names_is_watched(serve: Serve, tmp_path: Path) -> None:
+    served = await serve('mode = "pass"')
+    path = tmp_path / "policy.toml"
+    reloader = Reloader(served.gateway, path)
+    text = policy(tmp_path, "observe")
+    values = (tmp_path / "values.toml").read_text(encoding="utf-8")
+    (tmp_path / "values.toml").write_text("what is this", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    await reloader.reload()
+    assert served.gateway.metrics.stale.value() == 1
+    watching = asyncio.create_task(reloader.watch())
+    (tmp_path / "values.toml").write_text(values, encoding="utf-8")
+    await eventually(served)("akrasia_policy_stale 0")
+    assert served.gateway.policies.default.mode == "observe"
+    watching.cancel()
+
+
 async def test_an_edit_that_keeps_size_and_time_is_noticed(serve: Serve, tmp_path: Path) -> None:
     served = await serve('name = "one"\nmode = "pass"')
     path = tmp_path / "policy.toml"

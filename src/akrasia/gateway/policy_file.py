@@ -101,14 +101,19 @@ class _Refusals:
         return InputError(f"{self._path}:{line}: {what}" if line else f"{self._path}: {what}")
 
 
-def read_policies(path: Path) -> Policies:
+def read_policies(path: Path, stamps: dict[str, Stamp] | None = None) -> Policies:
     """The policies of a file.
+
+    Args:
+        path: of the file.
+        stamps: gets the stamps of the files that are read, also where that ends in an error.
 
     Raises:
         InputError: it cannot be read, is no TOML, has an unknown key, a wrong type, or contradicts itself; the message
             begins with file and line.
     """
-    stamp = stamp_of(path)
+    stamps = {} if stamps is None else stamps
+    stamps[str(path)] = stamp_of(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -120,7 +125,7 @@ def read_policies(path: Path) -> Policies:
         raise _placed(error, path, text.splitlines()) from None
     refusals = _Refusals(path, text)
     _refuse_unknown(table, refusals)
-    return _resolved(_converted(table, refusals), _Reader(path, stamp, refusals), refusals)
+    return _resolved(_converted(table, refusals), _Reader(path, stamps, refusals), refusals)
 
 
 def _placed(error: Undecodable, path: Path, lines: list[str]) -> InputError:
@@ -220,9 +225,9 @@ class _Reader:
         stamps: of it and of the files that it names.
     """
 
-    def __init__(self, path: Path, stamp: Stamp, refusals: _Refusals) -> None:
+    def __init__(self, path: Path, stamps: dict[str, Stamp], refusals: _Refusals) -> None:
         self.path = path
-        self.stamps = {str(path): stamp}
+        self.stamps = stamps
         self._folder = path.parent
         self._refusals = refusals
 

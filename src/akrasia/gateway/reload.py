@@ -36,7 +36,7 @@ class Reloader:
         self._told = ""
         self._bad_keys = False
         self._wanted = asyncio.Event()
-        self._seen = self._read(gateway.policies)
+        self._seen: dict[str, Stamp] = self._read(gateway.policies)
 
     def ask(self) -> None:
         """Read the files again, whether or not they changed."""
@@ -64,14 +64,15 @@ class Reloader:
         gateway = self._gateway
         self._seen = self._look()
         self._renew_keys()
-        good = False
+        good, read = False, dict[str, Stamp]()
         try:
             # A judge may take a while to load, and requests must not wait for it.
-            policies = await asyncio.to_thread(read_policies, self._path)
+            policies = await asyncio.to_thread(read_policies, self._path, read)
             self._refuse_silence(policies)
             await gateway.use(policies)
         except InputError as error:
             gateway.notice(f"the old policy stays: {error}")
+            self._seen |= read  # what is to be mended may be a file that only the new policy names
         else:
             good = self._renew_keys()
             self._seen = self._read(policies)
@@ -130,7 +131,7 @@ class Reloader:
         """The files as they are now."""
         policies = self._gateway.policies
         keys = self._keys_place(policies)
-        places = [str(self._path), *policies.stamps, *([] if keys is None else [str(keys)])]
+        places = [str(self._path), *policies.stamps, *self._seen, *([] if keys is None else [str(keys)])]
         return {place: stamp_of(Path(place)) for place in places}
 
     def _read(self, policies: Policies) -> dict[str, Stamp]:
