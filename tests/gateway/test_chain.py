@@ -251,6 +251,13 @@ def test_the_chain_goes_on_over_files(tmp_path: Path) -> None:
 def test_what_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         verify_log(tmp_path / "absent.jsonl")
+    with pytest.raises(InputError, match="does not exist"):
+        verify_log(tmp_path / "absent" / "audit.jsonl")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot read the folder of"):
+        verify_log(tmp_path / "file" / "audit.jsonl")
+    with pytest.raises(InputError, match="cannot read the audit log"):
+        verify_log(tmp_path)
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(InputError, match="holds no line"):
         verify_log(tmp_path / "empty.jsonl")

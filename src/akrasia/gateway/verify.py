@@ -90,14 +90,14 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
         raise InputError(f"--head {head!r} is no hash of a line: it is 64 of the digits 0-9 and a-f")
     began = time.perf_counter()
     while True:
-        files = parts(path)
+        files = _parts(path)
         if not files:
             raise InputError(f"{path} does not exist: name an audit log")
         check = _Check(key, head, alone=is_numbered(path))
         for file in files:
             check.read(file, last=file == files[-1])
         check.end(files[0])
-        if parts(path) == files:
+        if _parts(path) == files:
             break  # else the gateway has rotated it meanwhile, and a file was read under another's name
     if files[-1] != path:
         check.absent = True
@@ -117,6 +117,20 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
         bytes=check.bytes,
         seconds=time.perf_counter() - began,
     )
+
+
+def _parts(path: Path) -> list[Path]:
+    """See `akrasia.gateway.logparts.parts`.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        return parts(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"cannot read the folder of {path}: {error.strerror or error}") from None
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
