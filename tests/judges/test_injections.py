@@ -218,5 +218,5 @@ async def test_the_embedded_model_under_attack():
 def test_what_is_seen_of_a_large_text_is_found_by_its_kinds_of_letters(monkeypatch: pytest.MonkeyPatch):
     looked_up: list[str] = []
     monkeypatch.setattr(llm_prompt, "_visible", lambda char: looked_up.append(char) or ("" if char == "\x07" else char))
-    assert shown("be\x07ep " * 1000) == "beep " * 1000
-    assert len(looked_up) == 5
+    assert shown("bé\x07ep " * 1000) == "béep " * 1000
+    assert len(looked_up) == 6

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
+from akrasia.core.aside import aside
 from akrasia.gateway.keeping import comment
 from akrasia.gateway.sending import JSON, begin, send, send_whole
 from akrasia.gateway.stream import DONE, emit, encode_event, error_event
@@ -62,9 +63,18 @@ async def give(
         given: CIMultiDict[str] = CIMultiDict({**headers, "Content-Type": JSON})
         return await send_whole(exchange.request, msgspec.json.encode(whole), given, write_s)
     out = out or await begin_events(exchange, headers)
-    chunks = map(encode_event, emit(completion, usage=wants_usage(exchange)))
-    await send(out, b"".join((*chunks, b"" if told is None else comment(told), DONE)), write_s, last=True)
+    letters = sum(len(text) for choice in completion["choices"] for text in _texts(choice))
+    events = await aside(letters, _events, completion, wants_usage(exchange))
+    await send(out, b"".join((events, b"" if told is None else comment(told), DONE)), write_s, last=True)
     return out
+
+
+def _events(completion: Body, usage: bool) -> bytes:
+    return b"".join(map(encode_event, emit(completion, usage=usage)))
+
+
+def _texts(choice: Body) -> list[str]:
+    return [field for field in (choice.get("message") or {}).values() if isinstance(field, str)]
 
 
 async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:

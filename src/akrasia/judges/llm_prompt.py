@@ -29,6 +29,8 @@ FENCE = re.compile(r"=== [0-9a-f]{16} ===")
 _SEED_SLOTS = 2**31 // SAMPLE_STRIDE
 _FIELD = re.compile(r"\{(values|form|fence|text|count)\}")
 _TURN_MARK = re.compile(r"<|\[(?=\s*/?\s*[A-Z_]{3,}\s*\])")
+_PIECE = 2**16
+_ASCII = set(map(chr, range(128)))
 _JOINERS = "\u200c\u200d"
 """Invisible as well, but some scripts and emoji are not written without them."""
 
@@ -84,13 +86,25 @@ def shown(text: str) -> str:
     ``<`` becomes ``‹``, and so does the bracket of ``[INST]``: a tokenizer reads such marks as the end of a message
     even in the middle of one. Control and format characters go, since what is hidden in them is for machines alone.
     """
-    changed = {ord(char): seen for char in set(text) if (seen := _visible(char)) != char}  # each kind looked up once
+    kinds = letters_in(text)  # each is looked up once: a text may have millions of letters
+    changed = {ord(char): seen for char in kinds if (seen := _visible(char)) != char}
     return _TURN_MARK.sub("‹", text.translate(changed) if changed else text)
 
 
 def is_blank(text: str) -> bool:
     """Whether a judge would see nothing of a text."""
-    return not any(_visible(char).strip() for char in set(text))
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return not any(_visible(char).strip() for piece in pieces for char in set(piece))
+
+
+def letters_in(text: str) -> set[str]:
+    """The characters that may occur in a text, each once: of one in ASCII alone, all of ASCII."""
+    if text.isascii():
+        return _ASCII
+    found: set[str] = set()
+    for start in range(0, len(text), _PIECE):  # so that other threads have their turn
+        found.update(text[start : start + _PIECE])
+    return found
 
 
 def _visible(char: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from akrasia.core import InputError, Judgement, Reading, Reply
+from akrasia.judges.llm_prompt import letters_in
 from akrasia.values import Taxonomy
 
 _SAME = {
@@ -88,7 +89,7 @@ class _Folded:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._same = {ord(char): _same(char) for char in set(text)}
+        self._same = {ord(char): _same(char) for char in letters_in(text)}
         self._starts: list[int] = []
         pieces: list[str] = []
         size, spaced = 0, False
