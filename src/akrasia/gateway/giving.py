@@ -9,11 +9,11 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from akrasia.core.aside import aside
 from akrasia.gateway.keeping import comment
 from akrasia.gateway.sending import JSON, begin, send, send_whole
 from akrasia.gateway.stream import DONE, emit, encode_event, error_event
 from akrasia.gateway.wire import Body, ErrorObject, WireError
+from akrasia.judges.aside import aside
 
 if TYPE_CHECKING:
     from akrasia.gateway.exchange import Exchange

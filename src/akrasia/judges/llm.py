@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from akrasia.core import Ask, CallRefused, Fingerprint, InputError, Judgement, Reading, Request
-from akrasia.core.aside import aside
+from akrasia.judges.aside import aside
 from akrasia.judges.llm_prompt import SYSTEM, TEXT, first_seed, is_blank, messages, order, schema
 from akrasia.judges.llm_reply import read_reply
 from akrasia.prompts import fingerprint

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from akrasia.core.aside import LARGE, aside
+from akrasia.judges.aside import LARGE, aside
 
 pytestmark = pytest.mark.asyncio
 
