@@ -100,6 +100,13 @@ def test_a_majority_that_no_missing_vote_can_turn_is_credited():
     assert (least[0], most[0]) == pytest.approx((0.8, 1.0))
 
 
+def test_an_item_with_too_few_candidates_may_earn_anything() -> None:
+    ragged, answers = [[1, None], [1, 0, None]], [["a", ""], ["a", "b", ""]]
+    for least, most in (best_bounds(ragged, 3), vote_bounds(ragged, answers, 3)):
+        assert (least[0], most[0]) == (0, 1)
+    assert best_bounds(ragged, 2)[0].tolist() == pytest.approx([1, 2 / 3])  # (1, 0) and (1, 0, 0)
+
+
 def test_missing_candidates_widen_a_choice():
     holed = POOL.copy()
     holed[0, 0] = holed[1, 0] = np.nan

@@ -37,12 +37,19 @@ def best_bounds(utilities: Utilities, n: int) -> tuple[FloatArray, FloatArray]:
     """(M,) least and most that best-of-n by the utility itself may earn, exactly: it rises with every utility.
 
     Args:
-        utilities: (M, K) in [0, 1], NaN where missing; K at least n.
+        utilities: (M, K) in [0, 1], NaN where missing; an item with fewer than n candidates may earn anything.
         n: subset size.
     """
-    values = np.asarray(read_pool(utilities).utilities, dtype=np.float64)
-    least, most = (np.where(np.isnan(values), end, values) for end in (0.0, 1.0))
-    return best_of_n_items(least, least, n), best_of_n_items(most, most, n)
+    pool = read_pool(utilities)
+    values = np.asarray(pool.utilities, dtype=np.float64)
+    gaps = np.isnan(values) & (np.arange(values.shape[1]) < pool.planned[:, None])
+    enough = pool.planned >= n
+    ends = np.zeros(pool.items), np.ones(pool.items)
+    for found, end in zip(ends, (0.0, 1.0), strict=True):
+        if enough.any():
+            filled = np.where(gaps, end, values)[enough]
+            found[enough] = best_of_n_items(filled, filled, n)
+    return ends
 
 
 def vote_bounds(utilities: Utilities, answers: Answers, n: int) -> tuple[FloatArray, FloatArray]:
@@ -53,7 +60,7 @@ def vote_bounds(utilities: Utilities, answers: Answers, n: int) -> tuple[FloatAr
     rest may earn nothing, or everything.
 
     Args:
-        utilities: (M, K) in [0, 1], NaN where missing; K at least n.
+        utilities: (M, K) in [0, 1], NaN where missing; an item with fewer than n candidates may earn anything.
         answers: (M, K) answer classes, as for `self_consistency_items`.
         n: votes.
     """
@@ -65,7 +72,8 @@ def vote_bounds(utilities: Utilities, answers: Answers, n: int) -> tuple[FloatAr
     if enough.any():
         vote[enough] = self_consistency_items(values[enough], codes[enough], n)
     least, most = vote.copy(), vote.copy()
-    for item in np.flatnonzero(pool.planned > pool.observed):
+    most[pool.planned < n] = 1.0
+    for item in np.flatnonzero((pool.planned > pool.observed) & (pool.planned >= n)):
         known = ~np.isnan(values[item, : pool.planned[item]])
         sure = comb(int(known.sum()), n) / comb(len(known), n)
         low, high = _held(codes[item, : len(known)][known], values[item, : len(known)][known], len(known), n)
