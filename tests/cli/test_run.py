@@ -211,6 +211,11 @@ async def test_a_refused_request_leaves_its_candidate_missing(tmp_path: Path) ->
     assert ("content policy" in reason, number) == (True, 2)
     assert "2 of 2 candidates have no utility: 2 × " in result.err
     assert "--retry-missing" in result.err
+    (tmp_path / "again").mkdir()
+    told = await endpoint(tmp_path / "again", status(400, {"message": "content policy"}))
+    assert told.code == 0
+    assert "Nothing could be measured: no candidate has a utility" in told.out
+    assert "akrasia risk" not in told.out
 
 
 def test_an_unreachable_endpoint(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.report.conftest import make_run
 
 from akrasia.core import InputError
 from akrasia.report import render, write
+from akrasia.report.content import Diagnostic
 from akrasia.report.gather import gather
 from akrasia.report.page import MOST_BYTES, render_page
 from akrasia.report.wording import points
@@ -183,6 +184,31 @@ def test_diagnostics_are_grouped_and_the_worst_come_first() -> None:
     assert [severity for severity, _ in items] == ["error", "warning"]
     assert "B:" in items[0][1]
     assert 'class="where"' not in items[1][1], "a message about all cells names none"
+
+
+UNMEASURED = {
+    "deployed": None, "reachable": None, "risk": None, "waterfall": (), "curve": (), "success": (None,) * 4,
+    "budget": dict.fromkeys(("finite_candidates", "finite_items", "verifier")), "limit_low": None, "missing": 64,
+    "diagnostics": (Diagnostic("undefined", "every utility is missing: no power", "error"),),
+}  # fmt: skip
+
+
+def test_where_nothing_was_measured_the_page_says_why_and_shows_no_empty_figures(tmp_path: Path) -> None:
+    page = render_page(report(cell(**UNMEASURED)))
+    finding = re.search(r'<section id="finding".*?</section>', page, re.DOTALL)
+    assert finding is not None
+    assert "nothing could be measured" in finding[0]
+    assert "Every utility is missing: no power." in finding[0]
+    assert "<figure" not in page
+    assert "How wrong the risk may be" not in page
+
+
+def test_figures_leave_out_cells_of_which_nothing_was_measured() -> None:
+    page = render_page(report(cell(label="A"), cell(label="B", **UNMEASURED)))
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+    assert len(captions) == 3
+    assert all(caption.endswith("Nothing could be measured of B.") for caption in captions)
+    assert "How wrong the risk may be" in page
 
 
 def test_undefined_figures_are_said_on_the_page() -> None:

@@ -198,6 +198,11 @@ def _next_step(summary: RunSummary) -> str:
             "It holds what actions are measured against, and no action. Next: the same command with --strategy fast "
             "--strategy slow added, which keeps what is stored"
         )
+    if 0 < sum(cell.candidates for cell in summary.cells) == sum(cell.missing for cell in summary.cells):
+        return (
+            "Nothing could be measured: no candidate has a utility, for the reasons below. Next: mend what they name, "
+            "and run the same command with --retry-missing"
+        )
     look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
     return f"Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
 

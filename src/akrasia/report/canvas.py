@@ -91,6 +91,7 @@ class Drawing(Struct, Generic[P], frozen=True):
         y_label: what the y axis counts; "" for none.
         columns: how many panels may stand side by side where the figure is wide.
         foot: inches below a panel, for the ticks and label of its x axis.
+        shows: whether there is anything of a cell to draw; one without has no panel.
     """
 
     name: str
@@ -102,6 +103,11 @@ class Drawing(Struct, Generic[P], frozen=True):
     y_label: str = ""
     columns: int = 2
     foot: float = 0.5
+    shows: Callable[[P], bool] = lambda _: True
+
+    def of(self, cells: Sequence[P]) -> list[P]:
+        """The cells that have a panel."""
+        return [cell for cell in cells if self.shows(cell)]
 
 
 @contextmanager

@@ -201,6 +201,7 @@ WATERFALL = Drawing(
     _waterfall,
     lambda cell, _: ROW * max(1, len(cell.waterfall)),
     left=False,
+    shows=lambda cell: bool(cell.waterfall),
 )
 CURVES = Drawing(
     "curves",
@@ -208,6 +209,7 @@ CURVES = Drawing(
     _curve,
     lambda _, width: min(3.1, max(2.1, 0.52 * width)),
     y_label="points of utility",
+    shows=lambda cell: bool(cell.curve),
 )
 SUCCESS = Drawing(
     "success",
@@ -216,6 +218,7 @@ SUCCESS = Drawing(
     lambda _, width: min(2.3, max(1.7, 0.42 * width)),
     pools=True,
     y_label="items",
+    shows=lambda cell: any(share is not None for share in cell.success),
 )
 
 FIGURES: tuple[Drawing[CellContent], ...] = (WATERFALL, CURVES, SUCCESS)

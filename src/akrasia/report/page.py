@@ -13,14 +13,14 @@ from markupsafe import Markup
 
 from akrasia import __version__
 from akrasia.report import value_wording, wording
-from akrasia.report.canvas import INCHES, MOST_PANELS, Width, draw
+from akrasia.report.canvas import INCHES, MOST_PANELS, Drawing, Width, draw
 from akrasia.report.content import CellContent, Diagnostic, ReportContent
 from akrasia.report.figures import FIGURES
 from akrasia.report.items import MOST_CHARACTERS
 from akrasia.report.palette import DARK, LIGHT
 from akrasia.report.svg import inline
 from akrasia.report.tables import cell_columns, cell_rows
-from akrasia.report.text import clipped, visible
+from akrasia.report.text import clipped, plain, visible
 from akrasia.report.value_page import value_context
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def render_page(content: ReportContent) -> str:
         "figures": _figures(content.cells) if content.cells else {},
         "columns": cell_columns(),
         "table": cell_rows(content.cells),
-        "most_panels": MOST_PANELS,
+        "left_out": {drawing.name: _left_out(drawing, content.cells) for drawing in FIGURES},
+        "budgeted": any(wording.has_budget(cell) for cell in content.cells),
         "diagnostics": grouped(content.cells),
     }
     if content.values:
@@ -109,15 +110,30 @@ def _policy(style: str, script: str) -> str:
 
 
 def _figures(cells: Sequence[CellContent]) -> dict[str, dict[Width, Markup]]:
-    """Every figure at both widths; the page shows the one that fits."""
+    """Every figure that has something to show, at both widths; the page shows the one that fits."""
     drawn: dict[str, dict[Width, Markup]] = {}
     for drawing in FIGURES:
+        shown = drawing.of(cells)
+        if not shown:
+            continue
         label = f"{drawing.title}. The numbers are in the table of cells."
         drawn[drawing.name] = {
-            width: Markup(inline(draw(drawing, cells, width, "svg"), prefix=f"{drawing.name}-{width}", label=label))  # noqa: S704 - drawn here; names in it were escaped as XML
+            width: Markup(inline(draw(drawing, shown, width, "svg"), prefix=f"{drawing.name}-{width}", label=label))  # noqa: S704 - drawn here; names in it were escaped as XML
             for width in INCHES
         }
     return drawn
+
+
+def _left_out(drawing: Drawing[CellContent], cells: Sequence[CellContent]) -> str:
+    """What a caption adds about cells that have no panel."""
+    shown = drawing.of(cells)
+    told = ""
+    if len(shown) < len(cells):
+        empty = [plain(cell.label) for cell in cells if cell not in shown]
+        told = f" Nothing could be measured of {'; '.join(empty)}."
+    if len(shown) > MOST_PANELS:
+        told += f" The first {MOST_PANELS} of {len(shown)} cells are drawn; the table has them all."
+    return told
 
 
 class GroupedDiagnostic(msgspec.Struct, frozen=True):

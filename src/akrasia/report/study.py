@@ -106,9 +106,10 @@ def write_study(folder: str | Path) -> StudyWritten:
     for width, suffix in WIDTHS.items():
         for form in FORMATS:
             for drawing in of_run:
-                figures.append(
-                    save(folder / "figures" / f"{drawing.name}{suffix}.{form}", draw(drawing, cells, width, form))
-                )
+                measured = drawing.of(cells)
+                if measured:
+                    path = folder / "figures" / f"{drawing.name}{suffix}.{form}"
+                    figures.append(save(path, draw(drawing, measured, width, form)))
             for series in content.series:
                 figures.append(
                     save(folder / "figures" / f"{series.name}{suffix}.{form}", draw_series(series, width, form))

@@ -140,8 +140,19 @@ def _chosen_from(cell: CellContent) -> int:
     return int(spec.parameter) if pooled else 0
 
 
+def has_budget(cell: CellContent) -> bool:
+    """Whether anything can be said about how wrong the risk may be."""
+    known = any(size is not None for size in cell.budget.values())
+    return known or cell.missing_risk is not None or cell.limit_low is not None
+
+
 def reading(cell: CellContent) -> str:
-    """A second sentence that puts the headline in its place: what is deployed, what is reachable, what is neither."""
+    """A second sentence that puts the headline in its place: what is deployed, what is reachable, what is neither.
+
+    Where nothing could be measured, it says why.
+    """
+    if cell.deployed is None:
+        return " ".join(sentence(found.message) for found in cell.diagnostics if found.code == "undefined")
     if cell.risk is None or cell.reachable is None or cell.deployed is None:
         return ""
     by = " and ".join(cell.utilities) or "the judge"

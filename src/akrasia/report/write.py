@@ -177,7 +177,7 @@ def _known_formats(formats: Sequence[str]) -> list[Format]:
 def _write_figures(content: ReportContent, folder: Path, formats: Sequence[Format]) -> list[str]:
     widths: dict[Width, str] = {"wide": "", "narrow": "-narrow"}
     drawn: dict[str, Callable[[Width, Format], bytes]] = {
-        drawing.name: partial(draw, drawing, content.cells) for drawing in FIGURES if content.cells
+        drawing.name: partial(draw, drawing, shown) for drawing in FIGURES if (shown := drawing.of(content.cells))
     }
     drawn |= {figure.name: figure.draw for figure in value_figures(content.values)}
     return [
