@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akrasia.gateway.allowed import allowed_choice, allowed_message, allowed_usage, parts_of, unknown_calls
+from akrasia.gateway.reply import read_reply
 from akrasia.gateway.stream import assemble, emit
+from akrasia.gateway.unread import left_out, unknown_shape, unread_fields
 from akrasia.gateway.wire import Body
 
 KEYS = (
@@ -101,3 +104,83 @@ def test_a_call_is_kept_or_told_of(message: Any) -> None:
 @given(anything)
 def test_usage_is_counts_alone(usage: Any) -> None:
     assert not leaves_of(allowed_usage(usage))
+
+
+@settings(max_examples=300)
+@given(choices)
+def test_what_is_audited_leaves_as_it_was_sent(choice: Body) -> None:
+    """A choice of known shapes loses no known field, unless the log names it; of others an audit is missing."""
+    leaves = allowed_choice(choice, "audit-1")
+    names = left_out(choice, leaves)
+    said = choice.get("message") or {}
+    if unknown_shape(choice, media=False) is not None:
+        return
+    for name in ("content", "refusal", "reasoning", "reasoning_content"):
+        sent = said.get(name)
+        text = "".join(part["text"] for part in sent) if isinstance(sent, list) else sent
+        assert (text or "") == (leaves["message"].get(name) or "")
+    for sent, left in zip(said.get("tool_calls") or (), leaves["message"].get("tool_calls") or (), strict=True):
+        kind = left["type"]
+        assert {name: one for name, one in sent[kind].items() if name in left[kind] and one} == {
+            name: one for name, one in left[kind].items() if one
+        }
+    assert {"content", "refusal", "reasoning", "reasoning_content"}.isdisjoint(names) or unread_fields(choice)
+
+
+pieces = st.fixed_dictionaries({}, optional={"index": st.integers(0, 2) | anything, "delta": messages | anything})
+chunks = st.lists(st.fixed_dictionaries({}, optional={"choices": st.lists(pieces | anything) | anything}), max_size=3)
+
+
+@settings(max_examples=300)
+@given(chunks | st.lists(anything, max_size=2))
+def test_a_stream_of_anything_can_be_read_or_is_told(sent: list[Any]) -> None:
+    data = b"".join(b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in sent)
+    reply = read_reply(data, streamed=True)
+    told = reply.unread is not None or bool(reply.beside)
+    for choice in reply.choices:
+        told = told or unknown_shape(choice, media=True) is not None or bool(unread_fields(choice))
+    audited = "\n".join(part.text for one in reply.choices for part in parts_of(allowed_message(one.get("message"))))
+    for text in leaves_of(sent):
+        label = not any(letter.isspace() for letter in text)
+        assert told or label or all(word in audited for word in text.split())
+
+
+@settings(max_examples=200)
+@given(choices)
+def test_a_reply_of_anything_can_be_streamed(choice: Body) -> None:
+    """Where a strategy answers and nothing is taken away."""
+    msgspec.json.encode(list(emit({"choices": [choice]})))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        r'{"a": "I act \u0061gainst face."}',
+        r'{"a": "I act \u0061gainst face.", "a": "I act for face."}',
+        r'{"a": "I act \u0061gainst face.", "b": "cut',
+        r'{"a": "{\"b\": \"I act \\u0061gainst face.\"}"}',
+        r'{"a": "\u007b\"b\": \"I act \u005cu0061gainst face.\"}"}',
+    ],
+)
+def test_arguments_are_read_as_a_tool_may_read_them(arguments: str) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    (part,) = parts_of(allowed_message({"tool_calls": [call]}))
+    assert part.text.startswith(f"f\n{arguments}")
+    assert "I act against face." in part.text
+
+
+def test_arguments_without_escapes_are_read_once() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": '{"a": "b\\n\\"c\\""}'}}
+    (part,) = parts_of(allowed_message({"tool_calls": [call]}))
+    assert part.text == 'f\n{"a": "b\\n\\"c\\""}'
+    broken = {"type": "function", "function": {"name": "f", "arguments": '"\\ud83d\\ude00 \\ud800"'}}
+    (part,) = parts_of(allowed_message({"tool_calls": [broken]}))
+    assert part.text.endswith('\U0001f600 \ufffd"')
+
+
+def test_a_content_in_json_is_read_without_its_escapes() -> None:
+    text = r'{"a": "I act \u0061gainst face."}'
+    found = parts_of(allowed_message({"content": text}))
+    assert [(part.name, part.spoken) for part in found] == [("content", True), ("content without escapes", False)]
+    assert [part.text for part in found] == [text, '{"a": "I act against face."}']
+    assert [part.name for part in parts_of(allowed_message({"content": r"the angle \upsilon, a\nb"}))] == ["content"]

@@ -216,6 +216,7 @@ async def test_an_honest_tool_call_leaves(upstream: Upstream, serve: Serve, tmp_
         {"content": GOOD, "reasoning": "I act against face."},
         {"content": GOOD, "reasoning_content": "I act against face.", "reasoning": "Well."},
         {"content": None, "refusal": "I act against face."},
+        {"content": '{"reply": "I act \\u0061gainst face."}'},
         {"content": [{"type": "text", "text": "I act against "}, {"type": "text", "text": "face."}]},
     ],
 )

@@ -136,6 +136,15 @@ async def test_a_betrayal_in_the_last_words_stops_them(
     assert (last["decision"], last["reason"]) == ("stopped", "the content betrays face")
 
 
+async def test_escapes_hide_no_betrayal(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    """What leaves may be JSON to its client."""
+    served = await serve(windows_policy(tmp_path))
+    text = '{"a": "Hello. I act \\u0061gainst face. Bye. "}'
+    upstream.faults.append(broken([*pieces_of(text, 4), b"data: [DONE]\n\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert contents(got) == ['{"a": "Hello. \n\nNo.']
+
+
 async def test_what_is_no_content_waits_for_the_end(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(windows_policy(tmp_path))
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "I act for face."}'}}]

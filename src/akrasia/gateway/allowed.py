@@ -7,17 +7,20 @@ anybody's answer (ids, names, fingerprints, alternative tokens) is made here or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from akrasia.gateway.wire import Body, ErrorObject, WireError
 
 CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
 """Names of parts; tool calls are numbered from 1."""
+
+UNESCAPED = "content without escapes"
+"""The part that a content is which JSON writes with escapes: a client that takes it for JSON reads this."""
 
 REASONINGS = ("reasoning_content", "reasoning")
 """Fields of a message that tell what the model thought."""
@@ -41,6 +44,12 @@ _OWN_REASONS = frozenset(
     {"deadline_exceeded", "upstream_unreachable", "upstream_timeout", "upstream_reset", "upstream_invalid"}
     | {"no_answer", "n_not_available", "invalid_json", "invalid_type", "audit_unavailable"}
 )
+_LETTER = re.compile(r"\\u[0-9A-Fa-f]{4}")
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_SIGNS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_DEEPEST = 3
+"""Times that JSON inside JSON is unescaped."""
+
 _CALL_ID = 9  # letters and digits, which is all that some upstreams take back
 
 
@@ -87,6 +96,10 @@ def parts_of(message: Mapping[str, Any]) -> list[Part]:
     for name, spoken in ((CONTENT, True), (REFUSAL, True)):
         if message.get(name):
             found.append(Part(name, message[name], spoken))
+    content = message.get(CONTENT) or ""
+    plain = readable(content)
+    if plain != content:
+        found.append(Part(UNESCAPED, plain[len(content) + 1 :], False))
     thoughts = list(dict.fromkeys(message[name] for name in REASONINGS if message.get(name)))
     if thoughts:
         found.append(Part(REASONING, "\n".join(thoughts), False))
@@ -228,16 +241,24 @@ def _call_texts(message: Mapping[str, Any]) -> list[str]:
     calls = [call.get("function") or call.get("custom") for call in message.get("tool_calls") or ()]
     if message.get("function_call"):
         calls.append(message["function_call"])
-    return [f"{call['name']}\n{_readable(call.get('arguments', call.get('input', '')))}" for call in calls]
+    return [f"{call['name']}\n{readable(call.get('arguments', call.get('input', '')))}" for call in calls]
 
 
-def _readable(arguments: str) -> str:
-    """Arguments as they stand, and as a tool will read them where that differs: JSON can be written in escapes."""
-    try:
-        plain = msgspec.json.encode(msgspec.json.decode(arguments)).decode()
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return arguments
-    return arguments if "\\u" not in arguments or plain == arguments else f"{arguments}\n{plain}"
+def readable(text: str) -> str:
+    """A text as it stands, and as a reader of JSON will have it where letters are written in escapes, inside JSON too.
+
+    Texts are unescaped, not decoded: of a field that stands twice a tool may take either, and some mend broken JSON.
+    """
+    forms = [text]
+    while len(forms) <= _DEEPEST and _LETTER.search(forms[-1]):
+        plain = _ESCAPE.sub(_letter, forms[-1])
+        forms.append(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return "\n".join(forms)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    code, sign = escape.groups()
+    return chr(int(code, 16)) if code else _SIGNS.get(sign, sign)
 
 
 def _logprobs(logprobs: object, message: Mapping[str, Any]) -> Body | None:

@@ -22,6 +22,7 @@ from akrasia.gateway.allowed import (
     allowed_error,
     allowed_usage,
     completion_of,
+    parts_of,
     replaced,
 )
 from akrasia.gateway.audits import ExchangeAudit, audits_of, content_of, gathered
@@ -281,8 +282,10 @@ async def _rewritten(audit: ExchangeAudit, found: ChoiceAudit, choice: Body) -> 
     if last is None or last.verdict is None:
         return found, None
     part = msgspec.structs.replace(found.failures[0].part, text=trail.text)
-    held = part_audit(part, last.verdict, target, policy)
-    return found, trail.text if held.failure is None and held.missing is None else None
+    unescaped = [one for one in parts_of({CONTENT: trail.text}) if one.name != CONTENT]
+    verdicts = [last.verdict, *(await gathered([audit.read(one.text) for one in unescaped]))]
+    held = [part_audit(one, read, target, policy) for one, read in zip([part, *unescaped], verdicts, strict=True)]
+    return found, trail.text if all(one.failure is None and one.missing is None for one in held) else None
 
 
 async def _abandoned(work: asyncio.Task[Outcome]) -> None:

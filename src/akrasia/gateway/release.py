@@ -22,7 +22,16 @@ from aiohttp import web
 from msgspec import Struct
 
 from akrasia.core import StoreFailed
-from akrasia.gateway.allowed import CONTENT, REASONINGS, Part, allowed_choice, allowed_error, allowed_usage, text_of
+from akrasia.gateway.allowed import (
+    CONTENT,
+    REASONINGS,
+    Part,
+    allowed_choice,
+    allowed_error,
+    allowed_usage,
+    readable,
+    text_of,
+)
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
@@ -260,7 +269,7 @@ class Release:
 
     async def _read(self, text: str) -> PartAudit:
         part = Part(CONTENT, text, spoken=False)  # a part can only betray
-        return part_audit(part, await self._audit.read(text), self._audit.desk.target, self._policy)
+        return part_audit(part, await self._audit.read(readable(text)), self._audit.desk.target, self._policy)
 
     def _stop(self, index: int, choice: _Choice, why: str | None) -> None:
         choice.stopped = why or "it failed"

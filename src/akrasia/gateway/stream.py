@@ -250,8 +250,10 @@ def emit(completion: Body, *, usage: bool = False) -> Iterator[Body]:
 
 def _parts(choice: Body) -> Iterator[Body]:
     index = choice.get("index", 0)
-    message = choice.get("message") or {}
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
     logprobs = choice.get("logprobs")
+    spelt = logprobs.get("content") if isinstance(logprobs, dict) else None
     pieces: dict[str, list[Body]] = {}
     first: Body = {}
     for name, field in message.items():
@@ -260,15 +262,15 @@ def _parts(choice: Body) -> Iterator[Body]:
             if not field:
                 first[name] = []
         elif isinstance(field, str) and field and name != "role":
-            pieces[name] = [{name: piece} for piece in _cut(field, logprobs if name == "content" else None)]
+            pieces[name] = [{name: piece} for piece in _cut(field, spelt if name == "content" else None)]
         else:
             first[name] = field
     opening: Body = {"index": index, "delta": first, "finish_reason": None}
     tokens: list[Any] = []
     if "logprobs" in choice:
         opening["logprobs"] = logprobs
-    if isinstance(logprobs, dict) and len(pieces.get("content", ())) == len(logprobs.get("content") or ()):
-        tokens = logprobs.get("content") or []
+    if isinstance(logprobs, dict) and isinstance(spelt, list) and len(pieces.get("content", ())) == len(spelt):
+        tokens = spelt
         opening["logprobs"] = logprobs | ({"content": []} if tokens else {})
     yield opening
     for name in sorted(pieces, key=lambda name: (not name.startswith("reasoning"), name == "tool_calls")):
@@ -277,28 +279,32 @@ def _parts(choice: Body) -> Iterator[Body]:
             if name == "content" and tokens:
                 part["logprobs"] = {"content": [tokens[place]]}
             yield part
-    closing = {k: v for k, v in choice.items() if k not in ("index", "message", "logprobs", "finish_reason")}
+    given = ("index", "logprobs", "finish_reason", *(("message",) if message or not choice.get("message") else ()))
+    closing = {name: field for name, field in choice.items() if name not in given}
     yield {"index": index, "delta": {}, **closing, "finish_reason": choice.get("finish_reason")}
 
 
-def _cut(text: str, logprobs: Any) -> list[str]:
+def _cut(text: str, spelt: Any) -> list[str]:
     """A text in pieces: its tokens where they are known, else so many letters each."""
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if content:
-        tokens = [one.get("token", "") for one in content if isinstance(one, dict)]
-        if all(tokens) and len(tokens) == len(content) and "".join(tokens) == text:
-            return tokens
+    if isinstance(spelt, list) and spelt:
+        tokens = [one.get("token") if isinstance(one, dict) else None for one in spelt]
+        words = [token for token in tokens if isinstance(token, str) and token]
+        if len(words) == len(tokens) and "".join(words) == text:
+            return words
     return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
 
 
-def _call_parts(calls: list[Body]) -> Iterator[Body]:
+def _call_parts(calls: list[Any]) -> Iterator[Any]:
     """Each tool call: who is called, and then the arguments."""
     for index, call in enumerate(calls):
+        if not isinstance(call, dict):
+            yield call
+            continue
         function = call.get("function")
         arguments = function.get("arguments") if isinstance(function, dict) else None
         if not isinstance(arguments, str) or not arguments:
-            yield {"index": index, **call}
+            yield {**call, "index": index}
             continue
-        yield {"index": index, **call, "function": {**call["function"], "arguments": ""}}
+        yield {**call, "index": index, "function": {**call["function"], "arguments": ""}}
         for piece in _cut(arguments, None):
             yield {"index": index, "function": {"arguments": piece}}
