@@ -57,9 +57,11 @@ class Annotate(Observe):
 
     async def _told(self, exchange: Exchange, seen: Seen, telling: Telling) -> web.StreamResponse:
         if exchange.strategy != "direct":
-            completion, totals = await seen_deliberating(exchange, seen)
-            told = {**await telling.told(), **totals}
-            return await give(exchange, completion, {**audit_headers(exchange), **total_headers(totals)}, told=told)
+            deployed, audit = await seen_deliberating(exchange, seen)
+            told = await telling.told()
+            totals = deployed.totals(exchange, audit)
+            ours = {**audit_headers(exchange), **total_headers(totals)}
+            return await give(exchange, deployed.completion, ours, told={**told, **totals})
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
@@ -100,7 +102,8 @@ class Telling:
         """What the client is told; the log has it before."""
         exchange, audits = self._exchange, audits_of(self._exchange.gateway)
         desk = audits.desk(exchange.policy)
-        audit = ExchangeAudit(audits, desk, exchange, self._left)
+        audit = self.seen.audit or ExchangeAudit(audits, desk, exchange)
+        audit.go_on(self._left)
         kept, told = await passed(exchange, audit, self.seen, waited=True)
         self.kept = True  # what is handed to the log is written, whoever is cancelled
         try:

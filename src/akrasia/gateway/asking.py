@@ -23,6 +23,20 @@ _CONCURRENCY = 64
 _REFUSED = range(400, 500)
 
 
+CANDIDATE = "candidate"
+"""The role of calls for replies, in counts."""
+
+Count = Callable[[str, int, int], None]
+
+
+class TokensUsedUp(EndpointLost):
+    """A role is not asked, since the request's tokens are used up."""
+
+
+def _uncounted(role: str, calls: int, tokens: int) -> None:
+    pass
+
+
 class TokenBudget:
     """The tokens of all calls of one request.
 
@@ -31,14 +45,16 @@ class TokenBudget:
 
     Args:
         limit: the most tokens; None: no limit.
+        count: is told of each call by its role: (role, 1, 0) when it is made, (role, 0, tokens) when it is answered.
 
     Attributes:
         taken: by now.
         estimated: whether an endpoint did not say, and letters were counted.
     """
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, count: Count = _uncounted) -> None:
         self.limit = limit
+        self._count = count
         self.taken = 0
         self.estimated = False
 
@@ -53,10 +69,15 @@ class TokenBudget:
             return calls
         return max(0, min(calls, int((self.limit - self.taken) / each)))
 
-    def take(self, tokens: Sequence[int | None], letters: int) -> int:
-        """Count a call; returns its tokens.
+    def called(self, role: str = CANDIDATE) -> None:
+        """Count a call that is about to be made."""
+        self._count(role.partition("-")[0], 1, 0)
+
+    def take(self, tokens: Sequence[int | None], letters: int, role: str = CANDIDATE) -> int:
+        """Count what a call took; returns its tokens.
 
         Args:
+            role: whose it was.
             tokens: of prompt and completion, None where the endpoint does not say.
             letters: of both together.
         """
@@ -65,6 +86,7 @@ class TokenBudget:
             self.estimated = True
             known = [max(sum(known), letters // _LETTERS_PER_TOKEN)]
         self.taken += sum(known)
+        self._count(role.partition("-")[0], 0, sum(known))
         return sum(known)
 
 
@@ -99,6 +121,10 @@ class TimedAsk:
         tokens: of the request.
         left: stage → seconds that it may take now; None: no limit.
         watch: runs while a role is asked.
+
+    Attributes:
+        calls: that were made, failed ones too.
+        left: as given.
     """
 
     def __init__(
@@ -111,7 +137,8 @@ class TimedAsk:
         self._watch = watch
         self._doors = doors
         self._tokens = tokens
-        self._left = left
+        self.calls = 0
+        self.left = left
         self._until: float | None = None
         self.sampling = Sampling()
 
@@ -122,7 +149,9 @@ class TimedAsk:
             EndpointLost: also where time or tokens are used up.
         """
         if self._tokens.used_up:
-            raise EndpointLost(f"the {self._tokens.limit} tokens of the request are used up")
+            raise TokensUsedUp(f"the {self._tokens.limit} tokens of the request are used up")
+        self.calls += 1
+        self._tokens.called(role)
         try:
             with self._watch:
                 async with asyncio.timeout_at(self._end(role)):
@@ -130,7 +159,7 @@ class TimedAsk:
         except TimeoutError:
             raise EndpointLost("the time for rewriting was over") from None
         letters = len(reply.text) + sum(len(message.content) for message in request.messages)
-        self._tokens.take((reply.usage.prompt_tokens, reply.usage.completion_tokens), letters)
+        self._tokens.take((reply.usage.prompt_tokens, reply.usage.completion_tokens), letters, role)
         return reply
 
     def at(self, sample: int) -> TimedAsk:  # noqa: ARG002 - the protocol's signature
@@ -146,7 +175,7 @@ class TimedAsk:
         if role.startswith("auditor"):
             return None
         now = asyncio.get_running_loop().time()
-        left = self._left("rewrite")
+        left = self.left("rewrite")
         if left is None:
             return None
         if self._until is None:

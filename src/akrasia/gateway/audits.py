@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ from akrasia.core import (
     Model,
 )
 from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of
-from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, UpstreamModel
+from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, TokensUsedUp, UpstreamModel
 from akrasia.gateway.deliberate import build_deliberation
 from akrasia.gateway.desk import Desk, closed_desk
+from akrasia.gateway.judge_state import JudgeStates
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
 from akrasia.gateway.redact import Redactor
@@ -50,6 +52,10 @@ MOST_KEPT = 10_000
 
 _SETTINGS = ModelSettings(timeout_s=120.0, max_retries=1, patience_s=5.0, resumable=False)
 """Of judges and other roles: a client waits for them."""
+
+_PATIENCE_S = 1.0
+"""After so long, or the time that a policy gives an audit, a judge that has not answered yet fails; before, the request
+had too little time left."""
 
 _WARM_UP = "Good morning."
 
@@ -89,6 +95,7 @@ class Audits:
         self._judges: dict[str, Judge] = {}
         self._doors: dict[str, Ask] = {}
         self._models: list[Model] = []
+        self.judges = JudgeStates(gateway.notice)
         self._noted = False
         self._told: OrderedDict[str, Body] = OrderedDict()
 
@@ -183,7 +190,10 @@ class WatchedJudge:
         lost: whether a reading failed by time or an endpoint: another request may be luckier.
     """
 
-    def __init__(self, judge: Judge, audits: Audits, left: Left, watch: Stopwatch) -> None:
+    def __init__(
+        self, judge: Judge, audits: Audits, left: Left, watch: Stopwatch, patience_s: float | None = None
+    ) -> None:
+        self._patience_s = min(_PATIENCE_S, patience_s or _PATIENCE_S)
         self.name, self.model, self.prompts = judge.name, judge.model, judge.prompts
         self.deterministic = judge.deterministic
         self.lost = False
@@ -214,12 +224,19 @@ class WatchedJudge:
         with self._watch:
             return await _joined(found)
 
+    def go_on(self, left: Left) -> None:
+        """See `ExchangeAudit.go_on`."""
+        self._left = left
+        self._read = {text: one for text, one in self._read.items() if _has_verdict(one)}
+
     async def _within(self, text: str, taxonomy: Taxonomy, ask: Ask | None, how: tuple[str, int]) -> Judgement:
         role, repeat = how
-        began = perf_counter()
+        began, asked = perf_counter(), None
         try:
             async with asyncio.timeout(self._left("audit")), self._audits.room:
+                asked = perf_counter()
                 first = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
+                self._audits.judges.answered(self.name)
                 if self._judge.deterministic or not _worth_another(first):
                     return first
                 second = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat + 1)
@@ -227,16 +244,27 @@ class WatchedJudge:
                 return second if second.missing is None and fuller else first
         except TimeoutError:
             self.lost = True
+            if asked is not None and perf_counter() - asked >= 0.9 * self._patience_s:
+                self._audits.judges.failed(self.name, "")
             return Judgement(missing="the time for an audit was over")
         except (CallRefused, EndpointLost) as error:
             self.lost = self.lost or isinstance(error, EndpointLost)
+            if not isinstance(error, TokensUsedUp):
+                self._audits.judges.failed(self.name, str(error))
             return Judgement(missing=f"the judge gave no answer: {error}")
         except AkrasiaError as error:
+            self._audits.judges.failed(self.name, "")
             return Judgement(missing=f"the judge cannot be used: {error}")
         except Exception as error:  # noqa: BLE001 - the boundary to judges: recorded as a reading that is missing
+            self._audits.judges.failed(self.name, "")
             return Judgement(missing=f"the judge failed: {type(error).__name__}")
         finally:
             self._audits.readings.observe(perf_counter() - began)
+
+
+def _has_verdict(reading: asyncio.Future[Judgement]) -> bool:
+    """Whether a reading ended with what it found."""
+    return reading.done() and not reading.cancelled() and reading.result().missing is None
 
 
 def is_longer(text: str, most: int) -> bool:
@@ -277,14 +305,27 @@ class ExchangeAudit:
 
     def __init__(self, audits: Audits, desk: Desk, exchange: Exchange, left: Left | None = None) -> None:
         self.desk = desk
-        self.tokens = TokenBudget(desk.policy.max_tokens_total)
+        count = partial(audits.gateway.metrics.count_call, desk.policy.route)
+        self.tokens = TokenBudget(desk.policy.max_tokens_total, count)
         self._left = left or exchange.left_s
         self.watch = Stopwatch()
-        self.judge = WatchedJudge(desk.judge, audits, self._left, self.watch)
+        self.judge = WatchedJudge(desk.judge, audits, self._left, self.watch, desk.policy.deadline_s.audit)
+        self._exchange = exchange
         self._context = context_of(exchange.parsed())
         own = LooseAsk(dict.fromkeys(ROLES, UpstreamModel(exchange)))
         doors = {role: desk.doors.get(role, own) for role in ROLES}
-        self._ask = CountedAsk(TimedAsk(doors, self.tokens, self._left, self.watch))
+        self._asked = TimedAsk(doors, self.tokens, self._left, self.watch)
+        self._ask = CountedAsk(self._asked)
+
+    def reply_asked(self) -> None:
+        """Count a call for the reply, which is about to be made."""
+        self._exchange.drawn = True
+        self.tokens.called()
+
+    def go_on(self, left: Left) -> None:
+        """Read with other time than until now; what was read stays read, and what could not be is tried again."""
+        self._left = self._asked.left = left
+        self.judge.go_on(left)
 
     async def read(self, text: str) -> Verdict:
         """The auditor on a text."""
@@ -319,8 +360,8 @@ class ExchangeAudit:
 
     @property
     def calls(self) -> int:
-        """Calls of models by all roles."""
-        return sum(one.calls for one in self._ask.spent())
+        """Calls of models by all roles, failed ones too."""
+        return self._asked.calls
 
 
 async def gathered(awaitables: Sequence[Any]) -> list[Any]:

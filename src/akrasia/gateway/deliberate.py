@@ -110,8 +110,8 @@ async def deliberate(exchange: Exchange, audit: ExchangeAudit) -> Deployed:
     return Deployed(found.completion, drawing.calls, drawing.candidates, found.trails, found.originals)
 
 
-async def deliberated(exchange: Exchange) -> tuple[Deployed, Body]:
-    """The answer by a strategy that is not `direct`, and what the request took.
+async def deliberated(exchange: Exchange) -> tuple[Deployed, ExchangeAudit]:
+    """The answer by a strategy that is not `direct`, and what was read and spent for it.
 
     Raises:
         WireError: there is none.
@@ -121,7 +121,7 @@ async def deliberated(exchange: Exchange) -> tuple[Deployed, Body]:
     audits = audits_of(exchange.gateway)
     audit = ExchangeAudit(audits, audits.desk(exchange.policy), exchange)
     deployed = await deliberate(exchange, audit)
-    return deployed, deployed.totals(exchange, audit)
+    return deployed, audit
 
 
 class Direct:

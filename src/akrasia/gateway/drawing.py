@@ -54,6 +54,7 @@ class Drawing:
         self.calls = 0
         self.candidates = 0
         self._exchange = exchange
+        self._audit = audit
         self._tokens = audit.tokens
         self._began = perf_counter()
         request = exchange.parsed()
@@ -151,6 +152,7 @@ class Drawing:
         exchange = self._exchange
         body = msgspec.json.encode(request)
         self.calls += 1
+        self._audit.reply_asked()
         try:
             async with exchange.within("upstream"):
                 answer = await exchange.gateway.upstream.complete(body, exchange.headers())

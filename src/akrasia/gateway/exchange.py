@@ -46,13 +46,14 @@ class Exchange:
         policy: what applies. A reload changes nothing for a request under way.
         usage: prompt and completion tokens of the deployed call, for metrics and spans; None where unknown.
         carried: headers of ours for the upstream: the trace that this request belongs to.
+        drawn: whether the calls for its reply are counted where they are made.
         failure: a word for what broke after the answer had begun; None: nothing.
         kept: whether the log has the request, or was handed it: what is handed to it is written, whoever is cancelled.
         began: `perf_counter()` when the request's head had arrived.
     """
 
     __slots__ = (
-        "_id", "_parsed", "began", "body", "carried", "failure", "gateway", "head", "kept", "model", "policy",
+        "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "policy",
         "request", "strategy", "usage",
     )  # fmt: skip
 
@@ -70,6 +71,7 @@ class Exchange:
         self.usage: tuple[int | None, int | None] = (None, None)
         self.carried: dict[str, str] = {}
         self.failure: str | None = None
+        self.drawn = False
         self.kept = False
         self._id: str | None = None
         self._parsed: Body | None = None

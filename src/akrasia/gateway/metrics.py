@@ -102,6 +102,12 @@ class Metrics:
         self.tokens = self.add(
             Counter("akrasia_tokens_total", "Tokens of deployed calls, where known.", ("route", "kind"))
         )
+        self.calls = self.add(
+            Counter("akrasia_calls_total", "Calls of models, failed ones too, by whose they are.", ("route", "role"))
+        )
+        self.spent = self.add(
+            Counter("akrasia_spent_tokens_total", "Tokens of all calls, by whose they are.", ("route", "role"))
+        )
         self.under_way = self.add(Counter("akrasia_requests_under_way", "Chat requests now.", kind="gauge"))
         self.connections = self.add(Counter("akrasia_connections", "Open client connections.", kind="gauge"))
         self.reloads = self.add(Counter("akrasia_policy_reloads_total", "Policy reloads.", ("result",)))
@@ -111,6 +117,20 @@ class Metrics:
         self.policy = self.add(
             Counter("akrasia_policy_info", "Policies that apply.", ("policy", "route", "mode", "fingerprint"), "gauge")
         )
+
+    def count_call(self, route: str | None, role: str, calls: int, tokens: int) -> None:
+        """Count calls of a role and their tokens; the role of calls for replies is "candidate".
+
+        Args:
+            route: None: the default.
+            role: whose they are.
+            calls: made.
+            tokens: that they took.
+        """
+        if calls:
+            self.calls.add(route or "default", role, by=calls)
+        if tokens:
+            self.spent.add(route or "default", role, by=tokens)
 
     def add(self, one: Kind) -> Kind:
         """Count something more, shown after what is there."""

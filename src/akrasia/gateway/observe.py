@@ -15,7 +15,7 @@ from msgspec import Struct
 from akrasia.audit import Trail
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
-from akrasia.gateway.deliberate import deliberated, total_headers
+from akrasia.gateway.deliberate import Deployed, deliberated, total_headers
 from akrasia.gateway.exchange import Clock, Exchange, ended
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
@@ -59,6 +59,7 @@ class Seen(Struct):
         error: one line, where it got an error; None: none.
         latency_s: until the answer began.
         trails: what a strategy mended, by the index of the choice.
+        audit: what a strategy read, which need not be read again; None: nothing.
         originals: the choices as the upstream sent them, where a strategy changed them.
     """
 
@@ -71,6 +72,7 @@ class Seen(Struct):
     error: str | None = None
     latency_s: float | None = None
     trails: dict[int, Trail] = {}
+    audit: ExchangeAudit | None = None
     originals: dict[int, Body] = {}
 
     def add(self, piece: bytes) -> None:
@@ -244,7 +246,8 @@ class Observer:
         try:
             desk = self._audits.desk(exchange.policy)
             deadlines = exchange.policy.deadline_s
-            audit = ExchangeAudit(self._audits, desk, exchange, lambda stage: getattr(deadlines, stage))
+            audit = seen.audit or ExchangeAudit(self._audits, desk, exchange)
+            audit.go_on(lambda stage: getattr(deadlines, stage))
             kept, told = await passed(exchange, audit, seen, waited=False)
             self._audits.tell(exchange.id, told)
             await keep(exchange, desk, kept)
@@ -308,8 +311,8 @@ class Observe:
 
     async def _through(self, exchange: Exchange, seen: Seen) -> web.StreamResponse:
         if exchange.strategy != "direct":
-            completion, totals = await seen_deliberating(exchange, seen)
-            return await give(exchange, completion, total_headers(totals))
+            deployed, audit = await seen_deliberating(exchange, seen)
+            return await give(exchange, deployed.completion, total_headers(deployed.totals(exchange, audit)))
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
@@ -325,17 +328,17 @@ class Observe:
         return await send_whole(exchange.request, body, upstream.returned(response), self._gateway.limits.write_s)
 
 
-async def seen_deliberating(exchange: Exchange, seen: Seen) -> tuple[Body, Body]:
-    """The answer by a strategy that is not `direct`, as far as it is seen, and what it took.
+async def seen_deliberating(exchange: Exchange, seen: Seen) -> tuple[Deployed, ExchangeAudit]:
+    """The answer by a strategy that is not `direct`, as far as it is seen, and what was read and spent for it.
 
     Raises:
         WireError: there is none.
     """
-    deployed, totals = await deliberated(exchange)
+    deployed, seen.audit = await deliberated(exchange)
     seen.trails, seen.originals = deployed.trails, deployed.originals
     seen.latency_s = since(exchange)
     seen.add(msgspec.json.encode(deployed.completion))
-    return deployed.completion, totals
+    return deployed, seen.audit
 
 
 def _weight(exchange: Exchange, seen: Seen) -> int:

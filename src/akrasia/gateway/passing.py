@@ -77,8 +77,8 @@ class Pass:
         from akrasia.gateway.deliberate import deliberated, total_headers
         from akrasia.gateway.giving import give
 
-        deployed, totals = await deliberated(exchange)
-        return await give(exchange, deployed.completion, total_headers(totals))
+        deployed, audit = await deliberated(exchange)
+        return await give(exchange, deployed.completion, total_headers(deployed.totals(exchange, audit)))
 
 
 class Relay:

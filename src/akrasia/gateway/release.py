@@ -166,6 +166,8 @@ class Release:
             await self._end()
         except WireError as error:
             shown = allowed_error(error)
+            if error.reason == "audit_unavailable":
+                self._audits.choices.add("enforce", "withheld", by=len(self._choices))
             await self._keep(self._broken_off(error), shown.status, error_line(error))
             raise shown from None
         finally:
@@ -174,6 +176,7 @@ class Release:
     async def _received(self) -> AsyncGenerator[Body, None]:
         """The upstream's chunks."""
         exchange, upstream = self._exchange, self._exchange.gateway.upstream
+        self._audit.reply_asked()
         try:
             async with asyncio.timeout(exchange.left_s("upstream")):
                 response = await upstream.post(self._body(), exchange.headers())

@@ -72,10 +72,21 @@ async def _model(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespon
 async def _health(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
     status, told = (503, {"status": "stopping"}) if gateway.stopping else (200, {"status": "ok"})
     if gateway.log is not None and status == 200:
-        # The status stays 200: a balancer that sent no more requests would never see the log mended.
-        word = "degraded: the audit log cannot be written" if gateway.log.failing else "ok"
-        told = {"status": word, "audit_log_head": gateway.log.head}
+        told["audit_log_head"] = gateway.log.head
+    if status == 200 and (faults := _faults(gateway)):
+        # The status stays 200: a balancer that sent no more requests would never see them mended.
+        told["status"] = f"degraded: {'; '.join(faults)}"
     return await _json(gateway, request, msgspec.json.encode(told), status)
+
+
+def _faults(gateway: Gateway) -> list[str]:
+    """What keeps replies from being audited now."""
+    found = []
+    if gateway.log is not None and gateway.log.failing:
+        found.append("the audit log cannot be written")
+    if gateway.audits is not None and gateway.audits.judges.failing is not None:
+        found.append(f"a judge fails ({gateway.audits.judges.failing})")
+    return found
 
 
 async def _audit(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:

@@ -231,6 +231,8 @@ class Gateway:
         for kind, tokens in zip(("prompt", "completion"), exchange.usage, strict=True):
             if tokens is not None:
                 metrics.tokens.add(route, kind, by=tokens)
+        if not exchange.drawn and status == 200:  # a reply that was passed on
+            metrics.count_call(route, "candidate", 1, sum(tokens or 0 for tokens in exchange.usage))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request; every error leaves as an error object."""
