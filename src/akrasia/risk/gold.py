@@ -263,8 +263,8 @@ def _why_not_reachable(sample: Sample, found: Labelled, asked: FloatArray | None
     left = int((found.touched & ~found.full).sum())
     return (
         "labels that stop at the first right candidate settle it only where k is an item's whole pool, and some item "
-        f"with labels has more than {k} candidates: {ask}label every candidate of the {left} item{'s' * (left != 1)} whose "
-        "labels stop before the last"
+        f"with labels has more than {k} candidates: {ask}label every candidate of the {left} "
+        f"item{'s' * (left != 1)} whose labels stop before the last"
     )
 
 
