@@ -113,7 +113,7 @@ def _text(content: bytes | str) -> str:
         raise Undecodable(UTF16 if looks_like_utf16(content) else NOT_UTF8) from None
 
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
 
 
 def _refuse_depth(text: str) -> None:
