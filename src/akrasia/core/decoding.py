@@ -117,7 +117,7 @@ _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
 
 
 def _refuse_depth(text: str) -> None:
-    # Few texts have so many brackets at all, and to count them takes a tenth of decoding.
+    # Few texts have so many brackets at all, and to count them is quicker than to look at each.
     if text.count("[") + text.count("{") <= DEEPEST:
         return
     depth = 0
