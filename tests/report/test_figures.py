@@ -157,6 +157,18 @@ def test_the_risk_stands_clear_of_the_name_of_the_curve(spread: tuple[float, flo
     assert min(abs(name - risk) for (_, name), (_, risk) in zip(names, risks, strict=True)) > 9
 
 
+@pytest.mark.parametrize("value", [0.5, 0.8, 0.995])
+def test_the_name_of_the_curve_stands_at_its_line_however_wide_its_band(value: float) -> None:
+    ats = [(k, Interval(share * value, 0.2, 0.99)) for k, share in ((1, 0.6), (2, 0.8), (4, 1.0))]
+    curve = tuple(CurvePoint(k, at, None) for k, at in ats)
+    one = cell(deployed=Interval(0.3, 0.1, 0.6), reachable=curve[-1].reachable, curve=curve, waterfall=())
+    drawn = draw(CURVES, [one], "wide", "svg")
+    ((_, name),) = placed(drawn, "reachable@k")
+    ((_, zero),), ((_, hundred),) = (placed(drawn, text)[:1] for text in ("0", "100"))
+    at = (name - zero) / (hundred - zero)  # of the scale, by the ticks
+    assert abs(at - value) < 0.12  # a line of text takes some 0.08
+
+
 def test_the_risk_stands_clear_of_the_name_above_an_earlier_point() -> None:
     """A curve that ends near the top is named above an earlier point, which may be as high as the middle of the gap."""
     wide = Interval(0.533, 0.4, 0.6)

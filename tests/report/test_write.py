@@ -207,7 +207,7 @@ def test_figures_leave_out_cells_of_which_nothing_was_measured() -> None:
     page = render_page(report(cell(label="A"), cell(label="B", **UNMEASURED)))
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
     assert len(captions) == 3
-    assert all(caption.endswith("Nothing could be measured of B.") for caption in captions)
+    assert all(caption.endswith("There is nothing to draw of B.") for caption in captions)
     assert "How wrong the risk may be" in page
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from akrasia.report.canvas import Drawing
 from akrasia.report.content import CellContent, CurvePoint, Interval
@@ -77,7 +79,7 @@ def _curve(axes: Axes, cell: CellContent) -> None:
     if cell.deployed is not None:
         _band(axes, [0.94, end], [cell.deployed] * 2, LIGHT["deployed"])
         axes.plot([0.94, end], [cell.deployed.value] * 2, color=LIGHT["deployed"], linewidth=1.6)
-    _curve_labels(axes, cell, last, reachable[-1])
+    _curve_labels(axes, cell, last, reachable[-1], beyond=beyond is not None)
 
 
 def _uncorrected(axes: Axes, curve: Sequence[CurvePoint]) -> None:
@@ -98,27 +100,31 @@ def _uncorrected(axes: Axes, curve: Sequence[CurvePoint]) -> None:
         axes.plot([last.k] * 2, [at.low, at.high], color=LIGHT["reachable"], linewidth=1.2)
 
 
-def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> None:
+def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval, *, beyond: bool) -> None:
     """The names stand at the lines, and the risk at the gap between them."""
-    # The curve rises, so above the band there is room to the left of a point, unless the scale ends there.
-    roomy = [point for point in cell.curve if _upper(point.reachable) < _CROWDED and point.k**2 >= last]
-    k, edge = (roomy[-1].k, _upper(roomy[-1].reachable)) if roomy else (last, _lower(top))
+    height = _line_height(axes)
+    line = None if cell.deployed is None else cell.deployed.value
+    # Under its line the name of what is deployed leaves the gap free, unless the scale ends there.
+    under = cell.deployed is not None and (
+        _lower(cell.deployed) > 1 - _CROWDED or height < cell.deployed.value > top.value - height
+    )
+    floor = 0.0 if line is None else line if under else line + height
+    name = _name_of_curve(cell.curve, floor, height, beyond=beyond)
     axes.annotate(
-        "reachable@k", (k, edge), xytext=(-2, 3 if roomy else -3), textcoords="offset points", ha="right",
-        va="bottom" if roomy else "top", color=LIGHT["reachable"], fontweight="bold",
+        "reachable@k", (name.k, name.at), xytext=(-2 if name.side == "right" else 4, 3 if name.above else -3),
+        textcoords="offset points", ha=name.side, va="bottom" if name.above else "top", color=LIGHT["reachable"],
+        fontweight="bold",
     )  # fmt: skip
-    if cell.deployed is None:
+    if line is None:
         return
-    under = _lower(cell.deployed) > 1 - _CROWDED
     axes.annotate(
-        "deployed", (last, cell.deployed.value), xytext=(-2, -3 if under else 3),
+        "deployed", (last, line), xytext=(-2, -3 if under else 3),
         textcoords="offset points", ha="right", va="top" if under else "bottom", color=LIGHT["deployed"],
         fontweight="bold",
     )  # fmt: skip
-    height = _line_height(axes)
-    name = (edge, edge + height) if roomy else (edge - height, edge)
-    line = cell.deployed.value
-    place = _free(line, top.value, [name, (line - height, line) if under else (line, line + height)], height)
+    span = (name.at, name.at + height) if name.above else (name.at - height, name.at)
+    taken = [span] if name.side == "right" else []
+    place = _free(line, top.value, [*taken, (line - height, line) if under else (line, line + height)], height)
     if cell.risk is None or last == 1 or top.value - line < _GAP or place is None:
         return
     axes.annotate(
@@ -129,6 +135,40 @@ def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> No
         f"risk {points(cell.risk.value)}", (last, place), xytext=(-5, 0), textcoords="offset points", ha="right",
         va="center", color=LIGHT["ink"], fontweight="bold",
     )  # fmt: skip
+
+
+class _Name(Struct, frozen=True):
+    """Where the name of the curve stands: at a point, above it or below, and which of its ends is there."""
+
+    k: int
+    at: float
+    above: bool = True
+    side: Literal["left", "right"] = "right"
+
+
+def _name_of_curve(curve: Sequence[CurvePoint], floor: float, height: float, *, beyond: bool) -> _Name:
+    """The place nearest to the line that is free.
+
+    Args:
+        curve: its points.
+        floor: the utility from which on there is room above what is deployed.
+        height: of a line of text.
+        beyond: whether the scale goes on beyond the last point.
+    """
+    last, top = curve[-1].k, curve[-1].reachable
+    # The curve rises, so above a narrow band there is room to the left of a point, unless the scale ends there.
+    roomy = [
+        point
+        for point in curve
+        if _upper(point.reachable) < min(_CROWDED, point.reachable.value + 2 * height) and point.k**2 >= last
+    ]
+    if roomy:
+        return _Name(roomy[-1].k, _upper(roomy[-1].reachable))
+    if top.value + height <= 1:
+        return _Name(last, top.value)
+    if top.value - height >= floor:
+        return _Name(last, top.value, above=False, side="left" if beyond else "right")
+    return _Name(last, min(_lower(top), floor - height), above=False)
 
 
 def _line_height(axes: Axes) -> float:

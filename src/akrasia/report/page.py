@@ -130,7 +130,7 @@ def _left_out(drawing: Drawing[CellContent], cells: Sequence[CellContent]) -> st
     told = ""
     if len(shown) < len(cells):
         empty = [plain(cell.label) for cell in cells if cell not in shown]
-        told = f" Nothing could be measured of {'; '.join(empty)}."
+        told = f" There is nothing to draw of {'; '.join(empty)}."
     if len(shown) > MOST_PANELS:
         told += f" The first {MOST_PANELS} of {len(shown)} cells are drawn; the table has them all."
     return told
