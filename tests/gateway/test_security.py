@@ -75,10 +75,20 @@ BROKEN = {
         413,
         "request_too_large",
     ),
-    "too many headers": (post(more="".join(f"X-{i}: 1\r\n" for i in range(40))), 431, "invalid_http"),
-    "a header that is too long": (post(more=f"X-Long: {'x' * 3000}\r\n"), 431, "invalid_http"),
-    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "invalid_http"),
-    "two lengths": (post(more="Content-Length: 3\r\n"), 400, "invalid_http"),
+    "too many headers": (post(more="".join(f"X-{i}: 1\r\n" for i in range(40))), 431, "invalid_http", "more than 20"),
+    "a long header": (post(more=f"X-L: {'x' * 3000}\r\n"), 431, "invalid_http", "more than 1024 bytes.*header_bytes"),
+    "a long URL": (post().replace(b"completions", b"x" * 9000), 414, "invalid_http", "URL has more than 8192 bytes"),
+    "two hosts": (post(more="Host: b\r\n"), 400, "invalid_http", "duplicate 'Host' header"),
+    "a folded header": (post(more="X-A: 1\r\n  2\r\n"), 400, "invalid_http", "unexpected whitespace after header"),
+    "an encoding": (post(more="Content-Encoding: br\r\n"), 415, "unsupported_media_type", "gzip or deflate"),
+    "a bad chunk": (
+        post().partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        400,
+        "invalid_http",
+        "chunks cannot be read",
+    ),
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "invalid_http", "plain HTTP"),
+    "two lengths": (post(more="Content-Length: 3\r\n"), 400, "invalid_http", "duplicate Content-Length"),
     "no JSON": (post(b"{"), 400, "invalid_json"),
 }
 TIGHT = (
@@ -88,12 +98,28 @@ TIGHT = (
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_a_request_beyond_the_limits_is_an_error_object(upstream: Upstream, serve: Serve, name: str) -> None:
-    data, status, code = BROKEN[name]
+    data, status, code, *said = BROKEN[name]
     served = await serve(TIGHT)
     got, error = await exchanged(served.port, data)
     assert (got, error["code"]) == (status, code)
     assert error["type"] == "invalid_request_error"
+    assert all(re.search(text, error["message"]) for text in said), error["message"]
     assert upstream.calls == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/health", "/nowhere"])
+async def test_a_body_in_another_encoding_than_it_says_is_no_notice(serve: Serve, path: str) -> None:
+    """Anybody can send one, with or without a key: it must not fill what the operator reads."""
+    served = await serve()
+    before = list(served.notices)
+    for _ in range(3):
+        data = post(more="Content-Encoding: gzip\r\n").replace(b"/v1/chat/completions", path.encode())
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(data)
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 ")
+        writer.close()
+    assert served.notices == before
 
 
 async def test_a_body_that_trickles_is_cut(serve: Serve) -> None:

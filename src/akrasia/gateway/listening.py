@@ -11,11 +11,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
 
 from akrasia.core import InputError
+from akrasia.gateway.broken_head import LINE_BYTES, broken_head
+from akrasia.gateway.policy import Limits
 from akrasia.gateway.sending import error_response
-from akrasia.gateway.wire import refused
 
 if TYPE_CHECKING:
     from akrasia.gateway.server import Gateway
@@ -40,11 +40,16 @@ class _Connection(web.RequestHandler):
         """An error of HTTP itself, before there was a request to hand over; the connection ends with it."""
         if request.writer.output_size:
             raise ConnectionResetError("an answer had begun")
-        too_long = isinstance(exc, LineTooLong) or "header" in str(message).lower()
-        error = refused(431 if too_long else 400, "the request's head cannot be read", "invalid_http")
-        response = error_response(error)
+        server = self._manager
+        limits = server.limits if isinstance(server, _Server) else Limits()
+        response = error_response(broken_head(exc, message, limits))
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **how: Any) -> None:
+        """A body that is not what its headers say is its sender's fault, and anybody can send one: it is no notice."""
+        if not isinstance(how.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **how)
 
 
 class _Server(web.Server):
@@ -52,6 +57,7 @@ class _Server(web.Server):
         super().__init__(gateway.handle, request_factory=self._request, handler_cancellation=True, **settings)
         self._gateway = gateway
         self._settings = settings
+        self.limits = gateway.limits
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._settings)
@@ -108,6 +114,7 @@ class Listening:
                 lingering_time=_LINGER_S,
                 max_headers=limits.header_count,
                 max_field_size=limits.header_bytes,
+                max_line_size=LINE_BYTES,
                 access_log=None,
                 logger=_told_by(self._gateway),
             )
