@@ -130,13 +130,12 @@ def test_the_transition_picture_says_what_is_kept_and_lost(group: ValueContent) 
     assert "in the reasoning" in said
 
 
-def test_an_arm_in_which_nothing_shows_is_drawn(group: ValueContent) -> None:
+def test_an_arm_in_which_nothing_shows_has_no_empty_axes(group: ValueContent) -> None:
     empty = {"111": 0, "110": 0, "000": 100}
     nothing = msgspec.structs.replace(group.arms[1], transitions=empty, values=(), by_domain=None, split=None)
     hollow = msgspec.structs.replace(group, arms=(nothing,), deliberation=None)
     assert [figure.name for figure in value_figures([hollow])] == [
         "value-transitions",
-        "value-bars",
         "value-thresholds",
     ]
     for figure in value_figures([hollow]):

@@ -226,3 +226,9 @@ def test_models_are_named_as_short_as_keeps_them_apart(models: list[str], named:
 def test_the_runs_name_enters_a_label_only_where_it_must() -> None:
     assert told_apart([["a", "b"], ["r1", "r2"]], ["", ""], usual=1, spare=1) == ["a", "b"]
     assert told_apart([["a", "a"], ["r1", "r2"]], ["", ""], usual=1, spare=1) == ["r1", "r2"]
+
+
+def test_a_run_of_which_nothing_could_be_read_shows_no_empty_figures(tmp_path: Path) -> None:
+    page = render([value_run(tmp_path / "run", "scripted:tests.report.value_actors:broken", limit=4, samples=2)])
+    assert "too little could be read" in page
+    assert "<figure" not in page

@@ -23,3 +23,8 @@ def unseen(request: Request, sample: int) -> str:
     if task_of(request) == "act":
         return f"{sample}" + "\N{ZERO WIDTH SPACE}" * 1_500
     return said(stated(request)) + "\N{ZERO WIDTH SPACE}" * 1_400
+
+
+def broken(request: Request) -> str:
+    """Nothing comes."""
+    raise RuntimeError("no power")

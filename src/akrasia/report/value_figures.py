@@ -121,4 +121,5 @@ BARS = Drawing(
     _bars,
     lambda arm, _: _LINE * max(3, len(_shown(arm))),
     left=False,
+    shows=lambda arm: bool(_shown(arm)),
 )

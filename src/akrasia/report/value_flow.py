@@ -207,4 +207,5 @@ FLOW = Drawing(
     lambda _, width: min(2.9, max(2.1, 0.5 * width)),
     left=False,
     foot=0.1,
+    shows=lambda arm: any(arm.transitions.values()),
 )

@@ -95,14 +95,23 @@ def value_figures(groups: Sequence[ValueContent], most: int = MOST_PANELS) -> li
         _panels(FLOW, "From what is stated to what is done", _FLOW, arms, most),
         _panels(BARS, "Which values survive into the action", _BARS, arms, most),
         _lines(slopes(groups), "What deliberation changes", _slope_caption(groups)),
-        _panels(BY_DOMAIN, "Retention by domain", _MAPS, [arm for arm in arms if arm.by_domain], maps),
-        _panels(BY_PRESSURE, "Retention under pressure", _MAPS, [arm for arm in arms if arm.by_pressure], maps),
+        _panels(
+            BY_DOMAIN, "Retention by domain", _MAPS, [arm for arm in arms if arm.by_domain and arm.by_domain.rows], maps
+        ),
+        _panels(
+            BY_PRESSURE,
+            "Retention under pressure",
+            _MAPS,
+            [arm for arm in arms if arm.by_pressure and arm.by_pressure.rows],
+            maps,
+        ),
         _lines(thresholds(arms[:most]), "How the figures move with the threshold", _THRESHOLDS),
     ]
     return [figure for figure in found if figure is not None]
 
 
 def _panels(drawing: Drawing[Any], title: str, caption: str, panels: Sequence[Any], most: int) -> ValueFigure | None:
+    panels = drawing.of(panels)
     if not panels:
         return None
     if drawing is COMPARISON:
