@@ -123,6 +123,16 @@ def test_for_people(run: Path, tmp_path: Path) -> None:
     assert "the values are the utility itself" in result.out
     assert "As good as the best of 4" in result.out
     assert "on the run's own 40 items" in result.out
+    assert "left out" not in result.out
+
+
+def test_items_without_a_value_are_told(value_run: Path, tmp_path: Path) -> None:
+    """Forty scenarios were asked; where the model states nothing there is nothing to adhere to."""
+    judged = ("--judge", f"llm:{VALUES}judge")
+    learnt = learn(value_run, tmp_path / "p.json", *judged)
+    assert learnt["left_out"] == 40 - learnt["provenance"]["items"] > 0
+    told = akrasia("prior", value_run, "-o", tmp_path / "p.json", *judged).out
+    assert f"left out: {learnt['left_out']} items of the run, where the model states no value" in told
 
 
 def test_a_value_run_by_the_judge_that_steers(value_run: Path, tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ WHOLE: dict[str, tuple[Fault, int, dict[str, Any], str | None]] = {
         raw(b'{"error": {"message": "no such model", "code": "model_not_found"}}'), 502,
         {"message": "no such model", "code": "model_not_found"}, None,
     ),
+    "another shape of error under 200": (
+        raw(b'{"error": "no such model"}'), 502,
+        {"message": "the upstream answered an error under HTTP 200: no such model", "type": "upstream_error",
+         "param": None, "code": None}, None,
+    ),
     "a redirect": (
         raw(b"", code=302), 502,
         {"message": "the upstream answered HTTP 302 in place of a completion: does its URL include /v1?",
@@ -200,10 +205,12 @@ async def test_a_deadline_for_the_whole_request(upstream: Upstream, serve: Serve
     served = await serve("deadline_s = 0.3")
     upstream.faults += [stall(), broken([GOOD], "stall")]
     response = await served.ask()
-    assert (response.status, (await response.json())["error"]["code"]) == (504, "deadline_exceeded")
+    error = (await response.json())["error"]
+    assert (response.status, error["code"], error["type"]) == (504, "deadline_exceeded", "timeout_error")
     sent = await (await served.ask(stream=True)).read()
     assert sent.startswith(GOOD)
-    assert json.loads(sent.removeprefix(GOOD).removeprefix(b"data: "))["error"]["code"] == "deadline_exceeded"
+    error = json.loads(sent.removeprefix(GOOD).removeprefix(b"data: "))["error"]
+    assert (error["code"], error["type"]) == ("deadline_exceeded", "timeout_error")
 
 
 async def test_the_upstreams_stage_ends_when_a_stream_begins(upstream: Upstream, serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -263,6 +264,17 @@ def test_a_web_page_becomes_an_error_object() -> None:
     error = upstream_error(502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>", None)
     assert error.status == 502
     assert "a web page" in msgspec.json.decode(error.body)["error"]["message"]
+
+
+@pytest.mark.parametrize("read", [read_head, read_request])
+def test_half_a_character_is_called_so(read: Callable[[bytes], object]) -> None:
+    body = b'{"model": "m", "messages": [{"role": "user"}], "user": "\\ud800"}'
+    if read is read_head:
+        body = body.replace(b'"m"', b'"\\ud800"')
+    with pytest.raises(WireError, match="holds half a character"):
+        read(body)
+    with pytest.raises(WireError, match="is not JSON"):
+        read(body.replace(b"ud800", b"ux"))
 
 
 def test_a_reply_of_many_chunks_costs_no_more_than_their_number() -> None:

@@ -64,9 +64,9 @@ def prior(
         )
     write_prior(learnt.file, out)
     if json:
-        print_json({"out": str(out), **_record(learnt.file), "replay": learnt.replay})
+        print_json({"out": str(out), **_record(learnt.file), "replay": learnt.replay, "left_out": learnt.left_out})
         return
-    _show(learnt.file, out)
+    _show(learnt.file, out, learnt.left_out)
     if learnt.file.match is not None:
         _show_match(learnt.file, learnt.replay)
 
@@ -89,12 +89,14 @@ def _record(file: PriorFile) -> dict[str, object]:
     return dict(found)
 
 
-def _show(file: PriorFile, out: Path) -> None:
+def _show(file: PriorFile, out: Path, left_out: int) -> None:
     came, learnt = file.provenance, file.prior
     print(
         f"{out}: {counted(len(learnt.weights), 'type')} of items, learnt from {came.cell}: "
         f"{counted(came.items, 'item')} with {counted(came.candidates, 'candidate')}, by {file.verifier}"
     )
+    if left_out:
+        print(f"  left out: {counted(left_out, 'item')} of the run, {_why_left_out(file)}")
     if came.missing:
         print(f"  warning: {counted(came.missing, 'candidate')} had no value and told nothing")
     if came.items < FEW_ITEMS:
@@ -110,6 +112,17 @@ def _show(file: PriorFile, out: Path) -> None:
         print("  the values are the utility itself: where no such verifier is at hand, this is an upper limit")
     best = ", ".join(f"best of {n} {learnt.best_of(n):.3f}" for n in (4, 16))
     print(f"  expected: one candidate {learnt.best_of(1):.3f}, {best}")
+
+
+def _why_left_out(file: PriorFile) -> str:
+    from akrasia.strategies.scorers import STATED
+
+    if file.verifier.measure == STATED:
+        return (
+            "where the model states no value, or nothing was read yet; with --against constitution, actions are held "
+            "against the values themselves"
+        )
+    return "of which no candidate has a value: not run or not read yet, or their measurement failed"
 
 
 def _show_match(file: PriorFile, replay: Replay | None) -> None:

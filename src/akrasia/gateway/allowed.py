@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from akrasia.gateway.wire import Body, ErrorObject, WireError
+from akrasia.gateway.wire import ANSWERED_200, Body, ErrorObject, WireError
 
 CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
 """Names of parts; tool calls are numbered from 1."""
@@ -196,11 +196,12 @@ def allowed_error(error: WireError) -> WireError:
     if error.reason in _OWN_REASONS:
         return error
     code = error.error.code if error.error.code in _ERROR_CODES else None
-    said = f"the upstream refused or failed (HTTP {error.status}{', ' + code if code else ''}); the audit log says why"
+    answered = "an error under HTTP 200" if error.reason == ANSWERED_200 else f"HTTP {error.status}"
+    said = f"the upstream refused or failed ({answered}{', ' + code if code else ''}); the audit log says why"
     kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
     kind = kinds.get(error.status, "upstream_error" if error.status >= 500 else "invalid_request_error")
     after = error.retry_after if error.retry_after is not None and error.retry_after.strip().isdecimal() else None
-    made = ErrorObject(said, kind, None, code or f"upstream_{error.status}")
+    made = ErrorObject(said, kind, None, code or error.reason)
     return WireError(error.status, made, retry_after=after, reason=error.reason)
 
 

@@ -23,7 +23,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from akrasia.gateway.policy import NO_DEADLINES
-from akrasia.gateway.wire import Body, ChatHead, ErrorObject, WireError, read_request, upstream_failed
+from akrasia.gateway.wire import Body, ChatHead, ErrorObject, WireError, read_request
 
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies, Policy
@@ -190,4 +190,4 @@ def ended(gateway: Gateway) -> WireError:
 def too_late(exchange: Exchange) -> WireError:
     """The error for a request whose deadline passed: 504."""
     said = f"the time that policy {exchange.policy.name!r} gives a request is over"
-    return upstream_failed(504, said, "deadline_exceeded")
+    return WireError(504, ErrorObject(said, "timeout_error", None, "deadline_exceeded"))

@@ -15,7 +15,7 @@ from akrasia.core import AkrasiaError, StoreFailed
 from akrasia.gateway.credentials import Credentials, shown_in
 from akrasia.gateway.log import LoggedChoice, LogRecord
 from akrasia.gateway.records import settings_of, usage_record
-from akrasia.gateway.wire import Body, WireError
+from akrasia.gateway.wire import ANSWERED_200, Body, WireError
 
 if TYPE_CHECKING:
     from akrasia.gateway.desk import Desk
@@ -159,7 +159,8 @@ def error_line(error: WireError | AkrasiaError) -> str:
     """An error, and what the upstream said, in one line for the log."""
     said = str(error)
     if isinstance(error, WireError):
-        said = f"HTTP {error.status}: {said}"
+        answered = "HTTP 200 with an error" if error.reason == ANSWERED_200 else f"HTTP {error.status}"
+        said = f"{answered}: {said}"
     return " ".join(said.split())
 
 

@@ -188,7 +188,7 @@ class Release:
             async for data in self._timed(response):
                 for chunk in chunks_of(upstream.clean(data)):
                     if chunk.get("error"):
-                        raise upstream_error(502, response.headers, data, upstream.key)
+                        raise upstream_error(200, response.headers, msgspec.json.encode(chunk), upstream.key)
                     self._chunks.append(chunk)
                     yield chunk
                 if any(one.strip() == DONE_DATA for one in payloads(data)):

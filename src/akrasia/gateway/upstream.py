@@ -197,7 +197,7 @@ class Upstream:
             what = "a web page" if looks_like_html(kind, body) else unreadable(kind, body)
             raise upstream_failed(502, f"the upstream answered with {what}", "upstream_invalid")
         if tail.error and bytes(tail.error) != b"null":
-            raise upstream_error(502, response.headers, body, self.key)
+            raise upstream_error(response.status, response.headers, body, self.key)
         usage = tail.usage
         return (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
 

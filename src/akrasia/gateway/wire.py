@@ -115,7 +115,7 @@ def read_head(body: bytes) -> ChatHead:
             raise refused(400, "you must provide a model parameter", "missing_model", param="model") from None
         raise refused(400, f"the request cannot be read: {error}", "invalid_type", param=param) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json") from None
+        raise _not_json(body, error) from None
 
 
 def read_request(body: bytes) -> Body:
@@ -127,11 +127,29 @@ def read_request(body: bytes) -> Body:
     try:
         request: Body = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json") from None
+        raise _not_json(body, error) from None
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
         raise refused(400, "messages must be a list of messages, at least one", "invalid_type", param="messages")
     return request
+
+
+def _not_json(body: bytes, error: Exception) -> WireError:
+    if has_half_character(body):
+        said = "the request holds half a character (a lone \\ud800 to \\udfff), which is no text: send whole ones"
+        return refused(400, said, "invalid_json")
+    return refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json")
+
+
+def has_half_character(body: bytes) -> bool:
+    """Whether a body is JSON but for an escape of half a character, which stands for no text."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def with_model(body: bytes, model: str) -> bytes:
@@ -238,23 +256,29 @@ def indexes_of(choices: Sequence[Body]) -> list[int]:
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
+ANSWERED_200 = "upstream_200"
+"""Reason of an error that the upstream sent under status 200: clients get it under 502."""
+
+
 def upstream_error(status: int, headers: Mapping[str, str], body: bytes, key: str | None) -> WireError:
     """The upstream's refusal as the client gets it: its status and Retry-After, its error object where it sent one.
 
     Whatever else it sent (a web page, another shape of error) becomes an error object. The upstream's key is blotted
-    out of it.
+    out of it. An error under status 200 becomes 502.
     """
+    reason, status = f"upstream_{status}", 502 if status == 200 else status
     retry_after = headers.get("Retry-After")
     body = Credentials(key).out_of_json(body)
     text = scrub(body.decode("utf-8", "surrogateescape"), key).encode("utf-8", "surrogateescape")
     own = _own_error(text)
     if own is not None:
-        return WireError(status, own, retry_after=retry_after, body=text, reason=f"upstream_{status}")
+        return WireError(status, own, retry_after=retry_after, body=text, reason=reason)
     page = "html" in headers.get("Content-Type", "") or body.lstrip()[:1] == b"<"
     said = "a web page, not an API's answer" if page else read_error(body, key).message or "nothing more"
     kind = _TYPES.get(status, "upstream_error" if status >= 500 else "invalid_request_error")
-    error = ErrorObject(f"the upstream answered HTTP {status}: {said}", kind, None, None)
-    return WireError(status, error, retry_after=retry_after, reason=f"upstream_{status}")
+    answered = "an error under HTTP 200" if reason == ANSWERED_200 else f"HTTP {status}"
+    error = ErrorObject(f"the upstream answered {answered}: {said}", kind, None, None)
+    return WireError(status, error, retry_after=retry_after, reason=reason)
 
 
 def _own_error(body: bytes) -> ErrorObject | None:

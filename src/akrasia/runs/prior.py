@@ -51,10 +51,12 @@ class Learnt(Struct, frozen=True):
         file: what is written.
         replay: the matched rule beside best-of-n on the run's own candidates; None where nothing was matched, or the
             run's items have too few candidates.
+        left_out: items of the run of which no candidate has a value.
     """
 
     file: PriorFile
     replay: Replay | None
+    left_out: int = 0
 
 
 def learn_prior(
@@ -84,17 +86,18 @@ def learn_prior(
     found = _values(run, chosen, judge, constitution=constitution)
     prior = fit_prior(found.values, clusters=list(found.clusters), utilities=found.utilities)
     file = PriorFile(verifier=found.verifier, prior=prior, provenance=_provenance(run, chosen, found))
+    left_out = int(np.isnan(found.values).all(axis=1).sum())
     if match is None:
-        return Learnt(file, None)
+        return Learnt(file, None, left_out)
     matched = match_best_of(prior, match, most=most)
     file = replace(file, match=matched)
     needed = max(match, matched.most)
     deep = (~np.isnan(found.values)).sum(axis=1) >= needed
     if len({family for family, enough in zip(found.clusters, deep, strict=True) if enough}) < 2:
-        return Learnt(file, None)
+        return Learnt(file, None, left_out)
     rule = StoppingRule(prior, matched.cost, matched.most)
     shown = replay(rule, found.values, match, utilities=found.utilities, clusters=list(found.clusters))
-    return Learnt(file, shown)
+    return Learnt(file, shown, left_out)
 
 
 def _cell(run: Run, name: str | None) -> Cell:
