@@ -198,7 +198,7 @@ STREAMS: dict[str, list[Any]] = {
     "a text that becomes a list": [delta({"content": SECRET}), delta({"content": [{"type": "text", "text": "Hi."}]})],
     "a text that becomes a number": [delta({"content": SECRET}), delta({"content": 5})],
     "a list that becomes a text": [delta({"reasoning": [SECRET]}), delta({"reasoning": "Hm."})],
-    "a field that is said again": [delta({}, text=SECRET), delta({}, text="")],
+    "a field that is said again": [delta({}, text=SECRET), delta({}, text="Hello.")],
     "a message beside the delta": [delta({"content": SECRET}), delta({}, message={"content": "Hello."})],
     "another message beside it": [delta({"content": "Hello."}), delta({}, message={"content": SECRET})],
     "a call's later id": [delta({"tool_calls": call("{}")}), delta({"tool_calls": [{"index": 0, "id": SECRET}]})],
@@ -229,7 +229,7 @@ async def test_a_stream_hides_nothing_from_the_audit(
     (told,) = told_in(got)
     assert any("missing" in one or one.get("failed") for one in told["choices"])
     (record,) = records(log)
-    assert "ZQX" in json.dumps(record["choices"])
+    assert SECRET in json.dumps(record["choices"])
 
 
 @pytest.mark.asyncio
@@ -265,3 +265,25 @@ def test_a_mark_before_an_event_hides_no_text() -> None:
 def test_nothing_is_nothing() -> None:
     assert read_reply(b"", streamed=True).choices == []
     assert read_reply(b'{"choices": []}', streamed=False).choices == []
+
+
+def test_what_an_upstream_repeats_is_read() -> None:
+    """Some say a text twice, whole or piece by piece."""
+    message = {"content": "Hello there.", "reasoning": "So it is.", "reasoning_details": [{"text": "So it is."}]}
+    assert unread_fields({"message": message, "text": "Hello there."}) == {}
+    assert unread_fields({"message": message, "text": "Hello"}) == {"choice.text": "Hello"}
+    sent = [{"choices": [delta({"content": word}, text=word)]} for word in ("Hello ", "there.")]
+    data = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in sent)
+    reply = read_reply(data, streamed=True)
+    assert (reply.unread, reply.beside) == (None, {})
+    assert [unread_fields(choice) for choice in reply.choices] == [{}]
+    del sent[0]["choices"][0]["text"]
+    data = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in sent)
+    assert read_reply(data, streamed=True).beside == {"choice.text": "there."}
+
+
+def test_fields_of_chunks_take_no_place_from_each_other() -> None:
+    sent = [{"choices": [delta({"content": "a"}, note={"b": word})], "x": "one for all"} for word in ("c", "d")]
+    reply = read_reply(b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in sent), streamed=True)
+    assert reply.beside == {"x": "one for all", "choice.note": [{"b": "c"}, {"b": "d"}]}
+    assert reply.choices[0]["message"] == {"content": "aa"}

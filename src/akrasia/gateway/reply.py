@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from akrasia.gateway.stream import DONE_DATA, assemble, payloads, read_chunks
-from akrasia.gateway.unread import repeats_a_field, unread_beside, unread_in_chunks
+from akrasia.gateway.unread import known_fields, repeats_a_field, unread_beside, unread_in_chunks
 from akrasia.gateway.wire import Body, read_completion
 
 UNREADABLE = "the reply cannot be read"
@@ -47,10 +47,11 @@ def read_reply(data: bytes, *, streamed: bool) -> Reply:
 
 def _of_events(data: bytes) -> Reply:
     chunks = list(read_chunks(data))
-    unread, beside = unread_in_chunks(chunks)
+    choices = assemble(chunks)["choices"]
+    unread, beside = unread_in_chunks(chunks, choices)
     if any(repeats_a_field(one) for one in payloads(data) if one.strip() != DONE_DATA):
         unread = _REPEATED
-    return Reply(_objects(assemble(chunks)["choices"]), unread, beside)
+    return Reply([known_fields(choice) for choice in choices], unread, beside)
 
 
 def _of_body(data: bytes) -> Reply | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from akrasia.gateway.allowed import TEXTS, known_function, spelled, text_of, unknown_calls
@@ -58,12 +58,9 @@ def unread_fields(choice: Mapping[str, Any]) -> Body:
         choice: as the upstream sent it.
     """
     message = choice.get("message")
-    found = {
-        name if name in _CHOICE else f"choice.{name}": field
-        for name, field in choice.items()
-        if name != "message" and name != "logprobs" and _holds_text(name, field)
-    }
     said: Mapping[str, Any] = message if isinstance(message, dict) else {}
+    read = _read_in(said)
+    found = _beside(choice, read)
     if not spelled(choice.get("logprobs"), said):
         found["logprobs"] = choice["logprobs"]
     for name, field in said.items():
@@ -73,7 +70,7 @@ def unread_fields(choice: Mapping[str, Any]) -> Body:
             calls = field if isinstance(field, list) else [{"function": field}]
             unread = any(_more_of_call(call) for call in calls)
         else:
-            unread = _holds_text(name, field)
+            unread = _holds_text(name, field, read=read)
         if unread:
             found[name] = field
     return found
@@ -84,26 +81,71 @@ def unread_beside(reply: Mapping[str, Any]) -> Body:
     return {name: field for name, field in reply.items() if name not in _REPLY and _holds_text(name, field)}
 
 
-def unread_in_chunks(chunks: Iterable[Mapping[str, Any]]) -> tuple[str | None, Body]:
+def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body]) -> tuple[str | None, Body]:
     """What is lost where chunks are put together, and so is read by nobody.
 
     Of fields that do not grow the last counts, but a client gets every one.
 
+    Args:
+        chunks: of the protocol's form at least as far as `akrasia.gateway.stream.assemble` needs it.
+        choices: what they add up to.
+
     Returns:
         Why not all of the chunks can be read, in words, None where it can; and the fields that hold text, by name.
     """
-    found: Body = {}
     why: str | None = None
+    beside: dict[str, list[Any]] = {}
+    grown: dict[object, dict[str, list[Any]]] = {}
     for chunk in chunks:
-        found |= unread_beside(chunk)
+        for name, field in unread_beside(chunk).items():
+            said = beside.setdefault(name, [])
+            if not said or said[-1] != field:  # of what stands in every chunk one is enough
+                said.append(field)
         for part in chunk.get("choices") or ():
             if type(part.get("index", 0)) is not int or not isinstance(part.get("delta", {}), dict | None):
                 why = "a chunk of an unknown shape"
-            rest = {name: field for name, field in part.items() if name not in ("delta", "logprobs", "message")}
-            found |= unread_fields(rest)
-            if _holds_text("message", part.get("message")):
-                found["choice.message"] = part["message"]
-    return why, found
+            for name, field in (_beside(part) | _stray_message(part)).items():
+                grown.setdefault(part.get("index", 0), {}).setdefault(name, []).append(field)
+    read = {choice.get("index", 0): _read_in(choice.get("message")) for choice in choices}
+    for index, fields in grown.items():
+        for name, pieces in fields.items():
+            said = _together(pieces)
+            if not isinstance(said, str) or said not in read.get(index, ()):
+                beside.setdefault(name, []).extend(pieces)
+    return why, {name: _together(pieces) for name, pieces in beside.items()}
+
+
+def _together(pieces: list[Any]) -> Any:
+    """What chunks say of one field: texts as one text."""
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(pieces)
+    return pieces[0] if len(pieces) == 1 else pieces
+
+
+def known_fields(choice: Mapping[str, Any]) -> Body:
+    """The fields of a choice that the protocol has."""
+    return {name: field for name, field in choice.items() if name in _CHOICE}
+
+
+def _beside(choice: Mapping[str, Any], read: frozenset[str] = frozenset()) -> Body:
+    """The fields of a choice, its message and log-probabilities aside, that hold text which is none of those read."""
+    return {
+        name if name in _CHOICE else f"choice.{name}": field
+        for name, field in choice.items()
+        if name not in ("message", "delta", "logprobs") and _holds_text(name, field, read=read)
+    }
+
+
+def _stray_message(part: Mapping[str, Any]) -> Body:
+    """The message in a chunk, which has a delta in its place."""
+    message = part.get("message")
+    return {"choice.message": message} if _holds_text("message", message) else {}
+
+
+def _read_in(message: object) -> frozenset[str]:
+    """The texts of a message that are read: where an upstream repeats one whole, nothing is left to read."""
+    said = [text_of(message.get(name)) for name in TEXTS] if isinstance(message, dict) else []
+    return frozenset(text for text in said if text)
 
 
 def left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,8 +223,8 @@ def _more_of_call(call: object) -> bool:
     return inner or _more(call, {"function", "custom"})
 
 
-def _holds_text(name: str, field: object, media: bool = False) -> bool:
-    """Whether a field holds text, in its name too, that is neither a label in its place nor data of a medium."""
+def _holds_text(name: str, field: object, media: bool = False, read: frozenset[str] = frozenset()) -> bool:
+    """Whether a field holds text, in its name too, that is no label in its place, no data of a medium, and not read."""
     if _LABEL.fullmatch(name) is None:
         return True
     if isinstance(field, str):
@@ -190,18 +232,15 @@ def _holds_text(name: str, field: object, media: bool = False) -> bool:
             return _LABEL.fullmatch(field) is None
         if media and name not in _SAID:
             return any(letter.isspace() for letter in field)
-        return bool(field.strip())
+        return bool(field.strip()) and field not in read
     media = media or name in _MEDIA
     if isinstance(field, dict):
         # What stands in a labelled field are labels: of a filter's results, say, the severities.
-        return any(_holds_inside(name, key, one, media) for key, one in field.items())
-    return isinstance(field, list) and any(_holds_text(name, one, media) for one in field)
-
-
-def _holds_inside(name: str, key: str, field: object, media: bool) -> bool:
-    if _LABEL.fullmatch(key) is None:
-        return True
-    return _holds_text(name if name in _LABELLED else key, field, media)
+        return any(
+            _LABEL.fullmatch(key) is None or _holds_text(name if name in _LABELLED else key, one, media, read)
+            for key, one in field.items()
+        )
+    return isinstance(field, list) and any(_holds_text(name, one, media, read) for one in field)
 
 
 def _is_empty(field: object) -> bool:
