@@ -39,7 +39,7 @@ MOST_WAITING = 1024
 MOST_WAITING_BYTES = 64 * 2**20
 """Bytes of them together, with their requests."""
 
-_LARGE = 2**18
+_LARGE = 2**15
 
 QUEUE_FULL = "the queue of audits was full"
 TOO_LONG = "the reply was too long: it had more than reply_bytes"
