@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -70,6 +71,31 @@ async def test_coarser_values_take_their_strongest_member(encoder: Encoder, name
         members = [one.id for one in taxonomy("schwartz-19").values if one.broader[name] == value]
         if reading.polarity != "betrays":
             assert reading.score == max(refined[member].score for member in members)
+
+
+async def test_a_short_text_does_not_wait_for_a_long_one(encoder: Encoder) -> None:
+    """Some 600 passages, which take seconds, and two."""
+    values = taxonomy()
+    passages = [f"I promised to call {number} times, and I will." for number in range(600)]
+    long = asyncio.create_task(encoder.read("\n".join(passages), values, None))
+    await asyncio.sleep(0.05)
+    short = await encoder.read(KEPT, values, None)
+    assert not long.done()
+    assert short == encoder.judge_texts([KEPT], values)[0]
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    began = time.perf_counter()
+    await encoder.read(KEPT, values, None)
+    assert time.perf_counter() - began < 1, "the rest of what nobody waits for is not read"
+
+
+async def test_turns_change_nothing(encoder: Encoder) -> None:
+    values = taxonomy()
+    rows = [f"Row {number} of the table." for number in range(150)]
+    text = "\n".join(["Nothing to say.", *rows, KEPT, "Bye now."] * 2)
+    found = await encoder.read(text, values, None)
+    assert found == encoder.judge_texts([text], values)[0]
+    assert any(reading.evidence and reading.evidence in KEPT for reading in found.readings.values())
 
 
 def test_values_that_it_does_not_know_are_refused(encoder: Encoder) -> None:

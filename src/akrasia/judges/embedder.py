@@ -63,7 +63,8 @@ class Embedder:
         Each text runs alone: activations are quantised by their range, so that in a batch a text's vector would
         depend on its neighbours, and on one core a batch saves nothing.
         """
-        rows = [self._one(text) for text in texts]
+        made = {text: self._one(text) for text in dict.fromkeys(texts)}
+        rows = [made[text] for text in texts]
         return np.concatenate(rows) if rows else np.zeros((0, self.width), dtype=np.float32)
 
     @property

@@ -51,6 +51,13 @@ class Verdict(Struct, frozen=True):
     passages: tuple[str, ...]
 
 
+TURN = 32
+"""Passages that are read at once: about a tenth of a second."""
+
+_SHORT = 4000
+"""Letters of a text that is about one turn in any case."""
+
+
 class Encoder:
     """The judge named ``encoder``. See `akrasia.judges.Judge`.
 
@@ -99,11 +106,19 @@ class Encoder:
     async def read(
         self, text: str, taxonomy: Taxonomy, ask: Ask | None, *, role: str = "judge", repeat: int = 0
     ) -> Judgement:
-        """The verdict on one text; `ask`, `role` and `repeat` change nothing."""
+        """The verdict on one text; `ask`, `role` and `repeat` change nothing.
+
+        Texts take turns of `TURN` passages, so that a short one need not wait for the whole of a long one, and a long
+        one that nobody waits for any more ends with its turn.
+        """
         del ask, role, repeat
         self.check(taxonomy)
         loop = asyncio.get_running_loop()
-        return _judgement(await loop.run_in_executor(self._thread, self._verdict, text), taxonomy)
+        if len(text) <= _SHORT:
+            return _judgement(await loop.run_in_executor(self._thread, self._verdict, text), taxonomy)
+        passages = await asyncio.to_thread(split_passages, text)
+        found = [await loop.run_in_executor(self._thread, self._scores, turn) for turn in _turns(passages)]
+        return _judgement(_pooled(found, passages), taxonomy)
 
     def read_texts(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.int8]]:
         """Many texts at once, on the calling thread: (N, 20) scores and polarity, as in `Verdict`."""
@@ -125,10 +140,23 @@ class Encoder:
 
     def _verdict(self, text: str) -> Verdict:
         passages = split_passages(text)
-        if not passages:
-            none = np.zeros(len(CATEGORIES))
-            return Verdict(none, none.astype(np.int8), none.astype(np.intp), ())
-        return Verdict(*pool(*self._head.read(self._embedder.embed(passages))), passages)
+        return _pooled([self._scores(turn) for turn in _turns(passages)], passages)
+
+    def _scores(self, passages: Sequence[str]) -> tuple[Floats, Floats]:
+        return self._head.read(self._embedder.embed(passages))
+
+
+def _turns(passages: Sequence[str]) -> list[Sequence[str]]:
+    return [passages[start : start + TURN] for start in range(0, len(passages), TURN)]
+
+
+def _pooled(found: Sequence[tuple[Floats, Floats]], passages: tuple[str, ...]) -> Verdict:
+    """The verdict on a text from the scores of its passages, turn by turn."""
+    if not found:
+        none = np.zeros(len(CATEGORIES))
+        return Verdict(none, none.astype(np.int8), none.astype(np.intp), ())
+    upheld, betrayed = (np.concatenate([turn[side] for turn in found]) for side in (0, 1))
+    return Verdict(*pool(upheld, betrayed), passages)
 
 
 def _judgement(verdict: Verdict, taxonomy: Taxonomy) -> Judgement:
