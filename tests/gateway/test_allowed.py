@@ -184,3 +184,11 @@ def test_a_content_in_json_is_read_without_its_escapes() -> None:
     assert [(part.name, part.spoken) for part in found] == [("content", True), ("content without escapes", False)]
     assert [part.text for part in found] == [text, '{"a": "I act against face."}']
     assert [part.name for part in parts_of(allowed_message({"content": r"the angle \upsilon, a\nb"}))] == ["content"]
+
+
+@pytest.mark.parametrize(("arguments", "finish"), [("{}", "tool_calls"), ({"a": 1}, "stop")])
+def test_a_call_that_stays_behind_is_waited_for_by_nobody(arguments: object, finish: str) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    choice = {"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
+    leaves = allowed_choice(choice, "audit-1")
+    assert (leaves["finish_reason"], "tool_calls" in leaves["message"]) == (finish, finish == "tool_calls")

@@ -83,7 +83,8 @@ def allowed_message(message: object, seed: str = "") -> Body:
     calls = given.get("tool_calls")
     if isinstance(calls, list) and calls:
         made = [_call(call, f"{seed} {place}" if seed else "") for place, call in enumerate(calls)]
-        kept["tool_calls"] = [call for call in made if call is not None]
+        known = [call for call in made if call is not None]
+        kept |= {"tool_calls": known} if known else {}
     function = known_function(given.get("function_call"))
     if function is not None:
         kept["function_call"] = function
@@ -137,11 +138,13 @@ def allowed_choice(choice: Mapping[str, Any], audit_id: str) -> Body:
     index = index if isinstance(index, int) and not isinstance(index, bool) else 0
     message = allowed_message(choice.get("message"), f"{audit_id} {index}")
     finish = choice.get("finish_reason")
+    known = isinstance(finish, str) and finish in _FINISHES
+    stays = finish in ("tool_calls", "function_call") and not calls_tools(message)  # then nobody need wait for a result
     return {
         "index": index,
         "message": message,
         "logprobs": _logprobs(choice.get("logprobs"), message),
-        "finish_reason": finish if isinstance(finish, str) and finish in _FINISHES else "stop",
+        "finish_reason": finish if known and not stays else "stop",
     }
 
 
