@@ -171,7 +171,7 @@ def test_what_is_known_is_told_as_whole() -> None:
         "id": "gen-1",
         "object": "chat.completion",
         "model": "a/b:free",
-        "provider": "OpenAI",
+        "provider": "Google AI Studio",
         "x_groq": {"id": "r"},
     }
     whole = {**head, "created": 1, "choices": [choice], "usage": {"prompt_tokens": 1, "cost_details": {"a": 0.1}}}

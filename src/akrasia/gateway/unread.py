@@ -28,6 +28,7 @@ _LABELLED = frozenset(
 _MEDIA = ("audio", "images", "image_url", "input_audio", "output_audio", "image", "file")
 _SAID = frozenset({"transcript", "text"})
 _LABEL = re.compile(r"[!-~]{0,128}")
+_FIRM = re.compile(r"[!-~]{0,24}( [!-~]{1,24}){0,2}")  # "Google AI Studio", as routers name who answered
 
 
 def unknown_shape(choice: Mapping[str, Any], *, media: bool) -> str | None:
@@ -229,7 +230,7 @@ def _holds_text(name: str, field: object, media: bool = False, read: frozenset[s
         return True
     if isinstance(field, str):
         if name in _LABELLED:
-            return _LABEL.fullmatch(field) is None
+            return (_FIRM if name == "provider" else _LABEL).fullmatch(field) is None
         if media and name not in _SAID:
             return any(letter.isspace() for letter in field)
         return bool(field.strip()) and field not in read
