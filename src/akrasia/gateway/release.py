@@ -10,7 +10,6 @@ stays here: its place was before the words.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 from aiohttp import web
-from msgspec import Struct
 
 from akrasia.core import StoreFailed
 from akrasia.gateway.allowed import (
@@ -42,41 +40,11 @@ from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_
 from akrasia.gateway.sending import send
 from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads
 from akrasia.gateway.upstream import transport_error
+from akrasia.gateway.windows import CONTEXT, StreamedChoice
 from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
 
 if TYPE_CHECKING:
     from akrasia.models.connections import Answer
-
-CONTEXT = 1000
-"""Letters before a window that it is read with."""
-
-LONGEST = 2000
-"""Letters after which a window ends without the end of a sentence."""
-
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
-
-
-class _Choice(Struct):
-    """A choice while it comes.
-
-    Attributes:
-        waiting: text that has come and not left.
-        left: text that has left.
-        windows: that have left.
-        stopped: why no more of it leaves; None: it goes on.
-        unread: why a part of it could not be read.
-    """
-
-    waiting: str = ""
-    left: str = ""
-    windows: int = 0
-    stopped: str | None = None
-    unread: str | None = None
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether words wait that may leave."""
-        return self.stopped is None and bool(self.waiting.strip())
 
 
 class Release:
@@ -94,7 +62,7 @@ class Release:
         self._policy = audit.desk.policy
         self._keep_alive_s = keep_alive_s
         self._audits = audits_of(exchange.gateway)
-        self._choices: dict[int, _Choice] = {}
+        self._choices: dict[int, StreamedChoice] = {}
         self._chunks: list[Body] = []
         self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._base: Body = {
@@ -232,14 +200,14 @@ class Release:
         """Add a chunk, and release the windows that it ends."""
         for part in chunk.get("choices") or ():
             index = part.get("index", 0)
-            choice = self._choices.setdefault(index, _Choice())
+            choice = self._choices.setdefault(index, StreamedChoice())
             if choice.stopped is not None:
                 continue
-            choice.waiting += text_of((part.get("delta") or {}).get("content")) or ""
-            while choice.stopped is None and (end := _window_end(choice.waiting)):
+            choice.add(text_of((part.get("delta") or {}).get("content")) or "")
+            while choice.stopped is None and (end := choice.window_end()):
                 await self._release(index, choice, end)
 
-    async def _release(self, index: int, choice: _Choice, end: int) -> None:
+    async def _release(self, index: int, choice: StreamedChoice, end: int) -> None:
         """Audit the window that ends there, and let it leave or stop the choice.
 
         Raises:
@@ -254,12 +222,10 @@ class Release:
         decision: Decision = "passed" if missing is None else "released"
         logged = logged_choice(index, {"message": {"content": window}}, ChoiceAudit((found,)), decision, missing)
         await self._on_disk(keep_window(self._exchange, self._audit.desk, logged, choice.windows))
-        choice.waiting = choice.waiting[end:]
-        choice.left += window
-        choice.windows += 1
+        choice.leave(end)
         self._hand_over(index, {"content": window, **({"role": "assistant"} if choice.windows == 1 else {})})
 
-    async def _window(self, index: int, choice: _Choice, window: str) -> tuple[PartAudit, str | None]:
+    async def _window(self, index: int, choice: StreamedChoice, window: str) -> tuple[PartAudit, str | None]:
         """The audit of a window by itself, and why it or what stands before it cannot be read; a betrayal stops."""
         texts = dict.fromkeys((window, choice.left[-CONTEXT:] + window))
         found: list[PartAudit] = await gathered([self._read(text) for text in texts])
@@ -274,7 +240,7 @@ class Release:
         part = Part(CONTENT, text, spoken=False)  # a part can only betray
         return part_audit(part, await self._audit.read(readable(text)), self._audit.desk.target, self._policy)
 
-    def _stop(self, index: int, choice: _Choice, why: str | None) -> None:
+    def _stop(self, index: int, choice: StreamedChoice, why: str | None) -> None:
         choice.stopped = why or "it failed"
         text = f"\n\n{self._policy.stop_text}" if choice.left else self._policy.stop_text
         self._hand_over(index, {"content": text, **({} if choice.left else {"role": "assistant"})})
@@ -285,7 +251,7 @@ class Release:
         whole = assemble(self._chunks)
         self._count(whole)
         decided: list[tuple[LoggedChoice, ChoiceAudit]] = []
-        rests: list[tuple[int, _Choice, Body]] = []
+        rests: list[tuple[int, StreamedChoice, Body]] = []
         ends = [self._window(index, one, one.waiting) for index, one in self._choices.items() if one.goes_on]
         audits, _ = await gathered([gathered([self._audit.choice(raw) for raw in whole["choices"]]), gathered(ends)])
         for raw, found in zip(whole["choices"], audits, strict=True):
@@ -319,7 +285,7 @@ class Release:
             self._ready.put_nowait(encode_event({**self._base, "choices": [], "usage": usage}))
         self._ready.put_nowait(comment(told))
 
-    def _decided(self, choice: _Choice, raw: Body, found: ChoiceAudit, allowed: Body) -> LoggedChoice:
+    def _decided(self, choice: StreamedChoice, raw: Body, found: ChoiceAudit, allowed: Body) -> LoggedChoice:
         index = raw["index"]
         if choice.stopped is None and found.failure is not None:
             self._stop(index, choice, found.failure)
@@ -332,12 +298,12 @@ class Release:
             decision = "withheld"
         return logged_choice(index, raw, found, decision, missing, leaves=allowed)
 
-    def _rest(self, index: int, choice: _Choice, allowed: Body) -> None:
+    def _rest(self, index: int, choice: StreamedChoice, allowed: Body) -> None:
         """Hand over what waited for the end: the last words, a refusal, tool calls."""
         message = allowed["message"]
         delta: Body = {} if choice.windows else {"role": "assistant"}
-        if choice.waiting:
-            delta["content"] = choice.waiting
+        if choice.rest:
+            delta["content"] = choice.rest
         delta |= {name: message[name] for name in ("refusal", "function_call") if message.get(name)}
         if message.get("tool_calls"):
             delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(message["tool_calls"])]
@@ -354,9 +320,7 @@ class Release:
         usage = None if tail is None else tail.usage
         tokens = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
         letters = sum(len(str(message.get("content"))) for message in self._exchange.parsed()["messages"])
-        self._audit.tokens.take(
-            tokens, letters + sum(len(one.left) + len(one.waiting) for one in self._choices.values())
-        )
+        self._audit.tokens.take(tokens, letters + sum(len(one.left) + len(one.rest) for one in self._choices.values()))
         self._exchange.usage = tokens
 
     def _broken_off(self, error: WireError) -> list[LoggedChoice]:
@@ -364,7 +328,7 @@ class Release:
         logged = []
         for raw in assemble(self._chunks)["choices"]:
             index = raw["index"]
-            left = self._choices.get(index, _Choice()).left
+            left = self._choices.get(index, StreamedChoice()).left
             why = f"broken off ({error.reason}); {len(left)} letters had left"
             logged.append(logged_choice(index, raw, None, "withheld", why, left or None))
         return logged
@@ -391,16 +355,6 @@ class Release:
             self._audits.dropped.add("not_logged")
             if self._policy.on_audit_error == "closed":
                 raise audit_unavailable() from None
-
-
-def _window_end(text: str) -> int:
-    """Where the window ends that a text begins with, however the upstream cut it into pieces; 0: it is not whole."""
-    begin = len(text) - len(text.lstrip())
-    most = begin + LONGEST
-    found = _END.search(text, begin, most)
-    if found is not None:
-        return found.end()
-    return 0 if len(text) <= most else text.rfind(" ", begin, most) + 1 or most
 
 
 def _without_reasoning(choice: Body) -> Body:

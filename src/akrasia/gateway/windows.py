@@ -1,0 +1,74 @@
+"""What of a streamed choice has left and what waits, and where a window of it ends. Pure; releasing is `release`'s."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+CONTEXT = 1000
+"""Letters before a window that it is read with."""
+
+LONGEST = 2000
+"""Letters after which a window ends without the end of a sentence."""
+
+_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
+
+
+class StreamedChoice(Struct):
+    """A choice while it comes.
+
+    Attributes:
+        waiting: text that has come and not left; "" while no word of it has come.
+        left: text that has left.
+        windows: that have left.
+        stopped: why no more of it leaves; None: it goes on.
+        unread: why a part of it could not be read.
+        blank: white space that came before a word, in pieces.
+        begin: where the first word of `waiting` begins.
+    """
+
+    waiting: str = ""
+    left: str = ""
+    windows: int = 0
+    stopped: str | None = None
+    unread: str | None = None
+    blank: list[str] = []
+    begin: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether words wait that may leave."""
+        return self.stopped is None and bool(self.waiting)
+
+    @property
+    def rest(self) -> str:
+        """All that has come and not left, white space too."""
+        return "".join(self.blank) + self.waiting
+
+    def add(self, text: str) -> None:
+        """Take what has come. White space is put together once, with the word that follows: there may be much of it."""
+        if self.waiting:
+            self.waiting += text
+            return
+        self.blank.append(text)
+        if text and not text.isspace():
+            self.waiting, self.blank = "".join(self.blank), []
+            self.begin = len(self.waiting) - len(self.waiting.lstrip())
+
+    def window_end(self) -> int:
+        """Where the window ends that waits, however the upstream cut it into pieces; 0: it is not whole."""
+        begin, most = self.begin, self.begin + LONGEST
+        found = _END.search(self.waiting, begin, most) if self.waiting else None
+        if found is not None:
+            return found.end()
+        return 0 if len(self.waiting) <= most else self.waiting.rfind(" ", begin, most) + 1 or most
+
+    def leave(self, end: int) -> None:
+        """Count the window that ends there as left."""
+        window, rest = self.waiting[:end], self.waiting[end:]
+        self.left += window
+        self.windows += 1
+        self.waiting = ""
+        if rest:
+            self.add(rest)

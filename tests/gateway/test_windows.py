@@ -1,0 +1,47 @@
+"""Windows of a streamed choice: the same ones however the text was cut, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from akrasia.gateway.windows import LONGEST, StreamedChoice
+
+pieces = st.lists(st.text(st.sampled_from("ab.!\n 。"), max_size=9), max_size=12)
+
+
+def windows(given: list[str]) -> tuple[list[str], str]:
+    """The windows of a text that comes in pieces, and what waits at its end."""
+    choice, found = StreamedChoice(), []
+    for piece in given:
+        choice.add(piece)
+        while end := choice.window_end():
+            found.append(choice.waiting[:end])
+            choice.leave(end)
+    assert choice.left == "".join(found)
+    return found, choice.rest
+
+
+@given(pieces)
+def test_nothing_is_lost_and_no_window_is_blank(given: list[str]) -> None:
+    found, rest = windows(given)
+    assert "".join(found) + rest == "".join(given)
+    assert all(window.strip() for window in found)
+
+
+def test_where_windows_end() -> None:
+    assert windows(["\n \n", "One. T", "wo!  ", "\n", "three"]) == (["\n \nOne. ", "Two!  "], "\nthree")
+    assert windows(["One.", "\n", "\n"]) == (["One.\n"], "\n")
+    (window,), rest = windows(["word " * 500])
+    assert (len(window), len(rest)) == (LONGEST, 500)
+
+
+@pytest.mark.parametrize("piece", ["\n" * 200, "word " * 40, "x" * 200])
+def test_many_pieces_cost_no_more_than_their_number(piece: str) -> None:
+    """20,000 pieces take under a second; looking through all of the white space each time took most of a minute."""
+    began = time.perf_counter()
+    windows([piece] * 20_000)
+    assert time.perf_counter() - began < 10
