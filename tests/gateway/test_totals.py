@@ -13,7 +13,7 @@ from tests.gateway.test_deliberate import MODELS, by, in_turn, live
 from tests.gateway.test_observe import settled
 from tests.upstream import Upstream
 
-from akrasia.core import EndpointLost, Request
+from akrasia.core import AkrasiaError, CallRefused, EndpointLost, InputError, Request
 from akrasia.gateway import drawing, judge_state
 
 ASKED: list[str] = []
@@ -109,11 +109,14 @@ async def test_what_is_withheld_is_counted(upstream: Upstream, serve: Serve, tmp
 
 
 class TestJudgeDown:
-    async def test_it_is_told_once_and_its_return_too(self, upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("kind", [EndpointLost, CallRefused, InputError])
+    async def test_it_is_told_once_and_its_return_too(
+        self, upstream: Upstream, serve: Serve, tmp_path: Path, kind: type[AkrasiaError]
+    ) -> None:
         served = await serve(policy(tmp_path, "enforce", **COUNTING))
         upstream.message = lambda body, index: GOOD
         before = len(served.notices)
-        FAULTS.append(EndpointLost("HTTP 401: no key for I act for face"))
+        FAULTS.append(kind("HTTP 401: no key for I act for face"))
         for _ in range(3):
             assert (await served.ask()).status == 503
         assert [line.partition(",")[0] for line in served.notices[before:]] == [

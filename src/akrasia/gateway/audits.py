@@ -253,7 +253,7 @@ class WatchedJudge:
                 self._audits.judges.failed(self.name, str(error))
             return Judgement(missing=f"the judge gave no answer: {error}")
         except AkrasiaError as error:
-            self._audits.judges.failed(self.name, "")
+            self._audits.judges.failed(self.name, str(error))
             return Judgement(missing=f"the judge cannot be used: {error}")
         except Exception as error:  # noqa: BLE001 - the boundary to judges: recorded as a reading that is missing
             self._audits.judges.failed(self.name, "")
