@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.runs.conftest import records
-from tests.upstream import Upstream
 
 import akrasia
 from akrasia.core import (
@@ -22,7 +21,6 @@ from akrasia.core import (
     Request,
     RunIncomplete,
     StoreFailed,
-    sample_of,
 )
 from akrasia.core.errors import BudgetReached
 from akrasia.models.scripted import Scripted
@@ -128,31 +126,6 @@ def test_a_refused_call_leaves_its_candidate_missing_and_is_not_asked_again(tmp_
     assert found.record.missing_bounds is not None
     grown = go(out, suite, script="refuses_three", samples=5)
     assert (grown.cells[0].candidates, grown.cells[0].missing) == (30, 1)
-
-
-def test_no_exit_and_no_broken_character_of_a_script_ends_a_run(tmp_path: Path, suite_file: Write) -> None:
-    summary = go(tmp_path / "run", suite_file(6), script="leaves", samples=4)
-    assert (summary.cells[0].candidates, summary.cells[0].missing) == (24, 3)
-    name = "scripted:tests.runs.scripts:leaves"
-    assert summary.missing == {
-        f"{name} raised SystemExit: 3": 1,
-        f"{name} raised KeyboardInterrupt": 1,
-        f"{name} gave a reply that holds half a surrogate pair, which is no character": 1,
-    }
-
-
-async def test_no_broken_character_of_an_endpoint_ends_a_run(tmp_path: Path, suite_file: Write) -> None:
-    def message(body: dict[str, Any], choice: int) -> str:
-        return "so \ud83d on" if sample_of(body["seed"] + choice) == 1 else "#### 4"
-
-    async with Upstream(message=message) as upstream:
-        model = f"openai:tiny@{upstream.url}"
-        summary = await asyncio.to_thread(
-            akrasia.run, tmp_path / "run", model=model, suite=suite_file(3), samples=4, max_tokens=10
-        )
-    assert (summary.cells[0].candidates, summary.cells[0].missing) == (12, 3)
-    assert list(summary.missing.values()) == [3]
-    assert "its answer cannot be read: it holds half a surrogate pair" in next(iter(summary.missing))
 
 
 @pytest.mark.parametrize(
