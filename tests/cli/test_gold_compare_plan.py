@@ -162,6 +162,21 @@ def test_a_curve_beside_a_corrected_headline_is_marked(runs: Path, tmp_path: Pat
     assert [line.split()[-1] for line in headline] == ["uncorrected"] * 3
 
 
+def test_a_point_whose_risk_stays_uncorrected_is_marked(runs: Path, tmp_path: Path) -> None:
+    """Every candidate but the first is labelled: reachable is settled where one is right, deployed is not."""
+    rows = [row for row in sampled(runs / "weak", tmp_path / "drawn.csv", 100_000) if row["text"] == "#### 2"]
+    seen: set[str] = set()
+    for row in rows:
+        row["gold"] = "" if row["item"] not in seen else "1"
+        seen.add(row["item"])
+    write_gold(tmp_path / "gold.csv", rows)
+    text = akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.csv").out
+    headline = text.partition("\ndeployed")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[-1] for line in headline] == ["uncorrected", "corrected", "uncorrected"]
+    (last,) = [line for line in text.partition("k  ")[2].splitlines() if line.startswith("8 ")][:1]
+    assert last.endswith("risk uncorrected")
+
+
 def test_labels_of_other_texts_are_refused(runs: Path, tmp_path: Path) -> None:
     rows = sampled(runs / "weak", tmp_path / "drawn.csv", 100)
     for row in rows:

@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 from tests.report.cells import cell
 
 from akrasia.report.canvas import FORMATS, MOST_PANELS, draw
@@ -155,6 +156,13 @@ def test_the_risk_stands_clear_of_the_name_of_the_curve(spread: tuple[float, flo
     names, risks = placed(drawn, "reachable@k"), placed(drawn, "risk 53.3")
     assert len(names) == len(risks) == 2
     assert min(abs(name - risk) for (_, name), (_, risk) in zip(names, risks, strict=True)) > 9
+
+
+def test_between_figures_of_two_kinds_no_risk_is_drawn() -> None:
+    one = cell()
+    assert placed(draw(CURVES, [one], "wide", "svg"), "risk")
+    mixed = (*one.curve[:-1], replace(one.curve[-1], risk_uncorrected=True))
+    assert not placed(draw(CURVES, [cell(curve=mixed)], "wide", "svg"), "risk")
 
 
 @pytest.mark.parametrize("value", [0.5, 0.8, 0.995])

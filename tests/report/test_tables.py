@@ -40,6 +40,9 @@ def test_points_that_gold_did_not_correct_are_marked() -> None:
     assert [row[1] for row in table.rows] == ["1 (uncorrected)", "4 (uncorrected)", "16"]
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
     assert [row["uncorrected"] for row in rows] == ["1", "1", "0"]
+    mixed = tables([cell(curve=(*curve[:2], replace(last, risk_uncorrected=True)))])[1]
+    assert [row[1] for row in mixed.rows][-1] == "16 (risk uncorrected)"
+    assert list(csv.DictReader(io.StringIO(to_csv(mixed))))[-1]["risk_uncorrected"] == "1"
 
 
 def test_figures_that_labels_do_not_correct_are_marked() -> None:

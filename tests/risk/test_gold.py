@@ -99,6 +99,9 @@ def test_without_a_random_draw_deployed_stays_uncorrected():
     # All three raw figures are known, and the steps of the waterfall are between figures of one kind.
     assert result.uncorrected == Uncorrected(raw.deployed, raw.reachable, raw.risk)
     assert result.waterfall == raw.waterfall
+    # The last point of the curve is of both kinds, and says so of each.
+    marks = [(row["corrected"], row["risk_corrected"]) for row in msgspec.to_builtins(result.record())["curve"]]
+    assert marks == [(False, False), (True, False)]
 
 
 def test_a_deployed_candidate_needs_its_own_gold():

@@ -10,7 +10,7 @@ import typer
 from akrasia.cli.output import count, counted, interval, interval_of, print_json, table
 
 if TYPE_CHECKING:
-    from akrasia.risk import Bounds, Options, RiskRecord
+    from akrasia.risk import Bounds, CurveRow, Options, RiskRecord
 
 
 def risk(
@@ -193,7 +193,7 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
         print()
         lines = [
             [str(row.k), _interval(row.reachable, row.reachable_low, row.reachable_high),
-             _interval(row.risk, row.risk_low, row.risk_high), "uncorrected" if row.corrected is False else ""]
+             _interval(row.risk, row.risk_low, row.risk_high), _mark_of_point(row)]
             for row in points
         ]  # fmt: skip
         print(table(["k", "reachable@k", "risk@k", ""], lines))
@@ -211,6 +211,13 @@ def _mark(record: RiskRecord, figure: str) -> str:
     if record.corrected is None:
         return ""
     return "corrected" if figure in record.corrected else "uncorrected"
+
+
+def _mark_of_point(row: CurveRow) -> str:
+    """Beside a point of the curve where labels were given: which of its figures they leave as the verifier had them."""
+    if row.corrected is False:
+        return "uncorrected"
+    return "risk uncorrected" if row.risk_corrected is False else ""
 
 
 def _show_methods(record: RiskRecord, resamples: int) -> None:

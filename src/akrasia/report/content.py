@@ -28,12 +28,20 @@ def interval(figure: Figure | None) -> Interval | None:
 
 
 class CurvePoint(Struct, frozen=True):
-    """Reachable@k and the risk against it; `uncorrected` where gold corrects the headline and not this point."""
+    """Reachable@k and the risk against it.
+
+    Attributes:
+        k, reachable, risk: the point.
+        uncorrected: gold corrects the headline's reachable and not this point.
+        risk_uncorrected: gold leaves this point's risk as the verifier had it, though it corrects the headline's
+            reachable.
+    """
 
     k: int
     reachable: Interval
     risk: Interval
     uncorrected: bool = False
+    risk_uncorrected: bool = False
 
 
 class Stage(Struct, frozen=True):

@@ -125,7 +125,9 @@ def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval, *, be
     span = (name.at, name.at + height) if name.above else (name.at - height, name.at)
     taken = [span] if name.side == "right" else []
     place = _free(line, top.value, [*taken, (line - height, line) if under else (line, line + height)], height)
-    if cell.risk is None or last == 1 or top.value - line < _GAP or place is None:
+    # Between a line and a point of two kinds, of which gold corrects one, the gap is no risk.
+    mixed = cell.curve[-1].risk_uncorrected
+    if cell.risk is None or last == 1 or mixed or top.value - line < _GAP or place is None:
         return
     axes.annotate(
         "", (last, top.value), xytext=(last, line),

@@ -183,6 +183,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
                 Interval(row.risk, row.risk_low, row.risk_high),
                 # Where gold corrects nothing at all the diagnostics say so, and no point differs from the headline.
                 uncorrected=row.corrected is False and record.curve[-1].corrected is True,
+                risk_uncorrected=row.risk_corrected is False and record.curve[-1].corrected is True,
             )
             for row in record.curve
         ),

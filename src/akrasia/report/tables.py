@@ -120,12 +120,14 @@ def _cells(cells: Sequence[CellContent]) -> Table:
 
 
 def _mark(point: CurvePoint) -> str:
-    return " (uncorrected)" if point.uncorrected else ""
+    if point.uncorrected:
+        return " (uncorrected)"
+    return " (risk uncorrected)" if point.risk_uncorrected else ""
 
 
 def _curves(cells: Sequence[CellContent]) -> Table:
     columns = (Column("cell", number=False), Column("k"), Column("reachable@k"), Column("risk"))
-    fields = ("run", "cell", "k", *ends("reachable"), *ends("risk"), "uncorrected")
+    fields = ("run", "cell", "k", *ends("reachable"), *ends("risk"), "uncorrected", "risk_uncorrected")
     doubling = {2**power for power in range(20)}
     rows = tuple(
         (plain(cell.label), f"{count(point.k)}{_mark(point)}", with_bounds(point.reachable), with_bounds(point.risk))
@@ -134,7 +136,15 @@ def _curves(cells: Sequence[CellContent]) -> Table:
         if point.k in doubling or point is cell.curve[-1]
     )
     records = tuple(
-        (cell.run, cell.name, point.k, *three(point.reachable), *three(point.risk), int(point.uncorrected))
+        (
+            cell.run,
+            cell.name,
+            point.k,
+            *three(point.reachable),
+            *three(point.risk),
+            int(point.uncorrected),
+            int(point.risk_uncorrected),
+        )
         for cell in cells
         for point in cell.curve
     )

@@ -239,9 +239,9 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
         deployed=deployed,
         reachable=reachable,
         risk=risk,
-        curve=_marked(raw.curve, CurvePoint(raw.k, reachable, risk))
+        curve=_marked(raw.curve, CurvePoint(raw.k, reachable, risk, True, found.risk is not None))
         if found.curve is None
-        else tuple(replace(point, corrected=True) for point in _rising(found.curve)),
+        else tuple(replace(point, corrected=True, risk_corrected=True) for point in _rising(found.curve)),
         error_budget=ErrorBudget(None, risk.half_width, raw.reachable.value - reachable.value),
         # Its steps are differences, which have no meaning between a corrected stage and one that is not.
         waterfall=raw.waterfall if found.deployed is None else stages,
@@ -254,10 +254,10 @@ def _with_gold(cell: _Cell, raw: Estimate, gold: Gold) -> Estimate:
 
 
 def _marked(raw: tuple[CurvePoint, ...], head: CurvePoint | None) -> tuple[CurvePoint, ...]:
-    """The raw curve marked as such, with the corrected headline, where there is one, in the place of its last point."""
-    points = [replace(point, corrected=False) for point in raw]
+    """The raw curve marked as such, with the headline that gold corrects, where it does, in the place of its last."""
+    points = [replace(point, corrected=False, risk_corrected=False) for point in raw]
     if head is not None:
-        points[-1] = replace(head, corrected=True)
+        points[-1] = head
     return tuple(points)
 
 

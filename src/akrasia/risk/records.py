@@ -19,18 +19,19 @@ class CurvePoint(Struct, frozen=True):
     Attributes:
         k: so many.
         reachable, risk: the figures.
-        corrected: with gold, whether it corrects this point's reachable (and its risk, where it corrects deployed
-            too); None without gold.
+        corrected: with gold, whether it corrects this point's reachable; None without gold.
+        risk_corrected: the same of its risk, which needs a corrected deployed as well.
     """
 
     k: int
     reachable: Figure
     risk: Figure
     corrected: bool | None = None
+    risk_corrected: bool | None = None
 
 
 class CurveRow(Struct, frozen=True, omit_defaults=True):
-    """A curve point as a table row; `corrected` is there only with gold."""
+    """A curve point as a table row; `corrected` and `risk_corrected` are there only with gold."""
 
     k: int
     reachable: float
@@ -40,6 +41,7 @@ class CurveRow(Struct, frozen=True, omit_defaults=True):
     risk_low: float | None
     risk_high: float | None
     corrected: bool | None = None
+    risk_corrected: bool | None = None
 
 
 class ErrorBudget(Struct, frozen=True):
@@ -283,4 +285,4 @@ class Estimate(Struct, frozen=True):
 def _row(point: CurvePoint) -> CurveRow:
     reachable, risk = point.reachable, point.risk
     ends = (reachable.value, reachable.low, reachable.high, risk.value, risk.low, risk.high)
-    return CurveRow(point.k, *ends, point.corrected)
+    return CurveRow(point.k, *ends, point.corrected, point.risk_corrected)
