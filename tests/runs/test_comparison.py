@@ -103,6 +103,27 @@ def test_one_pool_has_one_reachable_for_all_that_choose_from_it(tmp_path: Path, 
     assert found["best_of_n:4 risk@4"].p_adjusted is None
 
 
+def test_a_choice_and_what_it_is_compared_with_have_one_k(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(24)
+    akrasia.run(tmp_path / "three", model=f"{SCRIPT}half", suite=suite, samples=3)
+    keys: dict[str, Any] = {"suite": suite, "samples": 4, "strategy": ["direct", "self_consistency:4"]}
+    akrasia.run(tmp_path / "four", model=f"{SCRIPT}refuses_three", **keys)
+    cells = ("direct", "self_consistency")
+    with akrasia.load_run(tmp_path / "three") as three, akrasia.load_run(tmp_path / "four") as four:
+        with pytest.raises(InputError, match=r"chooses among 4 draws, and no item of .*three.* more than 3 measured"):
+            compare_runs(three, four, cells=cells)
+        found = compare_runs(four, four, cells=cells)
+    # One candidate is missing, so one item has 3 draws: it takes no part, and one pool has one reachable.
+    deployed, reachable, risk = found.metrics
+    assert (reachable.name, risk.name) == ("reachable@4", "risk@4")
+    assert deployed.items == reachable.items == 23
+    assert reachable.difference.value == 0
+    assert (
+        "1 of 24 items have fewer than 4 measured draws"
+        in {one.code: one.message for one in found.diagnostics}["left_out"]
+    )
+
+
 def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(10)
     for name in ("a", "b"):

@@ -34,6 +34,13 @@ def test_pooled_strategies_share_the_pool_of_the_direct_draws(tmp_path: Path, su
     assert next(row for row in compared if row.name == "reachable@4").difference.value == 0
 
 
+def test_a_choice_is_shown_at_the_draws_it_is_made_among(tmp_path: Path, suite_file: Callable[[int], str]) -> None:
+    akrasia.run(tmp_path / "run", model=f"{SCRIPT}half", suite=suite_file(20), samples=4, strategy=list(POOLED))
+    found = [one.record for one in measured(tmp_path / "run", [1, 2])]
+    assert [[row.k for row in record.curve] for record in found] == [[1, 2], [3], [2]]
+    assert [record.k for record in found] == [2, 3, 2]
+
+
 def test_missing_candidates_bound_what_is_chosen(tmp_path: Path, suite_file: Callable[[int], str]) -> None:
     suite = suite_file(20)
     akrasia.run(tmp_path / "run", model=f"{SCRIPT}refuses_three", suite=suite, samples=4, strategy=list(POOLED))

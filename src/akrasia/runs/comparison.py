@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
@@ -53,12 +54,13 @@ def compare_runs(
         level: nominal coverage of the intervals.
 
     Returns:
-        deployed, reachable@k and risk@k of every matched cell, with b − a; k is the largest that both pools have. And
-        what of the runs is unfinished, missing or made otherwise.
+        deployed, reachable@k and risk@k of every matched cell, with b − a; k is the largest that both pools have, and
+        no less than the draws that a cell on either side chooses among. And what of the runs is unfinished, missing or
+        made otherwise.
 
     Raises:
-        InputError: no cell matches; a suite, or the judges and values by which it is measured, differ; or no item is in
-            both.
+        InputError: no cell matches; a suite, or the judges and values by which it is measured, differ; no item is in
+            both; or one side chooses among more draws than the other has.
     """
     pairs = _pairs(a, b, cells)
     for first, second in pairs:
@@ -73,7 +75,10 @@ def compare_runs(
         pool_a, pool_b = one.pool, other.pool
         notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
         pool_a, pool_b = without_thin_items(pool_a)[0], without_thin_items(pool_b)[0]
-        k = min(_depth(pool_a), _depth(pool_b))
+        k = _size((a, first, one, pool_a), (b, second, other, pool_b))
+        pool_a, told_a = _deep_enough(a, first, pool_a, k)
+        pool_b, told_b = _deep_enough(b, second, pool_b, k)
+        notes += told_a + told_b
         sides = [
             per_item(pool.utilities, k, deployed=side.deployed, chosen=side.chosen)
             for pool, side in ((pool_a, one), (pool_b, other))
@@ -218,6 +223,41 @@ def _depth(pool: Pool) -> int:
     if not measured.any():
         raise Undefined("every utility of a cell is missing: nothing to compare")
     return int(measured[measured > 0].min())
+
+
+def _size(*sides: tuple[Run, Cell, Reference, Pool]) -> int:
+    """The one k of both sides: what all their items have, and no less than the draws that either chooses among.
+
+    A choice among n draws is held against no fewer than these (see `Chosen`), so the other side must be as deep.
+    """
+    k = min(_depth(pool) for *_, pool in sides)
+    for _, cell, side, _ in sides:
+        if side.chosen is None or side.chosen.n <= k:
+            continue
+        k = side.chosen.n
+        for run, other, _, pool in sides:
+            most = int((~np.isnan(pool.utilities)).sum(axis=1).max())
+            if most < k:
+                raise InputError(
+                    f"{cell.strategy} chooses among {k} draws, and no item of {run.folder}, {other.name} has more than "
+                    f"{most} measured ones, so the two are not reachable at one k: draw {k} there with --samples {k}, "
+                    f"or compare a strategy that chooses among {most} at most"
+                )
+    return k
+
+
+def _deep_enough(run: Run, cell: Cell, pool: Pool, k: int) -> tuple[Pool, list[Diagnostic]]:
+    """The pool without the items that have fewer than k measured draws, and how many those are."""
+    measured = (~np.isnan(pool.utilities)).sum(axis=1)
+    short = (measured > 0) & (measured < k)
+    if not short.any():
+        return pool, []
+    said = (
+        f"{run.folder}, {cell.name}: {int(short.sum())} of {len(pool.items)} items have fewer than {k} measured draws, "
+        "among which one side chooses, and are left out."
+    )
+    kept = replace(pool, utilities=np.where(short[:, None], np.nan, pool.utilities))
+    return kept, [Diagnostic("left_out", said, "warning")]
 
 
 def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[Cell, Cell]]:

@@ -183,7 +183,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
             pool.utilities,
             clusters=clusters,
             gold=_gold(how, pool),
-            ks=how.ks if has_reference else 1,
+            ks=_asked(how.ks, measured.chosen) if has_reference else 1,
             deployed=deployed,
             answers=pool.answers,
             level=how.level,
@@ -228,6 +228,11 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         )
     record = _counted(_with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
     return CellEstimate(cell, pool, deployed, result if has_reference else None, record, measured.chosen)
+
+
+def _asked(ks: Sequence[int] | None, chosen: Chosen | None) -> Sequence[int] | None:
+    """The sizes that a cell is measured at: a choice among n draws has no reachable of fewer, so n stands for those."""
+    return ks if ks is None or chosen is None else sorted({k if k < 1 else max(k, chosen.n) for k in ks})
 
 
 def _counts(pool: Pool) -> Counts:
