@@ -104,6 +104,40 @@ def test_without_a_random_draw_deployed_stays_uncorrected():
     assert marks == [(False, False), (True, False)]
 
 
+def test_one_blank_label_is_told_with_what_it_costs():
+    # Of 20 items all three candidates are labelled, of which two are right, but for one label.
+    said = np.tile([1.0, 1.0, 0.0], (50, 1))
+    said[::2] = 0.0
+    gold = np.full((50, 3), np.nan)
+    gold[:20] = [0.0, 1.0, 1.0]
+    assert "gold_first_alone" not in codes(estimate(said, gold=gold, options=PLAIN))
+    gold[4, 2] = np.nan
+    result = estimate(said, gold=gold, options=PLAIN)
+    (told,) = [found for found in result.diagnostics if found.code == "gold_first_alone"]
+    assert told.severity == "warning"
+    assert told.message.startswith("1 of 20 items with labels lacks those of some candidates, so the first label")
+    # Who stops at the first right candidate, as one may, has left nothing out.
+    gold[:20, 2] = np.nan
+    assert "gold_first_alone" not in codes(estimate(said, gold=gold, options=PLAIN))
+
+
+def test_items_left_half_way_are_told_where_whole_ones_were_drawn():
+    rng = np.random.default_rng(8)
+    truth, said, _ = world(rng, 120, 4)
+    gold = whole_items(truth, rng, 60)
+    listed = ~np.isnan(gold)
+    wrong = np.flatnonzero((gold == 0).all(axis=1))[:2]
+    gold[wrong, 3] = np.nan
+    result = estimate(said, gold=Gold(gold, listed=listed), options=PLAIN)
+    told = [found.message for found in result.diagnostics if found.code == "gold_half_way"]
+    assert "gold_scattered" in codes(result)
+    assert len(told) == 1
+    assert told[0].startswith("2 of 60 items with labels lack those of some candidates and none of them is right")
+    # Single candidates that were drawn as such lack nothing.
+    few = np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
+    assert "gold_half_way" not in codes(estimate(said, gold=Gold(few, listed=~np.isnan(few)), options=PLAIN))
+
+
 def test_a_deployed_candidate_needs_its_own_gold():
     rng = np.random.default_rng(3)
     truth, said, _ = world(rng, candidates=9)

@@ -94,7 +94,8 @@ def correct(
     if gold.design == "items" and not resolved:
         raise InputError("gold by items must settle every item it touches: go on until one is right or all are wrong")
     if (gold.design or ("items" if resolved else "scattered")) == "scattered":
-        return _by_channel(sample, found, ks[-1], level, rng)
+        result = _by_channel(sample, found, ks[-1], level, rng)
+        return replace(result, diagnostics=(*result.diagnostics, *_half_way(sample, found, gold, keep)))
     result = _by_items(sample, found, gold, keep, ks, level)
     if result.reachable is None or not found.all_full:
         return result
@@ -214,6 +215,7 @@ def _item_diagnostics(
         grown = f"; the labels are of the first {found.width} candidates of an item" if found.grown else ""
         how = f"by {found.items} items with gold (difference estimator, λ = {best.tuning:.2f}{grown})"
         notes.append(Diagnostic("gold", f"reachable is corrected {how}", "info"))
+        notes += _first_labels_alone(sample, found) if base is not None else []
     else:
         why = _why_not_reachable(sample, found, asked, k)
         notes.append(
@@ -233,6 +235,45 @@ def _item_diagnostics(
         )
         notes.append(Diagnostic("gold_uncorrected_deployed", message, "warning"))
     return notes
+
+
+def _first_labels_alone(sample: Sample, found: Labelled) -> list[Diagnostic]:
+    """Told where somebody labelled whole items, as several right candidates of one show, and left gaps in some."""
+    went_on = ((found.labels == 1).sum(axis=1) > 1).any()
+    if sample.deployed is not None or found.all_full or not went_on:
+        return []
+    return [
+        Diagnostic(
+            "gold_first_alone",
+            f"{_lacking(found, found.full)}, so the first label of each item alone corrects deployed, and the curve "
+            "only at its last k: fill them in, and every label counts",
+            "warning",
+        )
+    ]
+
+
+def _half_way(sample: Sample, found: Labelled, gold: Gold, keep: NDArray[np.bool_]) -> list[Diagnostic]:
+    """Told where whole items were drawn and labels of some stop before they settle it: all then count as scattered."""
+    settled = found.full | found.solved
+    if gold.listed is None or settled[found.touched].all():
+        return []
+    known = ~np.isnan(np.asarray(sample.pools[0].utilities, dtype=np.float64))[:, : found.width]
+    listed = np.asarray(gold.listed, dtype=np.bool_)[keep][:, : found.width]
+    if (known & ~listed)[found.touched].any():
+        return []
+    return [
+        Diagnostic(
+            "gold_half_way",
+            f"{_lacking(found, settled)} and none of them is right, so all labels count as scattered ones: go on there "
+            "until one is right or all are wrong, and no such assumption is needed",
+            "warning",
+        )
+    ]
+
+
+def _lacking(found: Labelled, done: NDArray[np.bool_]) -> str:
+    number = int((found.touched & ~done).sum())
+    return f"{number} of {found.items} items with labels {'lacks' if number == 1 else 'lack'} those of some candidates"
 
 
 def _why_not_deployed(sample: Sample, found: Labelled) -> str:
