@@ -124,6 +124,27 @@ def test_missing_candidates_widen_a_choice():
     assert bounds.risk.best <= found.risk.value <= bounds.risk.worst
 
 
+def test_items_with_too_few_draws_to_choose_among_are_told():
+    holed = POOL.copy()
+    holed[0, :2] = holed[1, 0] = np.nan
+    deployed = np.where(np.isnan(holed).any(axis=1), np.nan, 0.5)
+    told = {
+        one.code: one.message
+        for one in estimate(holed, deployed=deployed, options=Options(chosen=Chosen(4))).diagnostics
+    }
+    assert told["left_out"].startswith("2 of 20 items have fewer than the 4 known candidates")
+    assert "ragged" not in told  # the 18 others have 4 each, and there the curve ends
+    deployed[1] = 0.5
+    told = {
+        one.code: one.message
+        for one in estimate(holed, deployed=deployed, options=Options(chosen=Chosen(3))).diagnostics
+    }
+    assert told["left_out"].startswith("1 of 20 items has fewer than the 3")
+    assert "items have 3 to 4 known candidates: the curve ends at 3" in told["ragged"]
+    full = estimate(POOL, deployed=POOL[:, 0], options=Options(chosen=Chosen(4)))
+    assert "left_out" not in {one.code for one in full.diagnostics}
+
+
 def test_gold_of_a_choice_and_of_its_pool() -> None:
     rng = np.random.default_rng(2)
     truth = (rng.random((60, 4)) < 0.4).astype(float)

@@ -10,10 +10,12 @@ from math import comb
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from akrasia.risk.pool import Utilities, read_pool
+from akrasia.risk.pool import Pool, Utilities, read_pool
 from akrasia.risk.pooled import best_of_n_items, self_consistency_items
 from akrasia.risk.voting import Answers, parsed_codes
+from akrasia.stats.diagnostic import Diagnostic
 from akrasia.stats.grouping import FloatArray
 
 
@@ -31,6 +33,26 @@ class Chosen(Struct, frozen=True):
     best: bool = False
     least: FloatArray | None = None
     most: FloatArray | None = None
+
+
+def left_out(chosen: Chosen, pool: Pool, keep: NDArray[np.bool_]) -> Diagnostic | None:
+    """The items that were measured and whose known draws are too few to choose among.
+
+    Args:
+        chosen: how the deployed candidate is chosen.
+        pool: all items.
+        keep: (M,) which of them the figures hold.
+    """
+    lost = int((~keep & (pool.observed > 0) & (pool.observed < chosen.n)).sum())
+    if not lost:
+        return None
+    have = "has" if lost == 1 else "have"
+    return Diagnostic(
+        "left_out",
+        f"{lost} of {pool.items} items {have} fewer than the {chosen.n} known candidates that are chosen among, and "
+        f"{'is' if lost == 1 else 'are'} left out of the figures; the worst-case and best-case bounds count them",
+        "warning",
+    )
 
 
 def best_bounds(utilities: Utilities, n: int) -> tuple[FloatArray, FloatArray]:

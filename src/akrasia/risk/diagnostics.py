@@ -52,7 +52,7 @@ def pool_diagnostics(
     return [
         _degenerate(pool, deployed),
         _missing(pool),
-        _ragged(pool),
+        _ragged(pool, deployed),
         _share("parse_failures", unparsed, planned, "candidates, cut off or without a readable answer, count 0", 0.1),
         _share("truncated", notes.truncated, planned, "candidates were cut off: raise the cap on tokens", 0.02),
         _duplicates(notes.texts),
@@ -166,8 +166,11 @@ def _missing(pool: Pool) -> Diagnostic | None:
     )
 
 
-def _ragged(pool: Pool) -> Diagnostic | None:
-    seen = pool.observed[pool.observed > 0]
+def _ragged(pool: Pool, deployed: ArrayLike | None) -> Diagnostic | None:
+    used = pool.observed > 0
+    if deployed is not None:  # the curve is of the items with a known deployed candidate alone
+        used &= ~np.isnan(np.asarray(deployed, dtype=np.float64).reshape(pool.items, -1)).all(axis=1)
+    seen = pool.observed[used]
     if seen.size == 0 or seen.min() == seen.max():
         return None
     return Diagnostic(

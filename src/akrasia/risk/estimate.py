@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
-from akrasia.risk.chosen import Chosen
+from akrasia.risk.chosen import Chosen, left_out
 from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figure_diagnostics, pool_diagnostics
 from akrasia.risk.extrapolation import extrapolate
@@ -134,6 +134,7 @@ def estimate(
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
     found = [*pool_diagnostics(pool, answers, chosen.notes, given), _no_spread(cell)]
+    found += [] if chosen.chosen is None else [left_out(chosen.chosen, pool, keep)]
     found += figure_diagnostics(result, chosen.notes, constant_answer(pool, answers))
     return replace(result, diagnostics=ordered([*result.diagnostics, *found]))
 
