@@ -83,6 +83,18 @@ WHOLE = {
     "half a surrogate pair": (b'"\\ud800"', "half a surrogate pair, which is no character"),
     "text that is not UTF-8": (b'"\xff"', "bytes that are not UTF-8"),
     "a number that is none": (b'"x"}, "logprobs": {"content": [{"token": "x", "logprob": NaN}]', "a number that JSON"),
+    "a token count beyond all range": (
+        b'"x"}}], "usage": {"prompt_tokens": 1e400}, "x": [{"y": {"z": 1',
+        "a number that is",
+    ),
+    "a token count no store can hold": (
+        b'"x"}}], "usage": {"completion_tokens": %d}, "x": [{"y": {"z": 1' % 10**15,
+        "a number that is",
+    ),
+    "a number of too many digits": (
+        b'"x"}}], "usage": {"prompt_tokens": %s}, "x": [{"y": {"z": 1' % (b"9" * 5000),
+        "a number that is",
+    ),
     "nesting without end": (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
 }
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from akrasia.core import SAMPLE_STRIDE, CallRefused, InputError, Message, QuotaExhausted, Reply, Request, TokenLogprob
+from akrasia.core import (
+    SAMPLE_STRIDE,
+    CallRefused,
+    InputError,
+    Message,
+    QuotaExhausted,
+    Reply,
+    Request,
+    TokenLogprob,
+    Usage,
+)
 from akrasia.models import build_model
 from akrasia.models.scripted import Scripted
 
@@ -76,14 +86,36 @@ async def test_what_a_function_raises_refuses_that_call_and_our_own_errors_pass(
         await texts(Scripted(spent))
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), ValueError("\ud800")])
+class Left(BaseException):
+    """What is no `Exception`, and nothing that Python knows."""
+
+
+EXITS = [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), Left("boo\ud800")]
+
+
+@pytest.mark.parametrize("error", [*EXITS, ValueError("\ud800")])
 async def test_not_even_an_exit_ends_more_than_one_call(error: BaseException) -> None:
     def leaves(request: Request) -> str:
         raise error
 
-    with pytest.raises(CallRefused, match=f"raised {type(error).__name__}") as refused:
-        await texts(Scripted(leaves))
-    str(refused.value).encode()
+    async def leaves_later(request: Request) -> str:
+        await asyncio.sleep(0)
+        raise error
+
+    for script in (leaves, leaves_later):
+        with pytest.raises(CallRefused, match=f"raised {type(error).__name__}") as refused:
+            await texts(Scripted(script))
+        str(refused.value).encode()
+
+
+async def test_a_call_that_is_closed_is_closed() -> None:
+    async def waits(request: Request) -> str:
+        await asyncio.sleep(60)
+        return "late"
+
+    call = Scripted(waits).complete(ASK)
+    call.send(None)  # nothing runs it as a task: it stands where it waits
+    await asyncio.to_thread(call.close)
 
 
 async def test_a_call_that_is_cancelled_is_cancelled() -> None:
@@ -106,6 +138,9 @@ HALF = "a\udc80"
     [
         HALF,
         {"text": HALF},
+        {"text": "a", "finish": HALF},
+        {"text": "a", HALF: 1},
+        Reply("a", finish=HALF),  # type: ignore[arg-type]
         Reply("a", reasoning=HALF),
         Reply("a", model=HALF),
         Reply("a", logprobs=(TokenLogprob("a", -1.0, ((HALF, -2.0),)),)),
@@ -117,13 +152,21 @@ async def test_half_a_surrogate_pair_is_no_reply(answer: object) -> None:
     assert await texts(Scripted(lambda request: "\U0001f600 é")) == ["\U0001f600 é"]
 
 
-@pytest.mark.parametrize("answer", [Reply(None), Reply(7)])  # type: ignore[arg-type]
-async def test_a_reply_without_a_text_is_refused(answer: Reply) -> None:
-    with pytest.raises(CallRefused, match="something else than text"):
-        await texts(Scripted(lambda request: answer))
-
-
-@pytest.mark.parametrize("answer", [None, 7, {"txt": "x"}, {"text": 3}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        {"txt": "x"},
+        {"text": 3},
+        {"text": "x", "usage": {"prompt_tokens": 10**40}},
+        Reply(None),  # type: ignore[arg-type]
+        Reply(7),  # type: ignore[arg-type]
+        Reply("x", finish="over"),  # type: ignore[arg-type]
+        Reply("x", usage=Usage("7")),  # type: ignore[arg-type]
+        Reply("x", logprobs=(object(),)),  # type: ignore[arg-type]
+    ],
+)
 async def test_what_is_no_reply_is_refused(answer: object) -> None:
     with pytest.raises(CallRefused, match="return a text, a Reply, or a dict"):
         await texts(Scripted(lambda request: answer))

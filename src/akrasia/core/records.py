@@ -7,9 +7,9 @@ answers with `Reply`s; a utility turns a candidate into a `Score`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from akrasia.core.judgement import StageJudgement
 
@@ -66,6 +66,10 @@ class Request(Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] | None = None
 
 
+Tokens: TypeAlias = Annotated[int, Meta(le=2**40)]
+"""A count of tokens: no call has more, and what exceeds it could not be stored, nor summed over a run."""
+
+
 class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens of one choice; None is "the endpoint did not say", never 0.
 
@@ -76,10 +80,10 @@ class Usage(Struct, frozen=True, omit_defaults=True):
         cached_tokens: prompt tokens that the endpoint served from its cache.
     """
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cached_tokens: int | None = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
+    cached_tokens: Tokens | None = None
 
 
 class TokenLogprob(Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,11 @@ def written(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+def half_a_pair(name: str) -> str:
+    """What is said of a reply that cannot be written down."""
+    return f"{name} gave a reply that holds half a surrogate pair, which is no character"
+
+
 def check_characters(reply: Reply, name: str) -> Reply:
     """The reply, all of whose texts are characters.
 
@@ -27,7 +32,7 @@ def check_characters(reply: Reply, name: str) -> Reply:
         for text in (reply.text, reply.reasoning or "", reply.model or "", *others):
             text.encode()
     except UnicodeEncodeError:
-        raise CallRefused(f"{name} gave a reply that holds half a surrogate pair, which is no character") from None
+        raise CallRefused(half_a_pair(name)) from None
     except AttributeError:
         raise CallRefused(f"{name} gave a reply with something else than text in it: give text") from None
     return reply

@@ -154,8 +154,23 @@ def looks_like_html(content_type: str, body: bytes) -> bool:
     return "html" in content_type or body.lstrip()[:1] == b"<"
 
 
-def unreadable(body: bytes) -> str | None:
-    """Why JSON that came whole is not to be read, so that asking again would not help; None where it came broken."""
+_BEYOND = re.compile(r"out of range|^Expected `int` <= ")
+
+
+def out_of_range(error: Exception) -> bool:
+    """Whether an answer had the right shape up to a number that is too large."""
+    return isinstance(error, msgspec.ValidationError) and _BEYOND.search(str(error)) is not None
+
+
+def unreadable(body: bytes, error: Exception) -> str | None:
+    """Why JSON that came whole is not to be read, so that asking again would not help; None where it came broken.
+
+    Args:
+        body: what came.
+        error: what decoding it raised.
+    """
+    if out_of_range(error):
+        return "it holds a number that is out of range"
     try:
         decoded = json.loads(body.decode(errors="replace"))
         body.decode()

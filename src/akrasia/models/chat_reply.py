@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from akrasia.core import Reply, TokenLogprob, Usage
-from akrasia.core.records import Finish
+from akrasia.core.records import Finish, Tokens
 
 _FINISHES: Final[dict[str | None, Finish]] = {
     "stop": "stop",
@@ -59,16 +59,16 @@ class _Choice(Struct, gc=False):
 
 
 class _PromptDetails(Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: Tokens | None = None
 
 
 class _CompletionDetails(Struct, gc=False):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Tokens | None = None
 
 
 class _Usage(Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 

@@ -37,6 +37,7 @@ from akrasia.models.chat_faults import (
     classify,
     looks_like_html,
     one_line,
+    out_of_range,
     read_error,
     reform,
     scrub,
@@ -230,9 +231,9 @@ class OpenAIModel:
                 return self._unreadable("a web page instead of JSON")
             if body and "json" not in kind:
                 return self._unreadable(f"{one_line(kind, self._key) or 'an untyped body'} instead of JSON")
-            if isinstance(error, msgspec.ValidationError):
+            if isinstance(error, msgspec.ValidationError) and not out_of_range(error):
                 return self._unreadable(f"JSON that is no chat completion ({one_line(str(error), self._key)})")
-            why = unreadable(body)
+            why = unreadable(body, error)
             if why is not None:
                 return Fault(Kind.UNREADABLE, f"its answer cannot be read: {why}")
             return Fault(Kind.RETRY, f"HTTP 200 with broken JSON ({one_line(str(error), self._key)})")

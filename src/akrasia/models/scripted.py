@@ -29,7 +29,7 @@ from akrasia.core import (
 )
 from akrasia.core.registry import near_names
 from akrasia.models.build import ModelSettings
-from akrasia.models.characters import check_characters, written
+from akrasia.models.characters import check_characters, half_a_pair, written
 
 _CONCURRENCY = 64
 
@@ -64,8 +64,9 @@ class Scripted:
     """Asks a function or looks in a table. See `akrasia.core.Model`.
 
     What a function raises of Akrasia's own errors passes as it is; anything else refuses that one call, with its type
-    and message, so that one bad item does not end a run: `SystemExit` and `KeyboardInterrupt` too, and a cancellation
-    that is the function's own. A plain function answers one call after the other, an async one as many as it is asked.
+    and message, so that one bad item does not end a run: `SystemExit`, `KeyboardInterrupt` and whatever else is no
+    `Exception` too, and a cancellation that is the function's own. A plain function answers one call after the other,
+    an async one as many as it is asked.
 
     Args:
         script: see `Script` and `Table`.
@@ -133,6 +134,7 @@ class Scripted:
 
     async def _call(self, request: Request, sample: int) -> Reply:
         function: Callable[..., Any] = self._function  # type: ignore[assignment]
+        task = asyncio.current_task()
         try:
             answer = function(request, sample) if self._with_sample else function(request)
             if inspect.isawaitable(answer):
@@ -140,9 +142,8 @@ class Scripted:
         except AkrasiaError:
             raise
         # The boundary to the user's code. A run takes Ctrl-C by a handler of its own, so no interrupt here is one.
-        except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        except BaseException as error:
+            if _is_ours(error, task):
                 raise
             said = " ".join(str(error).split())
             raise CallRefused(written(f"{self.name} raised {type(error).__name__}{said and f': {said}'}")) from error
@@ -160,15 +161,31 @@ class Scripted:
         return found[sample % len(found)]
 
 
+def _is_ours(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether an exception ends the call from outside, and is not what its function raised."""
+    if isinstance(error, asyncio.CancelledError):
+        return task is not None and task.cancelling() > 0
+    if not isinstance(error, GeneratorExit):
+        return False
+    try:
+        return asyncio.current_task() is not task  # from outside it comes when the call's task runs no more
+    except RuntimeError:  # nor does anything else
+        return True
+
+
 def _reply(answer: object, name: str) -> Reply:
     if isinstance(answer, str):
         return check_characters(Reply(answer), name)
-    if isinstance(answer, Reply):
-        return check_characters(answer, name)
     try:
-        return check_characters(msgspec.convert(answer, Reply), name)
-    except msgspec.ValidationError as error:
+        if not isinstance(answer, Reply):
+            return check_characters(msgspec.convert(answer, Reply), name)
+        # Python lets a record hold anything: what no store could take must not get further.
+        msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(answer, raw=None)), Reply)
+    except (msgspec.ValidationError, TypeError) as error:
         raise CallRefused(f"{name} gave no reply ({error}): return a text, a Reply, or a dict of its fields") from None
+    except UnicodeEncodeError:  # a key, or a word where one of a few is due
+        raise CallRefused(half_a_pair(name)) from None
+    return check_characters(answer, name)
 
 
 def _source_hash(script: Script | Table) -> str:
