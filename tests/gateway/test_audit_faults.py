@@ -33,7 +33,7 @@ JUDGES: dict[str, dict[str, Any]] = {
     "half readable": {"judge": "llm:scripted:tests.gateway.audited:judge_broken"},
     "defect": {"judge": "llm:scripted:tests.gateway.audited:judge_defect"},
     "too slow": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": {"audit": 0.1}},
-    "no time left": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": 0.3},
+    "no time left": {"judge": "llm:scripted:tests.gateway.audited:judge_stuck", "deadline_s": 1},
     "no endpoint": {"judge": "llm:openai:tiny@http://127.0.0.1:9/v1", "deadline_s": {"audit": 1}},
 }
 LOST = {"down", "too slow", "no time left", "no endpoint"}

@@ -76,6 +76,19 @@ async def test_a_betrayal_stops_the_stream_before_it_leaves(upstream: Upstream, 
     assert (last["decision"], last["delivered"]) == ("stopped", "Hello there. \n\nNo.")
 
 
+async def test_what_is_redacted_stands_in_no_window(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(windows_policy(tmp_path, redact=[r"Dr\. Meier"]), log=log)
+    upstream.faults.append(broken(words("I act for face. Ask Dr. Meier. He knows."), "whole"))
+    assert contents(await (await served.ask(stream=True)).read()) == ["I act for face. Ask Dr. Meier. He knows. "]
+    *windows, whole = records(log)
+    assert [record["settings"]["window"] for record in windows] == list(range(len(windows)))
+    assert len(windows) > 2
+    assert "Meier" not in log.read_text(encoding="utf-8")
+    assert all(record["choices"] == [{"index": 0, "original": None, "decision": "passed"}] for record in windows)
+    assert whole["choices"][0]["original"]["content"].startswith("I act for face. Ask ")
+
+
 async def test_a_betrayal_over_two_windows_is_seen(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     audited.SPANS.append("one. Two")
     try:

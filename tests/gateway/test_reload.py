@@ -191,6 +191,7 @@ async def test_a_file_without_a_mode_ends_no_audit(upstream: Upstream, serve: Se
     path.write_text('mode = "pass"', encoding="utf-8")
     await Reloader(served.gateway, path).reload()
     assert BAD in await (await served.ask()).text()
+    assert served.notices[-1] == f"nothing is audited any more: every mode in {path} is pass"
 
 
 async def test_a_route_that_audits_is_kept_as_well(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

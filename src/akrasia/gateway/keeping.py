@@ -100,7 +100,8 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
 async def keep_window(exchange: Exchange, desk: Desk, choice: LoggedChoice, number: int) -> bool:
     """Write down a part of a reply that is about to leave.
 
-    It names no target, so that only the whole, which is written at the end, counts as the request's audit.
+    It names no target, so that only the whole, which is written at the end, counts as the request's audit. Where the
+    policy redacts, it holds no text: what a pattern finds in the whole may be cut in two here.
 
     Returns:
         False where the gateway keeps no log.
@@ -111,6 +112,8 @@ async def keep_window(exchange: Exchange, desk: Desk, choice: LoggedChoice, numb
     log = exchange.gateway.log
     if log is None:
         return False
+    if desk.redactor is not None:
+        choice = replace(choice, original=None, verdict=None, others={}, beside={})
     record = record_of(exchange, desk, Kept([choice], audited=False))
     await _append(log, exchange, desk, replace(record, messages=[], settings={"window": number}))
     return True

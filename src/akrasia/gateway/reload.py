@@ -69,6 +69,7 @@ class Reloader:
             # A judge may take a while to load, and requests must not wait for it.
             policies = await asyncio.to_thread(read_policies, self._path, read)
             self._refuse_silence(policies)
+            audited = _audits(gateway.policies)
             await gateway.use(policies)
         except InputError as error:
             gateway.notice(f"the old policy stays: {error}")
@@ -77,6 +78,8 @@ class Reloader:
             good = self._renew_keys()
             self._seen = self._read(policies)
             gateway.notice(f"policy {policies.default.name} reloaded ({policies.default.fingerprint})")
+            if audited and not _audits(policies):
+                gateway.notice(f"nothing is audited any more: every mode in {self._path} is pass")
         gateway.metrics.reloads.add("applied" if good else "refused")
         gateway.metrics.stale.set(to=not good)
 
@@ -86,7 +89,7 @@ class Reloader:
         Raises:
             InputError: it says nothing of the mode, and what applies audits.
         """
-        if not policies.mode_given and any(policy.mode != "pass" for policy in self._gateway.policies.all):
+        if not policies.mode_given and _audits(self._gateway.policies):
             said = 'no mode is given, and the policy that applies audits: write mode = "pass" to audit nothing'
             raise InputError(f"{self._path}: {said}")
 
@@ -139,3 +142,7 @@ class Reloader:
         door, place = self._gateway.door, self._keys_place(policies)
         keys = {} if place is None else {str(place): GONE if door.keys is None else door.keys.stamp}
         return {str(self._path): GONE, **policies.stamps, **keys}
+
+
+def _audits(policies: Policies) -> bool:
+    return any(policy.mode != "pass" for policy in policies.all)
