@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akrasia.core import InputError
-from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample, repeated_key
+from akrasia.core.fields import MISSING, MOST_SAMPLE, check_quotes, check_utf8, read_number, read_sample, repeated_key
 
 
 @given(st.floats(allow_nan=False))
@@ -31,6 +33,36 @@ def test_no_sample(field: object) -> None:
 
 def test_samples() -> None:
     assert [read_sample(field) for field in (0, "7", 3.0, str(MOST_SAMPLE))] == [0, 7, 3, MOST_SAMPLE]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('a,b\n1,"2\n3,4\n5,6\n', "file, line 2: a quote opens a field here that is never closed: remove it"),
+        ('\ufeff"a,b\n1,2\n', "file, line 1: a quote opens a field here that is never closed"),
+        ('a,b\r\n1,"x\r\ny"\r\n1,"2""\r\n', "file, line 4: a quote opens a field here that is never closed"),
+        ('a,b\r1,2\r"3,4\r', "file, line 3: a quote opens a field here that is never closed"),
+        (
+            'a,b\n1,"2\n3,4\n5,"6\n7,8\n',
+            "file, line 2: a quote opens a field here that is closed only in line 4, within",
+        ),
+        ('a,b\n1,"2\n3,"x, y"\n', "file, line 2: a quote opens a field here that is closed only in line 3, within"),
+    ],
+)
+def test_a_stray_quote(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        check_quotes("file", text.encode())
+
+
+def test_quotes_within_a_field_that_opens_without_one() -> None:
+    check_quotes("file", b'a,b\n5" long,6"\nx "y, z"\n"a"b,1\n')
+
+
+@given(st.lists(st.lists(st.text('ab",\r\n\ufeff'), min_size=1), min_size=1))
+def test_what_is_quoted_well(rows: list[list[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    check_quotes("file", text.getvalue().encode("utf-8-sig"))
 
 
 def test_encodings() -> None:

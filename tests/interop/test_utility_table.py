@@ -57,6 +57,22 @@ def test_a_column_that_stands_twice(tmp_path: Path, name: str) -> None:
         read_utilities(tmp_path / "u.parquet")
 
 
+def test_a_stray_quote_swallows_no_rows(tmp_path: Path) -> None:
+    rows = [f"q{i},{sample},0.5,a{sample}" for i in range(30) for sample in range(5)]
+    rows[19] = 'q3,4,0.5,"a4'
+    text = "\n".join(["item,sample,utility,answer", *rows, ""])
+    assert "u.csv, line 21: a quote opens a field here that is never closed" in refusal(
+        tmp_path / "u.csv", text.encode()
+    )
+
+
+def test_answers_of_several_lines_in_a_large_table(tmp_path: Path) -> None:
+    answer = "one\n,two,\nthree\n" * 8
+    rows = "".join(f'q{i},0,1,"{answer}{i}"\n' for i in range(20_000))  # several of the blocks that it is read in
+    (tmp_path / "u.csv").write_text(f"item,sample,utility,answer\n{rows}")
+    assert read_utilities(tmp_path / "u.csv").answers == [[f"{answer}{i}"] for i in range(20_000)]
+
+
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     row = b'{"item": "a", "sample": 0, "utility": 1, "utility": 0}\n'
     assert "line 1: the key 'utility' stands twice" in refusal(tmp_path / "u.jsonl", row)

@@ -62,6 +62,11 @@ def test_half_a_sample_is_no_sample(tmp_path: Path) -> None:
     assert "sample is 0.5, not a whole number" in refusal(tmp_path / "gold.jsonl", row.encode())
 
 
+def test_a_stray_quote_swallows_no_labels(tmp_path: Path) -> None:
+    text = 'item,sample,gold,text\na,0,1,"x\na,1,0,y\nb,0,0,z\n'
+    assert "line 2: a quote opens a field here that is never closed" in refusal(tmp_path / "gold.csv", text.encode())
+
+
 def test_a_text_too_long_for_csv(tmp_path: Path) -> None:
     text = "item,sample,gold,text\na,0,1," + "x" * 200_000 + "\n"
     assert "write the labels as JSONL instead" in refusal(tmp_path / "gold.csv", text.encode())

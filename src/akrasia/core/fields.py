@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from akrasia.core.errors import InputError
 
@@ -82,6 +83,37 @@ def check_utf8(name: str, content: bytes, *, whole: bool = True) -> None:
         line = content.count(b"\n", 0, error.start) + 1
         place = f"{name}, line {line}" if whole else name
         raise InputError(f"{place}: {NOT_UTF8}") from None
+
+
+# A field that opens with a quote, what closes it, and what follows that though the field should end there.
+_QUOTED = re.compile(rb'(?:\A(?:\xef\xbb\xbf)?|[,\r\n])"([^"]*+(?:""[^"]*+)*+)("?)([^,\r\n]?)')
+
+
+def check_quotes(name: str, content: bytes) -> None:
+    """Refuse CSV in which a stray quote swallows lines: a field that is never closed, or closed lines later by another.
+
+    A quote within a field that opens without one is text, and a field may hold lines where its quotes close it.
+
+    Args:
+        name: of the file.
+        content: its bytes, with commas between the fields.
+
+    Raises:
+        InputError: there is such a quote; it names the line where it opens.
+    """
+    for found in _QUOTED.finditer(content):
+        inside, closing, beyond = found.groups()
+        if closing and not (beyond and (b"\n" in inside or b"\r" in inside)):
+            continue
+        line = _lines(content[: found.start(1)])
+        how = f"closed only in line {_lines(content[: found.end(2)])}, within a field" if closing else "never closed"
+        raise InputError(
+            f'{name}, line {line}: a quote opens a field here that is {how}: remove it, or write "" for one in a text'
+        )
+
+
+def _lines(content: bytes) -> int:
+    return len(re.findall(rb"\r\n?|\n", content)) + 1
 
 
 def repeated_key(text: bytes | str) -> str | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
-from akrasia.core.fields import MISSING, MOST_SAMPLE, check_utf8, read_number, read_sample, repeated_key
+from akrasia.core.fields import MISSING, MOST_SAMPLE, check_quotes, check_utf8, read_number, read_sample, repeated_key
 from akrasia.core.registry import near_names
 
 if TYPE_CHECKING:
@@ -121,10 +121,16 @@ def _read_csv(path: Path) -> tuple[Columns, int]:
     for other in (";", "\t", "|"):
         if "," not in names and other in names:
             raise InputError(f"{path}: its columns are separated by {other!r}: separate them by commas")
+    content = path.read_bytes()
+    is_quoted = b'"' in content
+    if is_quoted:
+        check_quotes(str(path), content)
+    parse_options = pc.ParseOptions(newlines_in_values=is_quoted)  # where none can be, blocks are cut quicker
     try:
-        head = pc.open_csv(path).schema.names
+        head = pc.open_csv(path, parse_options=parse_options).schema.names
         table = pc.read_csv(
             path,
+            parse_options=parse_options,
             convert_options=pc.ConvertOptions(
                 column_types={name: pa.string() for name in head},
                 strings_can_be_null=True,
@@ -132,7 +138,7 @@ def _read_csv(path: Path) -> tuple[Columns, int]:
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        check_utf8(str(path), path.read_bytes())
+        check_utf8(str(path), content)
         raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
     return _columns(path, table), 2
 

@@ -15,7 +15,7 @@ import numpy as np
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
 from akrasia.core.decoding import Undecodable, decode_json
-from akrasia.core.fields import check_utf8, read_number, read_sample, repeated_key
+from akrasia.core.fields import check_quotes, check_utf8, read_number, read_sample, repeated_key
 from akrasia.risk import Gold, draw_gold_sample, expected_labels
 
 if TYPE_CHECKING:
@@ -282,7 +282,10 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"cannot read the gold file {path}: {error.strerror}") from None
     check_utf8(f"the gold file {path}", content)
     text = content.decode("utf-8-sig")
-    return _json_rows(path, text) if path.suffix.lower() in _JSON_LINES else _csv_rows(path, text)
+    if path.suffix.lower() in _JSON_LINES:
+        return _json_rows(path, text)
+    check_quotes(str(path), content)
+    return _csv_rows(path, text)
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
