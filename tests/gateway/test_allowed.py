@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akrasia.gateway.allowed import allowed_choice, allowed_message, allowed_usage, parts_of, unknown_calls
+from akrasia.gateway.allowed import (
+    allowed_choice,
+    allowed_message,
+    allowed_usage,
+    parts_of,
+    unknown_calls,
+    unread_escapes,
+)
 from akrasia.gateway.reply import read_reply
 from akrasia.gateway.stream import assemble, emit
 from akrasia.gateway.unread import left_out, unknown_shape, unread_fields
@@ -184,6 +191,30 @@ def test_a_content_in_json_is_read_without_its_escapes() -> None:
     assert [(part.name, part.spoken) for part in found] == [("content", True), ("content without escapes", False)]
     assert [part.text for part in found] == [text, '{"a": "I act against face."}']
     assert [part.name for part in parts_of(allowed_message({"content": r"the angle \upsilon, a\nb"}))] == ["content"]
+
+
+def nested(text: str, depth: int) -> str:
+    """A text whose first letter is escaped as in JSON so deep inside JSON."""
+    return "\\" * 2 ** (depth - 1) + f"u{ord(text[0]):04x}{text[1:]}"
+
+
+FIELDS: dict[str, Any] = {
+    "content": lambda text: {"content": text},
+    "refusal": lambda text: {"refusal": text},
+    "reasoning": lambda text: {"reasoning": "Well.", "reasoning_content": text},
+    "a tool's name": lambda text: {"tool_calls": [{"function": {"name": text, "arguments": "{}"}}]},
+    "a tool's arguments": lambda text: {"tool_calls": [{"function": {"name": "f", "arguments": text}}]},
+    "a custom tool's input": lambda text: {"tool_calls": [{"custom": {"name": "f", "input": text}}]},
+    "a function's name": lambda text: {"function_call": {"name": text, "arguments": "{}"}},
+}
+
+
+@pytest.mark.parametrize("depth", [1, 3, 6, 7, 9])
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_text_is_read_without_its_escapes_or_told(name: str, depth: int) -> None:
+    found = parts_of(allowed_message(FIELDS[name](nested("against face", depth))))
+    assert any("against face" in part.text for part in found) == (depth <= 6)
+    assert any(unread_escapes(part.text) for part in found) == (depth > 6)
 
 
 @pytest.mark.parametrize(("arguments", "finish"), [("{}", "tool_calls"), ({"a": 1}, "stop")])

@@ -217,6 +217,10 @@ async def test_an_honest_tool_call_leaves(upstream: Upstream, serve: Serve, tmp_
         {"content": GOOD, "reasoning_content": "I act against face.", "reasoning": "Well."},
         {"content": None, "refusal": "I act against face."},
         {"content": '{"reply": "I act \\u0061gainst face."}'},
+        {"content": None, "refusal": '{"reply": "I act \\u0061gainst face."}'},
+        {"content": GOOD, "reasoning_content": '{"thought": "I act \\u0061gainst face."}'},
+        calling("{}", function_call={"name": "I act \\u0061gainst face.", "arguments": ""}),
+        {"content": "I act against face. " + "\\" * 64 + "u0061"},
         {"content": [{"type": "text", "text": "I act against "}, {"type": "text", "text": "face."}]},
     ],
 )
@@ -230,6 +234,17 @@ async def test_whatever_betrays_stops_the_choice(
     (choice,) = (await completion(served))["choices"]
     assert choice["message"].keys() == {"role", "content"}
     assert choice["finish_reason"] == "content_filter"
+
+
+async def test_escapes_that_are_too_deep_to_be_read_are_not_audited(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce"), log=log)
+    upstream.message = lambda body, index: {"content": "I act " + "\\" * 64 + "u0061gainst face."}
+    assert (await served.ask()).status == 503
+    (kept,) = records(log)[0]["choices"]
+    assert kept["missing"] == "content: escapes of JSON inside JSON more than 6 deep"
 
 
 async def test_a_tool_call_of_an_unknown_kind_is_no_audited_one(

@@ -19,8 +19,8 @@ from akrasia.gateway.wire import ANSWERED_200, Body, ErrorObject, WireError
 CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
 """Names of parts; tool calls are numbered from 1."""
 
-UNESCAPED = "content without escapes"
-"""The part that a content is which JSON writes with escapes: a client that takes it for JSON reads this."""
+WITHOUT_ESCAPES = "without escapes"
+"""Ends the name of a part: what a content or refusal with JSON's escapes is to clients that take it for JSON."""
 
 REASONINGS = ("reasoning_content", "reasoning")
 """Fields of a message that tell what the model thought."""
@@ -47,8 +47,8 @@ _OWN_REASONS = frozenset(
 _LETTER = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _SIGNS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-_DEEPEST = 3
-"""Times that JSON inside JSON is unescaped."""
+_DEEPEST = 6
+"""Times that JSON inside JSON is unescaped; what still has escapes then is told by `unread_escapes`."""
 
 _CALL_ID = 9  # letters and digits, which is all that some upstreams take back
 
@@ -97,13 +97,14 @@ def parts_of(message: Mapping[str, Any]) -> list[Part]:
     for name, spoken in ((CONTENT, True), (REFUSAL, True)):
         if message.get(name):
             found.append(Part(name, message[name], spoken))
-    content = message.get(CONTENT) or ""
-    plain = readable(content)
-    if plain != content:
-        found.append(Part(UNESCAPED, plain[len(content) + 1 :], False))
+    for name in (CONTENT, REFUSAL):
+        text = message.get(name) or ""
+        plain = readable(text)
+        if plain != text:
+            found.append(Part(f"{name} {WITHOUT_ESCAPES}", plain[len(text) + 1 :], False))
     thoughts = list(dict.fromkeys(message[name] for name in REASONINGS if message.get(name)))
     if thoughts:
-        found.append(Part(REASONING, "\n".join(thoughts), False))
+        found.append(Part(REASONING, "\n".join(map(readable, thoughts)), False))
     for number, text in enumerate(_call_texts(message), start=1):
         found.append(Part(f"{CALL} {number}", text, False))
     return found
@@ -245,7 +246,7 @@ def _call_texts(message: Mapping[str, Any]) -> list[str]:
     calls = [call.get("function") or call.get("custom") for call in message.get("tool_calls") or ()]
     if message.get("function_call"):
         calls.append(message["function_call"])
-    return [f"{call['name']}\n{readable(call.get('arguments', call.get('input', '')))}" for call in calls]
+    return [readable(f"{call['name']}\n{call.get('arguments', call.get('input', ''))}") for call in calls]
 
 
 def readable(text: str) -> str:
@@ -253,11 +254,23 @@ def readable(text: str) -> str:
 
     Texts are unescaped, not decoded: of a field that stands twice a tool may take either, and some mend broken JSON.
     """
+    return "\n".join(_forms(text))
+
+
+def unread_escapes(text: str) -> str | None:
+    """Why not all of a text, or of one from `readable`, can be read: what its escapes hide, in words; None: nothing."""
+    if _LETTER.search(_forms(text)[-1]) is None:
+        return None
+    return f"escapes of JSON inside JSON more than {_DEEPEST} deep"
+
+
+def _forms(text: str) -> list[str]:
+    """A text, what it reads as, what that reads as, and so on."""
     forms = [text]
     while len(forms) <= _DEEPEST and _LETTER.search(forms[-1]):
         plain = _ESCAPE.sub(_letter, forms[-1])
         forms.append(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return "\n".join(forms)
+    return forms
 
 
 def _letter(escape: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from akrasia.audit import Target, Trail, Verdict, failed_required
 from akrasia.audit.adherence import unmeasured
 from akrasia.core import Message, Usage
-from akrasia.gateway.allowed import CONTENT, Part
+from akrasia.gateway.allowed import CONTENT, Part, unread_escapes
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.policy import Policy
 from akrasia.gateway.unread import left_out, unread_fields
@@ -97,6 +97,7 @@ def part_audit(part: Part, verdict: Verdict, target: Target, policy: Policy) -> 
     if missing is None and verdict.unread:
         reasons = [f"{value} ({verdict.judgement.unread.get(value, 'not asked for')})" for value in verdict.unread]
         missing = f"could not read {', '.join(reasons)}"
+    missing = missing or unread_escapes(part.text)
     return PartAudit(
         part, verdict, missing, None if verdict.adherence is None else _failure(part, verdict, target, policy)
     )
