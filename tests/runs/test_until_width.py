@@ -11,6 +11,7 @@ from tests.runs.conftest import records
 
 import akrasia
 from akrasia.core import InputError, RunIncomplete
+from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.gold import labelled_cell
 
@@ -91,6 +92,12 @@ def test_pooled_strategies_rest_on_the_first_candidates(tmp_path: Path, suite_fi
         direct, vote = estimate_run(run)
     assert direct.record.k == 64
     assert vote.record.k == 4
+    # What a run to a width has not drawn it does not need: no cell calls it unfinished, nor does a comparison.
+    with akrasia.load_run(tmp_path / "run") as run:
+        assert len(vote.pool.items) < len(run.items(vote.cell.suite))
+        told = compare_runs(run, run, cells=("direct", "self_consistency")).diagnostics
+    found = [*direct.record.diagnostics, *vote.record.diagnostics, *told]
+    assert "incomplete" not in {one.code for one in found}
     with pytest.raises(InputError, match="sampling to a width gives every item only 4"):
         go(tmp_path / "other", suite, until_width=0.06, strategy="self_consistency:8")
 

@@ -193,7 +193,7 @@ def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
     pools = [pool] if cell.pool is None or cell.pooled else [pool, run.pool(cell)]
     undrawn = max(one.undrawn for one in pools)
     notes = []
-    if undrawn and run.manifest.run.until_width is None:  # which leaves items undrawn on purpose
+    if undrawn:
         total = undrawn + min(len(one.items) for one in pools)
         notes.append(
             Diagnostic(

@@ -62,7 +62,8 @@ class Pool(msgspec.Struct, frozen=True):
         texts: (M, K) int hashes of the candidates' texts, to tell repeated ones.
         truncated: how many candidates were cut off.
         failures, missing: how many candidates, by reason.
-        undrawn: planned items that are left out because they are not fully drawn yet.
+        undrawn: planned items that are left out because they are not fully drawn yet; 0 in a run to a width, which does
+            not plan how many it takes.
         classes: the answer of each class: `pool.classes[pool.answers[row, column]]`, where that is not -1.
     """
 
@@ -318,7 +319,8 @@ class Run:
             raise InputError(
                 f"{self.folder}: nothing is stored for cell {cell.name!r} yet: go on with its `akrasia run`"
             )
-        planned = cell.samples if self.manifest.run.until_width is None else FIRST_CANDIDATES
+        to_a_width = self.manifest.run.until_width is not None
+        planned = FIRST_CANDIDATES if to_a_width else cell.samples
         depth = planned if max(drawn.values()) >= planned else min(drawn.values())
         kept = [item for item in items if drawn.get(item.position, 0) >= depth]
         row_of = {item.position: row for row, item in enumerate(kept)}
@@ -360,6 +362,6 @@ class Run:
             truncated=truncated,
             failures=dict(failures),
             missing=dict(missing),
-            undrawn=len(items) - len(kept),
+            undrawn=0 if to_a_width else len(items) - len(kept),
             classes=tuple(classes),
         )
