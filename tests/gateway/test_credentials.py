@@ -80,6 +80,20 @@ def test_a_key_that_json_writes_with_escapes_or_that_looks_like_one(odd: str) ->
 def test_the_keys_that_a_client_shows() -> None:
     assert shown_in({"Authorization": "Bearer abc def"})[0] == "abc def"
     assert shown_in({"Authorization": "abc", "X-Api-Key": "x"}) == ["abc", "x", ""]
+    for space in ("\t", "  ", " \t "):
+        assert shown_in({"Authorization": f" Bearer{space}abc\t"})[0] == "abc"
+
+
+async def test_a_key_after_a_tab_is_in_no_record(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AKRASIA_API_KEY")
+    log = tmp_path / "log.jsonl"
+    served = await serve(policy(tmp_path, "enforce"), log=log)
+    upstream.faults += [status(401, {"message": f"Incorrect API key provided: {KEY}"})]
+    assert (await served.ask({"Authorization": f"Bearer\t{KEY}"})).status == 401
+    assert "***" in records(log)[0]["error"]
+    assert KEY not in log.read_text(encoding="utf-8")
 
 
 MODES: dict[str, dict[str, Any]] = {

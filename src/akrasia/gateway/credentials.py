@@ -95,11 +95,8 @@ class Credentials:
 
 def shown_in(headers: Mapping[str, str]) -> list[str]:
     """The keys that a client shows in its request's headers."""
-    found = []
-    for name in _SHOWN_IN:
-        scheme, _, rest = headers.get(name, "").strip().partition(" ")
-        found.append(rest.strip() or scheme)
-    return found
+    words = (headers.get(name, "").strip().split(maxsplit=1) for name in _SHOWN_IN)
+    return [said[-1] if said else "" for said in words]  # after the scheme, if there is one
 
 
 def _is_odd(key: str) -> bool:
