@@ -61,6 +61,24 @@ REPLIES: dict[str, Body] = {
     "a choice as a text": {"choices": [SECRET]},
     "text beside the message": {"choices": [{"index": 0, "message": {"content": GOOD}, "text": SECRET}]},
     "text without a message": {"choices": [{"index": 0, "text": SECRET}]},
+    "a delta beside the message": {
+        "choices": [{"index": 0, "message": {"content": GOOD}, "delta": {"content": SECRET}}]
+    },
+    "a delta without a message": {"choices": [{"index": 0, "delta": {"content": SECRET}}]},
+    "half letters that say more": {
+        "choices": [
+            {
+                "index": 0,
+                "message": {"content": "é"},
+                "logprobs": {
+                    "content": [
+                        {"token": SECRET, "logprob": -1.0, "bytes": [195]},
+                        {"token": "and more", "logprob": -1.0, "bytes": [169]},
+                    ]
+                },
+            }
+        ]
+    },
     "a reason to finish": {"choices": [{"index": 0, "message": {"content": GOOD}, "finish_reason": SECRET}]},
     "tokens of another text": {
         "choices": [
@@ -182,6 +200,28 @@ def test_what_is_known_is_told_as_whole() -> None:
     media: Body = {"message": {"content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}}
     assert unknown_shape(media, media=True) is None
     assert unknown_shape(media, media=False) == "content of an unknown shape"
+
+
+def test_tokens_of_half_a_letter_say_no_more_than_that() -> None:
+    def named(text: str, *tokens: tuple[object, list[int]]) -> list[str]:
+        spelled = [{"token": said, "logprob": -1.0, "bytes": given} for said, given in tokens]
+        return [*unread_fields({"message": {"content": text}, "logprobs": {"content": spelled}})]
+
+    assert named("a é", ("a", [97]), ("\ufffd", [32, 195]), ("\ufffd", [169])) == []
+    assert named(" é", (" \\xc3", [32, 195]), ("bytes:\\xa9", [169])) == []
+    assert named("é", ("", [195]), ("\ufffd\ufffd", [169])) == []
+    assert named("\ufffd", ("\ufffd", [239, 191, 189])) == []
+    assert named("\ufffd", (SECRET, [239, 191, 189])) == ["logprobs"]
+    assert named("é", (f"\ufffd{SECRET}", [195]), ("\ufffd", [169])) == ["logprobs"]
+    assert named("é", ({"a": SECRET}, [195]), ("\ufffd", [169])) == ["logprobs"]
+    assert named("a", ("", [97])) == ["logprobs"]
+
+
+def test_a_delta_beside_a_message_is_named() -> None:
+    choice: Body = {"message": {"content": GOOD}, "delta": {"content": SECRET}}
+    assert [*unread_fields(choice)] == ["choice.delta"]
+    assert unread_fields({"message": {"content": GOOD}, "delta": {"role": "assistant", "content": GOOD}}) == {}
+    assert unknown_shape({"delta": {"content": SECRET}}, media=True) == "no message, but text in choice.delta"
 
 
 def test_only_what_stays_behind_is_left_out() -> None:

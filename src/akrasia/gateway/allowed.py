@@ -309,7 +309,14 @@ def _says_its_bytes(token: Mapping[str, Any], known: Body) -> bool:
     more = (one for name, one in token.items() if name not in ("token", "bytes", "top_logprobs"))
     if any(isinstance(one, str | list | dict) for one in more):
         return False
-    return token.get("token") in (None, known["token"]) or "\ufffd" in known["token"]
+    said = token.get("token")
+    if said in (None, known["token"]):
+        return True
+    if not isinstance(said, str) or "\ufffd" not in known["token"]:
+        return False
+    half = bytes(known["bytes"]).decode(errors="backslashreplace")  # as some upstreams write it
+    whole = known["token"].replace("\ufffd", "")
+    return said in (half, f"bytes:{half}") or said.replace("\ufffd", "") in ("", whole)
 
 
 def _tokens(tokens: object, text: str) -> list[Body]:

@@ -105,7 +105,8 @@ def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body
         for part in chunk.get("choices") or ():
             if type(part.get("index", 0)) is not int or not isinstance(part.get("delta", {}), dict | None):
                 why = "a chunk of an unknown shape"
-            for name, field in (_beside(part) | _stray_message(part)).items():
+            rest = {name: field for name, field in part.items() if name != "delta"}
+            for name, field in (_beside(rest) | _stray_message(part)).items():
                 grown.setdefault(part.get("index", 0), {}).setdefault(name, []).append(field)
     read = {choice.get("index", 0): _read_in(choice.get("message")) for choice in choices}
     for index, fields in grown.items():
@@ -133,7 +134,7 @@ def _beside(choice: Mapping[str, Any], read: frozenset[str] = frozenset()) -> Bo
     return {
         name if name in _CHOICE else f"choice.{name}": field
         for name, field in choice.items()
-        if name not in ("message", "delta", "logprobs") and _holds_text(name, field, read=read)
+        if name not in ("message", "logprobs") and _holds_text(name, field, read=read)
     }
 
 
