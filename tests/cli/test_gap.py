@@ -121,7 +121,12 @@ def test_gold_corrects_the_headline(tmp_path: Path) -> None:
         assert "(gold)" not in shown[name]
     assert "as judged" not in akrasia("gap", path).out
     (tmp_path / "other.jsonl").write_text(json.dumps({**gold[0], "scenario": "elsewhere"}))
-    assert_refused(akrasia("gap", path, "--gold", tmp_path / "other.jsonl"), "gold about scenario 'elsewhere'")
+    assert_refused(akrasia("gap", path, "--gold", tmp_path / "other.jsonl"), "line 1: gold about scenario 'elsewhere'")
+    gold[1]["action"] = {**gold[1]["action"], "honour-of-mine": 1}
+    (tmp_path / "value.jsonl").write_text("\n".join(map(json.dumps, gold)))
+    assert_refused(
+        akrasia("gap", path, "--gold", tmp_path / "value.jsonl"), "line 2: gold about value 'honour-of-mine'"
+    )
 
 
 def test_text_for_people(tmp_path: Path) -> None:

@@ -188,6 +188,11 @@ def test_labels_of_other_texts_are_refused(runs: Path, tmp_path: Path) -> None:
     assert_refused(
         result, "gold.csv, line", place, "'I think #### 77'", "'####", "or give the run that it was drawn from"
     )
+    # What is no text at all cannot be held against the run's, and is not taken for a file without texts.
+    lines = [json.dumps({"item": row["item"], "sample": int(row["sample"]), "gold": 1, "text": 5}) for row in rows]
+    (tmp_path / "gold.jsonl").write_text("\n".join(lines))
+    refused = akrasia("risk", runs / "weak", "--gold", tmp_path / "gold.jsonl")
+    assert_refused(refused, "gold.jsonl, line 1: text is 5, which is no text")
     # Spaces are no other text, an unlabelled row is no label, and a file need not say what was read.
     rows[1]["text"] = f" {rows[1]['text']} \n"
     rows[2]["gold"] = ""

@@ -54,7 +54,7 @@ def test_gold_of_another_text_is_refused_by_scenario_and_draw(drawn: tuple[Path,
         first = json.loads(gold.read_text().splitlines()[0])
         refused = akrasia("gap", run, "--gold", other)
         assert refused.code == 2
-        assert f"gold of {first['scenario']} in mode 'fast'" in refused.err
+        assert f"{stage}.jsonl, line 1: gold of {first['scenario']} in mode 'fast'" in refused.err
         assert f"its {stage} text reads 'Quite another reply.'" in refused.err
         assert akrasia("report", run, "--gold", other, "-o", tmp_path / "page.html").code == 2
 

@@ -261,7 +261,9 @@ def test_the_k_that_the_message_asks_for_is_one_that_helps():
             gold[request.item, request.sample] = truth[request.item, request.sample]
     small = estimate(said, gold=gold, ks=2, options=PLAIN)
     assert small.corrected == ()
-    assert "ask for k = 4, or" in next(d.message for d in small.diagnostics if d.code == "gold_uncorrected_reachable")
+    assert "ask for k = 4 (akrasia risk --k 4), or" in next(
+        d.message for d in small.diagnostics if d.code == "gold_uncorrected_reachable"
+    )
     assert estimate(said, gold=gold, ks=4, options=PLAIN).corrected == ("deployed", "reachable", "risk")
 
 
@@ -279,7 +281,7 @@ def test_labels_of_a_pool_that_has_grown_since_count_as_before(stop):
     assert grown.corrected == ()
     why = next(d.message for d in grown.diagnostics if d.code == "gold_uncorrected_reachable")
     assert "when an item had 6 candidates" in why
-    assert "ask for k = 6, or label the later candidates" in why
+    assert "ask for k = 6 (akrasia risk --k 6), or label the later candidates" in why
     asked = estimate(said, gold=Gold(gold, listed=listed), ks=6, options=PLAIN)
     assert asked.corrected == ("deployed", "reachable", "risk")
     exact = estimate(truth, ks=6, options=PLAIN)

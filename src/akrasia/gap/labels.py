@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,9 +109,9 @@ def aligned_gold(gold: LabelTable, judged: LabelTable) -> dict[str, Stages]:
         InputError: gold about a scenario, a mode or a value that was not judged, or inclusion probabilities for some
             rows of a mode only.
     """
-    rows = _places("scenario", gold.scenarios, judged.scenarios)
-    columns = _places("value", gold.values, judged.values)
-    _places("mode", list(gold.modes), list(judged.modes))
+    rows = _places("scenario", gold.scenarios, judged.scenarios, lambda name: gold.place(scenario=name))
+    columns = _places("value", gold.values, judged.values, partial(_place_of_value, gold))
+    _places("mode", list(gold.modes), list(judged.modes), lambda name: gold.place(mode=name))
     shape = (len(judged.scenarios), len(judged.values))
 
     def spread(labels: FloatArray) -> FloatArray:
@@ -124,7 +125,10 @@ def aligned_gold(gold: LabelTable, judged: LabelTable) -> dict[str, Stages]:
         theirs = judged.modes[mode].asked
         for scenario, row, here in zip(gold.scenarios, rows, asked, strict=True):
             if here and theirs is not None and not theirs[row]:
-                raise InputError(f"gold about scenario {scenario!r} in mode {mode!r}, which has no labels to correct")
+                raise InputError(
+                    f"{gold.place(scenario, mode)}gold about scenario {scenario!r} in mode {mode!r}, which has no "
+                    "labels to correct"
+                )
         found[mode] = Stages(
             stated=spread(stages.stated),
             reasoning=None if stages.reasoning is None else spread(stages.reasoning),
@@ -145,12 +149,22 @@ def _shared_stated(mode: str, gold: Mapping[str, Stages], judged: LabelTable) ->
     return labels
 
 
-def _places(kind: str, wanted: Sequence[str], known: Sequence[str]) -> list[int]:
+def _places(kind: str, wanted: Sequence[str], known: Sequence[str], place: Callable[[str], str]) -> list[int]:
     place_of = {name: place for place, name in enumerate(known)}
     for name in wanted:
         if name not in place_of:
-            raise InputError(f"gold about {kind} {name!r}, which is not among the labels to correct")
+            raise InputError(f"{place(name)}gold about {kind} {name!r}, which is not among the labels to correct")
     return [place_of[name] for name in wanted]
+
+
+def _place_of_value(gold: LabelTable, value: str) -> str:
+    column = gold.values.index(value)
+    for mode, stages in gold.modes.items():
+        given = [stage for stage in (stages.stated, stages.reasoning, stages.action) if stage is not None]
+        for row, scenario in enumerate(gold.scenarios):
+            if not all(np.isnan(stage[row, column]) for stage in given):
+                return gold.place(scenario, mode)
+    return gold.place()
 
 
 def _inclusion(

@@ -48,6 +48,7 @@ class LabelTable(Struct, frozen=True):
         pressures: S labels ("none" for the neutral twin), "" where it is not known; None where none is.
         items: S labels: which rows are draws of one scenario; None: every row is a scenario of its own.
         texts: for gold, what people read: (scenario, mode, stage) → texts. It is for whoever holds the texts to check.
+        places: for labels of a file, where they stand: (scenario, mode) → file and line.
     """
 
     scenarios: tuple[str, ...]
@@ -58,3 +59,11 @@ class LabelTable(Struct, frozen=True):
     pressures: tuple[str, ...] | None = None
     items: tuple[str, ...] | None = None
     texts: Mapping[tuple[str, str, str], tuple[str, ...]] | None = None
+    places: Mapping[tuple[str, str], str] | None = None
+
+    def place(self, scenario: str | None = None, mode: str | None = None) -> str:
+        """How a message about labels begins: "FILE, line N: " of the first that fit, "" where they are of no file."""
+        places = (self.places or {}).items()
+        fitting = (at for (of, by), at in places if scenario in (None, of) and mode in (None, by))
+        found = next(fitting, None)
+        return "" if found is None else f"{found}: "

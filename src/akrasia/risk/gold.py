@@ -294,7 +294,7 @@ def _why_not_reachable(sample: Sample, found: Labelled, asked: FloatArray | None
     if sample.deployed is not None:
         return "an item with labels lacks that of its deployed candidate: label it"
     size = _settled_size(sample, found)
-    ask = "" if size is None else f"ask for k = {size}, or "
+    ask = "" if size is None else f"ask for k = {size} (akrasia risk --k {size}), or "
     if found.grown:
         later = f"those from number {found.width} on"
         return (

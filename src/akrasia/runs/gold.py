@@ -17,6 +17,7 @@ from akrasia.core.cell import Cell
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.fields import check_quotes, check_utf8, read_number, read_sample, repeated_key
 from akrasia.risk import Gold, draw_gold_sample, expected_labels
+from akrasia.runs.excerpts import SHOWN, excerpt, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -220,7 +221,7 @@ def read_gold(path: Path, items: Sequence[str], samples: Sequence[Sequence[int]]
 def check_gold_texts(path: Path, run: Run, cell: Cell) -> None:
     """Refuse labels that were given to other texts than this run's; a file without texts is taken as it is.
 
-    How words are spaced and broken is no difference: programs that people label with change it.
+    How words are spaced and broken is no difference.
 
     Args:
         path: as `read_gold` takes it; what it refuses is left to it.
@@ -228,13 +229,18 @@ def check_gold_texts(path: Path, run: Run, cell: Cell) -> None:
         cell: the cell that drew them.
 
     Raises:
-        InputError: a labelled text is not that of the candidate whose item and sample stand beside it.
+        InputError: a labelled text is not that of the candidate whose item and sample stand beside it, or no text.
     """
     place_of = {item.id: item.position for item in run.items(cell.suite)}
     texts: dict[str, dict[int, str | None]] = {}
     for where, fields in _rows(path):
         item, text = str(fields.get("item")), fields.get("text")
-        if item not in place_of or not isinstance(text, str) or not text.strip() or fields.get("gold") in (None, ""):
+        if text is not None and not isinstance(text, str):
+            raise InputError(
+                f"{where}: text is {str(text)[:SHOWN]}, which is no text: write what was labelled in quotes, or leave "
+                "the key out"
+            )
+        if item not in place_of or text is None or not text.strip() or fields.get("gold") in (None, ""):
             continue
         try:
             number = read_sample(fields.get("sample"))
@@ -243,21 +249,13 @@ def check_gold_texts(path: Path, run: Run, cell: Cell) -> None:
         if item not in texts:
             texts[item] = {found.sample: found.text for found in run.candidates(cell, place_of[item])}
         mine = texts[item].get(number)
-        if number in texts[item] and (mine or "").split() != text.split():
+        if number in texts[item] and plain(mine or "") != plain(text):
             raise InputError(
                 f"{where}: the label of item {item!r} sample {number} was given to another text than this run's: it "
-                f"reads {_short(text)}, and in {run.folder} {'there is none' if mine is None else _short(mine)}; draw "
+                f"reads {excerpt(text, mine)}, and in {run.folder} "
+                f"{'there is none' if mine is None else excerpt(mine, text)}; draw "
                 f"gold of this run with akrasia gold sample {run.folder}, or give the run that it was drawn from"
             )
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return repr(plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…")
-
-
-_SHOWN = 60
-"""So many characters of a text stand in a message."""
 
 
 _READ = ("item", "sample", "gold", "inclusion")

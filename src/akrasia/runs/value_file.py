@@ -151,7 +151,9 @@ def _table(path: Path, rows: Sequence[_Numbered]) -> LabelTable:
         raise InputError(f'{path} holds no label: write them as "stated": {{"achievement": 1}}')
     modes = {mode: _stages(rows, mode, order, names) for mode in dict.fromkeys(row.mode for _, row in rows)}
     domains, clusters, pressures = zip(*(about[scenario] for scenario in order), strict=True)
-    return LabelTable(tuple(order), values, modes, clusters, domains, pressures if any(pressures) else None)
+    places = {key: f"{path}, line {number}" for key, number in lines.items()}
+    known_pressures = pressures if any(pressures) else None
+    return LabelTable(tuple(order), values, modes, clusters, domains, known_pressures, places=places)
 
 
 _MARK = b"\xef\xbb\xbf"

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from akrasia.core import InputError
+from akrasia.runs.excerpts import excerpt, plain
 from akrasia.runs.value_labels import Arms, arms
 from akrasia.stats.diagnostic import Diagnostic
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from akrasia.runs.reader import Run
 
 Labels = dict[str, None]
-
-SHOWN = 60
-"""So many characters of a text stand in a message."""
 
 
 class ValueGoldRow(msgspec.Struct, frozen=True):
@@ -115,11 +113,12 @@ def check_gold_texts(run: Run, group: Arms, gold: LabelTable) -> Diagnostic | No
         ]
         foreign = _foreign(texts, mine)
         if foreign is not None:
-            own = f"{run.folder} {_short(mine[0]) if mine else 'there is none'}"
+            own = f"{run.folder} {excerpt(mine[0], foreign) if mine else 'there is none'}"
+            shown = excerpt(foreign, mine[0] if mine else None)
             raise InputError(
-                f"gold of {scenario} in mode {mode!r} was given to another text than this run's: its {stage} text "
-                f"reads {_short(foreign)}, and in {own}; draw gold of this run with akrasia gold sample {run.folder}, "
-                "or give the run that it was drawn from"
+                f"{gold.place(scenario, mode)}gold of {scenario} in mode {mode!r} was given to another text than this "
+                f"run's: its {stage} text reads {shown}, and in {own}; draw gold of this run with "
+                f"akrasia gold sample {run.folder}, or give the run that it was drawn from"
             )
         if len(texts) < len(mine):
             outgrown = len(texts), len(mine)
@@ -135,18 +134,12 @@ def check_gold_texts(run: Run, group: Arms, gold: LabelTable) -> Diagnostic | No
 
 def _foreign(read: Sequence[str], mine: Sequence[str]) -> str | None:
     """A text that was read and is none of the run's. How words are spaced and broken is no difference."""
-    left = Counter(" ".join(text.split()) for text in mine)
+    left = Counter(map(plain, mine))
     for text in read:
-        plain = " ".join(text.split())
-        if not left[plain]:
+        if not left[plain(text)]:
             return text
-        left[plain] -= 1
+        left[plain(text)] -= 1
     return None
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return repr(plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}…")
 
 
 def texts_of(rows: list[ValueGoldRow]) -> int:
