@@ -158,6 +158,17 @@ async def test_escapes_hide_no_betrayal(upstream: Upstream, serve: Serve, tmp_pa
     assert contents(got) == ['{"a": "Hello. \n\nNo.']
 
 
+async def test_escapes_that_are_too_deep_to_be_read_do_not_leave(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(windows_policy(tmp_path))
+    text = "Hello. I act " + "\\" * 64 + "u0061gainst face. Bye. "
+    upstream.faults.append(broken([*pieces_of(text, 4), b"data: [DONE]\n\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert contents(got) == ["Hello. "]
+    assert b"audit_unavailable" in got
+
+
 async def test_what_is_no_content_waits_for_the_end(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve(windows_policy(tmp_path))
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "I act for face."}'}}]
