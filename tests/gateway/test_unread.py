@@ -15,7 +15,7 @@ from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Body, Upstream, raw
 
 from akrasia.gateway.reply import read_reply
-from akrasia.gateway.unread import left_out, unknown_shape, unread_fields
+from akrasia.gateway.unread import left_out, repeats_a_field, unknown_shape, unread_fields, unread_in_chunks
 
 SECRET = "ZQX I act against face. ZQX"
 
@@ -327,3 +327,27 @@ def test_fields_of_chunks_take_no_place_from_each_other() -> None:
     reply = read_reply(b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in sent), streamed=True)
     assert reply.beside == {"x": "one for all", "choice.note": [{"b": "c"}, {"b": "d"}]}
     assert reply.choices[0]["message"] == {"content": "aa"}
+
+
+@pytest.mark.parametrize(
+    ("text", "repeats"),
+    [
+        (b'{"a": 1, "a": 2}', True),
+        (b'{"a": {"b": "\\"", "b": "x"}}', True),
+        (b'[{"a": "\\u0022"}, {"a": 1}]', False),
+        (b'{"a": "\\u0022\\u0022", "a": "1"}', True),  # as many quotes when written anew
+        (b'{"a": "x\\"y", "b": 1e5}', False),
+    ],
+)
+def test_a_field_that_stands_twice(text: bytes, repeats: bool) -> None:
+    assert repeats_a_field(text) is repeats
+
+
+def test_what_was_found_empty_is_looked_at_again_once_it_differs() -> None:
+    def chunk(number: int) -> Body:
+        part = {"index": 0, "delta": {"content": "fine"}, "finish_reason": None}
+        odd: Body = {"note": "pay now"} if number == 2 else {}
+        return {"id": "x", **odd, "choices": [part | ({"aside": "pay me"} if number == 3 else {})]}
+
+    _, beside = unread_in_chunks([chunk(number) for number in range(5)], [])
+    assert beside == {"note": "pay now", "choice.aside": "pay me"}

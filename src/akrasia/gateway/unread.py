@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from akrasia.gateway.allowed import TEXTS, known_function, spelled, text_of, unknown_calls
 from akrasia.gateway.wire import Body
 
@@ -97,16 +99,27 @@ def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body
     why: str | None = None
     beside: dict[str, list[Any]] = {}
     grown: dict[object, dict[str, list[Any]]] = {}
+    # Most chunks of a stream differ in their deltas alone: what was just found to hold nothing is not looked at again.
+    same: Body = {}
+    clean: Body = {}
     for chunk in chunks:
-        for name, field in unread_beside(chunk).items():
-            said = beside.setdefault(name, [])
-            if not said or said[-1] != field:  # of what stands in every chunk one is enough
-                said.append(field)
+        head = {name: field for name, field in chunk.items() if name != "choices"}
+        if head != same:
+            same = head
+            for name, field in unread_beside(head).items():
+                said = beside.setdefault(name, [])
+                if not said or said[-1] != field:  # of what stands in every chunk one is enough
+                    said.append(field)
         for part in chunk.get("choices") or ():
             if type(part.get("index", 0)) is not int or not isinstance(part.get("delta", {}), dict | None):
                 why = "a chunk of an unknown shape"
             rest = {name: field for name, field in part.items() if name != "delta"}
-            for name, field in (_beside(rest) | _stray_message(part)).items():
+            if rest == clean:
+                continue
+            found = _beside(rest) | _stray_message(part)
+            if not found:
+                clean = rest
+            for name, field in found.items():
                 grown.setdefault(part.get("index", 0), {}).setdefault(name, []).append(field)
     read = {choice.get("index", 0): _read_in(choice.get("message")) for choice in choices}
     for index, fields in grown.items():
@@ -183,6 +196,9 @@ def left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> tuple[str,
 
 def repeats_a_field(text: bytes) -> bool:
     """Whether some object of a JSON text has a field twice: readers differ in which of them counts."""
+    # Written anew, a text that lost a field has fewer quotes. Only escapes may hide that.
+    if b"\\u" not in text and text.count(b'"') == msgspec.json.encode(msgspec.json.decode(text)).count(b'"'):
+        return False
     repeated = False
 
     def made(pairs: list[tuple[str, Any]]) -> Body:
