@@ -98,7 +98,8 @@ def build_gateway(options: ServeOptions, on_notice: Callable[[str], None]) -> Ga
         rotate = None if size is None else int(size * 2**20)
         log = AuditLog(options.log, key=read_log_key(), rotate_bytes=rotate, on_notice=on_notice)
     upstream = Upstream(base, read_key(), policies.limits)
-    return Gateway(upstream, policies, Door(options.host, keys), log=log, spans=spans_from(), on_notice=on_notice)
+    spans = spans_from(on_notice=on_notice)
+    return Gateway(upstream, policies, Door(options.host, keys), log=log, spans=spans, on_notice=on_notice)
 
 
 def _on_signals(reloader: Reloader) -> asyncio.Event:

@@ -1,12 +1,16 @@
 """OpenTelemetry: one span per chat request, with the attributes of the GenAI conventions and no content.
 
 The packages are optional (``pip install 'akrasia[otel]'``) and loaded only where the environment configures traces.
+Spans are sent by a thread of the SDK's, so a collector that is slow or gone costs spans and no request anything.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,11 +19,19 @@ from akrasia.core import InputError
 from akrasia.gateway.wire import WireError
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.trace import Span, TracerProvider
 
     from akrasia.gateway.exchange import Exchange
 
+FLUSH_S = 3.0
+"""Seconds that the last spans have to leave when the gateway ends; the SDK itself would wait half a minute."""
+
+_QUIET_S = 60.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL = "http/protobuf"
 
 
 class Spans:
@@ -63,10 +75,12 @@ class Spans:
             span.end()
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send what is left, for `FLUSH_S` at the most."""
         shutdown = getattr(self._provider, "shutdown", None)  # only the SDK's provider has one
         if shutdown is not None:
-            shutdown()
+            sending = Thread(target=shutdown, name="akrasia-spans-close", daemon=True)
+            sending.start()
+            sending.join(FLUSH_S)
 
     @staticmethod
     def _failed(span: Span, status: int | None, reason: str) -> None:
@@ -76,6 +90,49 @@ class Spans:
             span.set_attribute("http.response.status_code", status)
         span.set_attribute("error.type", reason)
         span.set_status(Status(StatusCode.ERROR))
+
+
+class Told:
+    """An exporter that tells when its collector begins to take no spans, and when it takes them again.
+
+    The SDK warns of each try, in words that nobody asked for; here each is one line, at most once a minute.
+
+    Args:
+        exporter: what sends.
+        notice: called with each line for the operator, from the thread that sends.
+    """
+
+    def __init__(self, exporter: SpanExporter, notice: Callable[[str], None]) -> None:
+        self._exporter = exporter
+        self._notice = notice
+        self._failing = False
+        self._told: float | None = None
+        self._open = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans. See `opentelemetry.sdk.trace.export.SpanExporter`."""
+        result = self._exporter.export(spans)
+        failed, was_failing = result.name != "SUCCESS", self._failing
+        self._failing = failed
+        if failed and not was_failing and (self._told is None or monotonic() - self._told >= _QUIET_S):
+            self._told, self._open = monotonic(), True
+            self._notice(
+                "traces do not reach their collector and are lost; requests are answered as before: see that what "
+                "OTEL_EXPORTER_OTLP_ENDPOINT names takes OTLP over HTTP"
+            )
+        elif not failed and self._open:
+            self._open = False
+            self._notice("traces reach their collector again")
+        return result
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what it holds."""
+        sent: bool = self._exporter.force_flush(timeout_millis)
+        return sent
+
+    def shutdown(self) -> None:
+        """Send no more."""
+        self._exporter.shutdown()
 
 
 def _request_attributes(exchange: Exchange) -> dict[str, str | bool]:
@@ -91,20 +148,34 @@ def _request_attributes(exchange: Exchange) -> dict[str, str | bool]:
     }
 
 
-def spans_from(environment: Mapping[str, str] = os.environ) -> Spans | None:
+def spans_from(
+    environment: Mapping[str, str] = os.environ, on_notice: Callable[[str], None] = lambda _: None
+) -> Spans | None:
     """Spans as OpenTelemetry's own variables configure them; None where they configure no traces.
 
+    Args:
+        environment: where the variables stand. The SDK reads further ones, from the process's environment.
+        on_notice: called with each line that the operator should see, from any thread.
+
     Raises:
-        InputError: they do, and the packages are not installed, or the exporter is unknown.
+        InputError: they do, and the packages are not installed, or the exporter or its protocol is unknown.
     """
-    exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp" if any(map(environment.get, _ENDPOINTS)) else "none")
+    default = "otlp" if any(map(environment.get, _ENDPOINTS)) else "none"
+    exporter = environment.get("OTEL_TRACES_EXPORTER") or default
     if exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
     if exporter not in ("otlp", "console"):
         raise InputError(f"OTEL_TRACES_EXPORTER is {exporter!r}: use otlp, console or none")
+    protocol = next((name for name in _PROTOCOLS if environment.get(name)), None)
+    if exporter == "otlp" and protocol is not None and environment[protocol] != _PROTOCOL:
+        raise InputError(
+            f"{protocol} is {environment[protocol]!r}: traces are sent as {_PROTOCOL} alone; leave it out, and name "
+            "the collector's HTTP port (usually 4318)"
+        )
     try:
+        from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
         made: SpanExporter
         if exporter == "console":
@@ -120,6 +191,14 @@ def spans_from(environment: Mapping[str, str] = os.environ) -> Spans | None:
             "the environment asks for OpenTelemetry traces, whose packages are not installed: pip install "
             "'akrasia[otel]', or set OTEL_TRACES_EXPORTER=none"
         ) from None
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(made))
+    # Without a handler Python prints the SDK's warnings, several for each batch that a dead collector does not take.
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+    provider = TracerProvider(resource=Resource.create(_service(environment)), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Told(made, on_notice)))
     return Spans(provider)
+
+
+def _service(environment: Mapping[str, str]) -> dict[str, str]:
+    """The service's name, where the environment gives none: the SDK's own would be `unknown_service`."""
+    given = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return {} if given else {"service.name": "akrasia"}
