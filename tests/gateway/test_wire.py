@@ -324,3 +324,23 @@ def test_a_usage_of_an_odd_form_is_no_fault(usage: str, tokens: tuple[int | None
 def test_a_body_that_cannot_be_read_is_told_as_what_it_is(kind: str, body: bytes, said: str) -> None:
     assert read_tail(body) is None
     assert unreadable(kind, body).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(0, 1), (1, 2), (7, 9), (3, 1), (0, 10**12)], ids=["plain", "from 1", "gaps", "back", "huge"]
+)
+def test_calls_are_told_apart_by_their_index_wherever_it_begins(first: int, second: int) -> None:
+    calls = {first: ("c1", "f", '{"x":1}'), second: ("c2", "g", "[]")}
+    parts = [
+        {"index": index, "id": key, "type": "function", "function": {"name": name, "arguments": ""}}
+        for index, (key, name, _) in calls.items()
+    ]
+    for place in range(7):
+        for index, (*_, arguments) in calls.items():
+            parts.append({"index": index, "function": {"arguments": arguments[place : place + 1]}})
+    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [part]}}]} for part in parts]
+    (choice,) = assemble(chunks)["choices"]
+    assert choice["message"]["tool_calls"] == [
+        {"id": key, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for _, (key, name, arguments) in sorted(calls.items())
+    ]

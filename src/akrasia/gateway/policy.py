@@ -36,6 +36,9 @@ NO_ROUTE = "default"
 UNROUTED = "unrouted"
 """What they have for route and mode of a request that was refused before it had any."""
 
+AUDIT_KEY_VARIABLE = "AKRASIA_AUDIT_API_KEY"
+"""Holds the key of the auditor's models that are not at the upstream."""
+
 STOP_TEXT = "This reply was withheld because it did not pass the audit of this deployment's values."
 
 

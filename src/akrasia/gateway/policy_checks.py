@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from akrasia.core import InputError
 from akrasia.core.registry import near_names
-from akrasia.gateway.policy import JUDGED, LIVE_STRATEGIES, Limits, Policy, is_strategy
+from akrasia.gateway.policy import AUDIT_KEY_VARIABLE, JUDGED, LIVE_STRATEGIES, Limits, Policy, is_strategy
 from akrasia.gateway.redact import Redactor
 
 Complaints = list[tuple[str, str]]
@@ -55,12 +55,11 @@ def _check_judge(policy: Policy) -> Complaints:
     if policy.judge is None:
         return []
     from akrasia.judges import build_judge
-    from akrasia.models import build_model
 
     try:
         judge = build_judge(policy.judge)
         if judge.model is not None:
-            build_model(judge.model)
+            _check_model(judge.model)
         if policy.constitution is not None:
             judge.check(policy.constitution)
     except InputError as error:
@@ -145,14 +144,24 @@ def _refused_pattern(pattern: str) -> str | None:
     return None
 
 
-def _check_models(policy: Policy) -> Complaints:
-    from akrasia.models import build_model
+def _check_model(name: str) -> None:
+    """Whether a role can be played by a model, wherever it answers: only who knows the upstream knows whose key it gets.
 
+    Raises:
+        InputError: it cannot.
+    """
+    from akrasia.models import ModelSettings, build_model
+    from akrasia.models.build import KEY_VARIABLES
+
+    build_model(name, settings=ModelSettings(key_variables=(AUDIT_KEY_VARIABLE, *KEY_VARIABLES)))
+
+
+def _check_models(policy: Policy) -> Complaints:
     for key in ("planner", "rewriter", "guard"):
         name: str | None = getattr(policy, key)
         try:
             if name is not None:
-                build_model(name)
+                _check_model(name)
         except InputError as error:
             return [(key, str(error))]
     return []

@@ -142,7 +142,11 @@ def _add_choice(choice: Body, part: Body) -> None:
     message = choice.setdefault("message", {})
     for name, field in (part.get("delta") or {}).items():
         if name == "tool_calls" and isinstance(field, list):
-            _add_tool_calls(message.setdefault("tool_calls", []), field)
+            calls = message.get("tool_calls")
+            if not isinstance(calls, _Calls):
+                before, calls = calls, _Calls()
+                message["tool_calls"] = calls if _says_nothing(before) else _both(before, calls)
+            calls.add(field)
         elif name == "role":
             message["role"] = _once(message.get("role"), field)
         else:
@@ -155,20 +159,32 @@ def _add_choice(choice: Body, part: Body) -> None:
             choice[name] = field
 
 
-def _add_tool_calls(calls: list[Body | None], parts: list[Body]) -> None:
-    for position, part in enumerate(parts):
-        index = part.get("index", position)
-        # A stream that skips ahead is not followed far: an index is the upstream's word.
-        index = index if isinstance(index, int) and 0 <= index <= len(calls) else len(calls)
-        if index == len(calls):
-            calls.append({})
-        call = calls[index] or {}
-        for name, field in part.items():
-            if name in ("id", "type"):
-                call[name] = _once(call.get(name), field)
-            elif name != "index":
-                call[name] = _grown(call.get(name), field)
-        calls[index] = call
+class _Calls:
+    """Tool calls that grow, by the upstream's index: a stream may begin to count anywhere, and leave numbers out."""
+
+    __slots__ = ("numbered", "odd")
+
+    def __init__(self) -> None:
+        self.numbered: dict[int, Body] = {}
+        self.odd: list[Body] = []
+
+    def add(self, parts: list[Body]) -> None:
+        """Put parts to the calls that they are of; what has no number that counts is a call of its own."""
+        for position, part in enumerate(parts):
+            index = part.get("index", position)
+            if type(index) is int and index >= 0:
+                call = self.numbered.setdefault(index, {})
+            else:
+                self.odd.append(call := {})
+            for name, field in part.items():
+                if name in ("id", "type"):
+                    call[name] = _once(call.get(name), field)
+                elif name != "index":
+                    call[name] = _grown(call.get(name), field)
+
+    def in_order(self) -> list[Body]:
+        """The calls, in the order of their numbers."""
+        return [*(self.numbered[index] for index in sorted(self.numbered)), *self.odd]
 
 
 def _grown(known: Any, part: Any) -> Any:
@@ -194,6 +210,8 @@ def _grown(known: Any, part: Any) -> Any:
 def _says_nothing(field: Any) -> bool:
     if isinstance(field, _Text):
         return not any(field.pieces)
+    if isinstance(field, _Calls):
+        return not field.numbered and not field.odd
     return not isinstance(field, str | list | dict) or not field
 
 
@@ -214,6 +232,8 @@ def _settled(field: Any) -> Any:
     """A field that is whole."""
     if isinstance(field, _Text):
         return "".join(field.pieces)
+    if isinstance(field, _Calls):
+        return [_settled(call) for call in field.in_order()]
     if isinstance(field, dict):
         return {name: _settled(one) for name, one in field.items()}
     if isinstance(field, list):

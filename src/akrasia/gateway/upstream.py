@@ -16,15 +16,12 @@ from yarl import URL
 from akrasia.core import InputError
 from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.own_names import HEADERS, body_without
-from akrasia.gateway.policy import Limits
+from akrasia.gateway.policy import AUDIT_KEY_VARIABLE, Limits
 from akrasia.gateway.wire import WireError, read_tail, unreadable, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import looks_like_html
 from akrasia.models.connections import Answer, Connections, Unreachable
-from akrasia.models.endpoint import parse_address, proxy_for, secretive
-
-AUDIT_KEY_VARIABLE = "AKRASIA_AUDIT_API_KEY"
-"""Holds the key of the auditor's models that are not at the upstream."""
+from akrasia.models.endpoint import proxy_for, secretive, split_address
 
 _RESOURCES = ("/chat/completions", "/completions", "/models")
 _LARGE = 2**20  # aiohttp wants larger bodies as files
@@ -99,7 +96,7 @@ class Upstream:
             InputError: an `openai:` model without a usable address.
         """
         kind, _, rest = model.partition(":")
-        if kind == "openai" and _origin(URL(parse_address(rest).base)) == _origin(self._base):
+        if kind == "openai" and _origin(split_address(rest)[1]) == _origin(self._base):
             return KEY_VARIABLES
         return (AUDIT_KEY_VARIABLE,)
 

@@ -19,11 +19,29 @@ class Address(Struct, frozen=True):
     base: str
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, variables: tuple[str, ...] = KEY_VARIABLES) -> Address:
     """Split `NAME@BASE_URL` at the first `@` before `http`; a name may hold `@`, `:` and `/`.
+
+    Args:
+        text: what stands after `openai:`.
+        variables: environment variables that the endpoint's key is read from, which messages then name.
 
     Raises:
         InputError: no name, no http(s) URL, or a URL that carries credentials.
+    """
+    model, url = split_address(text)
+    if url.user is not None or url.password is not None or any(map(secretive, url.query)):
+        raise InputError(f"the address of model {model!r} carries a credential: put the key in {one_of(variables)}")
+    if not url.host:
+        raise InputError(f"the address of model {model!r} has no host: write it like http://host:8000/v1")
+    return Address(model, str(url.with_fragment(None)).rstrip("/"))
+
+
+def split_address(text: str) -> tuple[str, URL]:
+    """The name and the URL in `NAME@BASE_URL`, whatever that URL is.
+
+    Raises:
+        InputError: no name, or no http(s) URL.
     """
     cuts = [i for i in (text.find("@http://"), text.find("@https://")) if i >= 0]
     cut = min(cuts, default=-1)
@@ -32,16 +50,17 @@ def parse_address(text: str) -> Address:
             f"cannot read 'openai:{text}': write openai:NAME@BASE_URL, for instance openai:qwen3@http://localhost:8000/v1"
         )
     try:
-        url = URL(text[cut + 1 :])
+        return text[:cut], URL(text[cut + 1 :])
     except ValueError:
         raise InputError(
             f"the address of model {text[:cut]!r} is not a URL: write it like http://host:8000/v1"
         ) from None
-    if url.user is not None or url.password is not None or any(map(secretive, url.query)):
-        raise InputError(f"the address of model {text[:cut]!r} carries a credential: put the key in {KEY_VARIABLES[0]}")
-    if not url.host:
-        raise InputError(f"the address of model {text[:cut]!r} has no host: write it like http://host:8000/v1")
-    return Address(text[:cut], str(url.with_fragment(None)).rstrip("/"))
+
+
+def one_of(variables: tuple[str, ...]) -> str:
+    """Environment variables as a message names them: the first, and what may stand in its place."""
+    first, *others = variables
+    return f"{first} (or {', '.join(others)})" if others else first
 
 
 def secretive(parameter: str) -> bool:

@@ -46,7 +46,7 @@ from akrasia.models.chat_faults import (
 from akrasia.models.chat_reply import NoChoices, parse_replies
 from akrasia.models.chat_request import BodyWriter, Dialect, Wire
 from akrasia.models.connections import Answer, Connections, NotHttp, Unreachable
-from akrasia.models.endpoint import Address, key_variable, parse_address, proxy_for, read_key
+from akrasia.models.endpoint import Address, key_variable, one_of, parse_address, proxy_for, read_key
 from akrasia.models.limiter import Limiter, limiter_for
 from akrasia.models.retries import Retries
 
@@ -58,7 +58,7 @@ _WARNED_BODY = 2**20  # aiohttp wants larger bodies as files
 
 def build(text: str, settings: ModelSettings) -> OpenAIModel:
     """The model that `openai:TEXT` names."""
-    return OpenAIModel(parse_address(text), settings)
+    return OpenAIModel(parse_address(text, settings.key_variables), settings)
 
 
 class OpenAIModel:
@@ -284,9 +284,7 @@ class OpenAIModel:
                 again = " and run the same command again" if self._settings.resumable else ""
                 error = QuotaExhausted(f"{said}: the account's quota is spent; top it up{again}")
             case Kind.UNAUTHORISED if self._key is None:
-                first, *others = self._settings.key_variables
-                either = f" (or {', '.join(others)})" if others else ""
-                error = EndpointMisuse(f"{said}: it wants a key: set {first}{either}")
+                error = EndpointMisuse(f"{said}: it wants a key: set {one_of(self._settings.key_variables)}")
             case Kind.UNAUTHORISED:
                 where = key_variable(self._settings.key_variables)
                 error = EndpointMisuse(f"{said}: it refuses the key: set a valid one in {where}")
