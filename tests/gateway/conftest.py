@@ -22,7 +22,8 @@ class Served:
     """A running gateway.
 
     Attributes:
-        url: with /v1. root: without. client: an HTTP session. gateway: its state. notices: what it told.
+        url: with /v1. root: without. client: an HTTP session. gateway: its state. notices: what it told. listening:
+            its address, which may be left early.
     """
 
     def __init__(self, listening: Listening, client: aiohttp.ClientSession, notices: list[str]) -> None:
@@ -30,6 +31,7 @@ class Served:
         self.root = listening.url.removesuffix("/v1")
         self.port = listening.port
         self.client = client
+        self.listening = listening
         self.gateway = listening._gateway
         self.notices = notices
 

@@ -164,7 +164,7 @@ async def test_a_line_that_was_handed_to_the_log_is_the_only_one(
 async def test_a_gateway_that_is_told_to_stop_logs_what_it_cuts_off(
     upstream: Upstream, tmp_path: Path, signals: int
 ) -> None:
-    """Once: the client is answered when the time to drain is over. Twice: nobody waits, and the line is true still."""
+    """Once: the client is answered when the time to drain is over. Twice: at once, and in words that say so."""
     log, path = tmp_path / "audit.jsonl", tmp_path / "policy.toml"
     path.write_text(policy(tmp_path, "enforce", limits={"drain_s": 0.2 if signals == 1 else 60.0}), encoding="utf-8")
     process, url = await launched(upstream, path, log)
@@ -177,13 +177,82 @@ async def test_a_gateway_that_is_told_to_stop_logs_what_it_cuts_off(
         for _ in range(signals):
             process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.1)
-        if signals == 1:
-            assert (await asking).status == 503
-        else:
-            with pytest.raises(aiohttp.ClientError):
-                await asking
+        response = await asking
+        assert (response.status, (await response.json())["error"]["code"]) == (503, "stopping")
         await process.communicate()
-    assert process.returncode == (3 if signals == 1 else 130)
+    assert process.returncode == 3
     (record,) = records(log)
     assert record["status"] == 503
-    assert "the gateway is stopping" in record["error"]
+    assert ("cut by the operator" in record["error"]) is (signals == 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("mode", "at"), [("observe", "upstream"), ("annotate", "upstream"), ("annotate", "judge")])
+async def test_a_second_signal_leaves_lines_and_answers(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, at: str, stream: bool
+) -> None:
+    """One reply waits for its audit, which would take a minute; another is on its way, or waits with its client."""
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, mode, judge=STUCK, limits={"drain_s": 60.0}), log=log)
+    upstream.message = lambda body, index: GOOD
+    if mode == "observe":
+        assert (await served.ask()).status == 200
+    if at == "upstream":
+        piece = chunk({"model": "tiny"}, [{"index": 0, "delta": {"content": GOOD}}])
+        upstream.always = broken([piece], "stall") if stream else stall()
+    asking = await asked(served, upstream, stream=stream)
+    async with asyncio.timeout(2):
+        stopping = asyncio.create_task(served.listening.__aexit__(None, None, None))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        served.gateway.hurry()
+        response = await asking
+        got = await response.read()
+        await stopping
+    assert response.status == (200 if stream else 503)
+    assert json.loads(got.split(b"data: ")[-1])["error"]["code"] == "stopping"
+    found = records(log)
+    assert len(found) == (2 if mode == "observe" else 1)
+    passed = [record for record in found if "choices" in record]
+    assert len(passed) == len(found) - (at == "upstream" and not stream)
+    for record in passed:
+        (choice,) = record["choices"]
+        assert (choice["decision"], choice["missing"]) == ("unaudited", "cut by the operator")
+        assert choice["original"]["content"].strip() == GOOD
+    for record in found:
+        assert "choices" in record or record["error"].startswith("cut by the operator")
+
+
+async def test_a_client_that_reads_nothing_holds_no_second_signal_up(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "observe", judge=STUCK, limits={"drain_s": 60.0}), log=log)
+    upstream.message = lambda body, index: GOOD * 400_000
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x"}]}).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    assert await reader.readexactly(12) == b"HTTP/1.1 200"
+    async with asyncio.timeout(4):
+        stopping = asyncio.create_task(served.listening.__aexit__(None, None, None))
+        await asyncio.sleep(0.1)
+        served.gateway.hurry()
+        await stopping
+    writer.close()
+    assert len(records(log)) == 1
+
+
+async def test_one_who_stops_serving_by_cancelling_hurries(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", limits={"drain_s": 60.0}), log=log)
+    upstream.always = stall()
+    asking = await asked(served, upstream)
+    stopping = asyncio.create_task(served.listening.__aexit__(None, None, None))
+    await asyncio.sleep(0.1)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert (await asking).status == 503
+    assert len(records(log)) == 1

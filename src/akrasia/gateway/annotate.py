@@ -127,6 +127,11 @@ class Annotated(Tapped):
         super().__init__(exchange, response, clock, telling.seen)
         self._telling = telling
         self._held = b""
+        self._told = False
+
+    @property
+    def _answered(self) -> bool:
+        return self._told
 
     async def _send(self, events: bytes) -> None:
         end = _DONE.search(events)
@@ -139,6 +144,7 @@ class Annotated(Tapped):
     async def _relay(self) -> None:
         await super()._relay()
         await super()._send(comment(await self._telling.told()) + self._held)
+        self._told = True
 
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies, Policy
     from akrasia.gateway.server import Gateway
 
+CUT_BY_OPERATOR = "cut by the operator"
+"""What log and client are told of what a second signal ends."""
+
 _RETRY_AFTER_S = 5
 """After which a request that a stopping gateway cut off may be sent again: to the next one, that is."""
 
@@ -182,6 +185,8 @@ def ended(gateway: Gateway) -> WireError:
     """Why a request under way was cancelled: the gateway stops and its time is over, or the client left."""
     if gateway.cut:
         said = "the gateway is stopping, and the time that requests under way had to end is over: send it again"
+        if gateway.hurried.is_set():
+            said = f"{CUT_BY_OPERATOR}: the gateway is stopping, and waits for nothing more: send it again"
         error = ErrorObject(said, "server_error", None, "stopping")
         return WireError(503, error, retry_after=str(_RETRY_AFTER_S), reason="cut_off")
     return WireError(499, ErrorObject("the client left", "client_gone", None, "client_gone"))

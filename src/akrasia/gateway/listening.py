@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LINGER_S = 2.0
 _LAST_WORDS_S = 5.0
 """Seconds that requests which are cut off have for their error and their line in the log."""
+_HURRIED_S = 0.7
+"""Seconds that clients have to take their error when the operator waits for nothing more; then connections are cut."""
 
 _BACKLOG = 1024
 
@@ -131,18 +133,38 @@ class Listening:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Accept nothing more, let what is under way end for as long as `drain_s`, cut off the rest, and close."""
+        """Accept nothing more, let what is under way end for as long as `drain_s`, cut off the rest, and close.
+
+        Whoever is cancelled in here hurries: clients and log are told all the same.
+        """
+        closing = asyncio.create_task(self._close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            self._gateway.hurry()
+            await closing
+            raise
+
+    async def _close(self) -> None:
         self._gateway.stopping = True
         end = asyncio.get_running_loop().call_later(self._drain_s, self._gateway.cut_short)
+        hurrying = asyncio.create_task(self._cut_connections())
         try:
             if self._runner is not None:
                 await self._runner.cleanup()
-        except asyncio.CancelledError:
-            self._gateway.cut_short()  # a second signal does not wait, and what it cuts off was not left by its client
-            raise
+            await self._gateway.close()
         finally:
             end.cancel()
-        await self._gateway.close()
+            hurrying.cancel()
+
+    async def _cut_connections(self) -> None:
+        """When nobody waits any more, cut the clients that do not take their last words."""
+        await self._gateway.hurried.wait()
+        await asyncio.sleep(_HURRIED_S)
+        server = None if self._runner is None else self._runner.server
+        for connection in [] if server is None else server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 def _told_by(gateway: Gateway) -> logging.Logger:

@@ -16,7 +16,7 @@ from akrasia.audit import Trail
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.deliberate import Deployed, deliberated, total_headers
-from akrasia.gateway.exchange import Clock, Exchange, ended
+from akrasia.gateway.exchange import CUT_BY_OPERATOR, Clock, Exchange, ended
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import Kept, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
@@ -207,19 +207,20 @@ class Observer:
         self._queue.put_nowait((exchange, seen))
 
     async def close(self) -> None:
-        """Audit what waits for as long as draining may take; log the rest as unaudited."""
-        try:
-            async with asyncio.timeout(self._gateway.limits.drain_s):
-                await self._queue.join()
-        except TimeoutError:
-            pass  # the rest is logged below
+        """Audit what waits for as long as draining may take, and nobody hurries; log the rest as unaudited."""
+        waited = [asyncio.create_task(one) for one in (self._queue.join(), _set(self._gateway.hurried))]
+        await asyncio.wait(waited, timeout=self._gateway.limits.drain_s, return_when=asyncio.FIRST_COMPLETED)
         for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        while not self._queue.empty():
-            exchange, seen = self._queue.get_nowait()
-            await self._keep_unaudited(exchange, seen, STOPPED)
-        await asyncio.gather(*self._aside)
+        for task in waited:
+            task.cancel()
+        await asyncio.gather(*self._workers, *waited, return_exceptions=True)
+        left = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        await asyncio.gather(*(self._keep_unaudited(*one, self._stopped) for one in left), *self._aside)
+
+    @property
+    def _stopped(self) -> str:
+        return CUT_BY_OPERATOR if self._gateway.hurried.is_set() else STOPPED
 
     def _drop(self, exchange: Exchange, seen: Seen, reason: str, word: str) -> None:
         self._audits.dropped.add(word)
@@ -236,7 +237,8 @@ class Observer:
             try:
                 await self._one(exchange, seen)
             except asyncio.CancelledError:
-                await self._keep_unaudited(exchange, seen, STOPPED)
+                if not exchange.kept:
+                    await self._keep_unaudited(exchange, seen, self._stopped)
                 raise
             finally:
                 self._bytes -= _weight(exchange, seen)
@@ -339,6 +341,10 @@ async def seen_deliberating(exchange: Exchange, seen: Seen) -> tuple[Deployed, E
     seen.latency_s = since(exchange)
     seen.add(msgspec.json.encode(deployed.completion))
     return deployed, seen.audit
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def _weight(exchange: Exchange, seen: Seen) -> int:

@@ -161,6 +161,11 @@ class Relay:
         out = self._out or await self._begin()
         await send(out, self._upstream.clean(events), self._write_s)
 
+    @property
+    def _answered(self) -> bool:
+        """Whether the client has its answer to the end."""
+        return self._done
+
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()
         headers = self._upstream.returned(self._response)
@@ -182,7 +187,7 @@ class Relay:
         if self._out is None:
             raise error
         self._exchange.failure = error.reason
-        if not self._done:  # what breaks after the end is nothing to the client
+        if not self._answered:  # what breaks after the end is nothing to the client
             await send(self._out, error_event(error.error), self._write_s)
         self._out.force_close()
         await send(self._out, b"", self._write_s, last=True)

@@ -59,6 +59,7 @@ class Gateway:
         under_way: chat requests now.
         stopping: no more is accepted, and what is under way may end.
         cut: whether the time to drain is over: what was under way is being ended.
+        hurried: set by a second signal: the operator waits neither for requests nor for audits.
         cut_off: requests that were under way when the time to drain was over.
         unlogged: records in a row that the log could not take.
         metrics: what is counted.
@@ -86,9 +87,12 @@ class Gateway:
         self.under_way = 0
         self.stopping = False
         self.cut = False
+        self.hurried = asyncio.Event()
         self.cut_off = 0
         self.unlogged = 0
         self._ends: set[asyncio.Timeout] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._modes: dict[str, Mode] = {}
 
     @property
@@ -131,7 +135,8 @@ class Gateway:
             self.metrics.policy.set(*labels, to=1)
 
     async def close(self) -> None:
-        """Let the modes finish, and close the connections."""
+        """Let the last requests and the modes finish, so that the log has their lines, and close the connections."""
+        await self._idle.wait()
         for mode in self._modes.values():
             await mode.close()
         if self.audits is not None:
@@ -141,6 +146,11 @@ class Gateway:
         if self.spans is not None:
             await asyncio.to_thread(self.spans.close)
         await self.upstream.close()
+
+    def hurry(self) -> None:
+        """Wait for nothing more: what is under way ends now, and what waits for its audit is logged without one."""
+        self.hurried.set()
+        self.cut_short()
 
     def cut_short(self) -> None:
         """End every request under way: its client and the log are told that the gateway stops."""
@@ -161,10 +171,13 @@ class Gateway:
         if self.under_way >= self.limits.concurrency:
             self.metrics.failures.add("overloaded")
             raise overloaded(f"{self.limits.concurrency} requests are under way: come again", RETRY_AFTER_S)
+        if self.cut:
+            raise ended(self)
         began = perf_counter()
         exchange: Exchange | None = None
         status = 500
         self.under_way += 1
+        self._idle.clear()
         end = asyncio.timeout(None)
         try:
             async with end:
@@ -198,6 +211,8 @@ class Gateway:
         finally:
             self._ends.discard(end)
             self.under_way -= 1
+            if not self.under_way:
+                self._idle.set()
             self._count(exchange, status, perf_counter() - began)
 
     def _failed(self, reason: str) -> None:

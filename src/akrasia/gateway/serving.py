@@ -44,6 +44,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
 async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; requests under way then have `drain_s` to end. SIGHUP reloads the policy.
 
+    A second signal ends them at once; their clients and the log are told before this returns.
+
     Args:
         options: see `ServeOptions`.
         on_notice: called with each line that the operator should see.
@@ -57,7 +59,7 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
     async with listening:
         reloader = Reloader(gateway, options.policy, options.keys)
         watching = asyncio.create_task(reloader.watch())
-        stop = _on_signals(reloader)
+        stop = _on_signals(gateway, reloader)
         policy = gateway.policies.default
         on_notice(
             f"serving {listening.url} in front of {gateway.upstream.address}: policy {policy.name}, mode {policy.mode}"
@@ -69,7 +71,8 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
         if gateway.under_way:
             on_notice(f"stopping; requests under way: {gateway.under_way}, with {gateway.limits.drain_s:g} s to end")
     if gateway.cut_off:
-        raise RunIncomplete(f"requests cut off: {gateway.cut_off} (they had {gateway.limits.drain_s:g} s to end)")
+        why = "by a second signal" if gateway.hurried.is_set() else f"they had {gateway.limits.drain_s:g} s to end"
+        raise RunIncomplete(f"requests cut off: {gateway.cut_off} ({why})")
     on_notice("stopped; every request was answered")
 
 
@@ -102,15 +105,14 @@ def build_gateway(options: ServeOptions, on_notice: Callable[[str], None]) -> Ga
     return Gateway(upstream, policies, Door(options.host, keys), log=log, spans=spans, on_notice=on_notice)
 
 
-def _on_signals(reloader: Reloader) -> asyncio.Event:
-    """An event that the first signal to stop sets; a second ends the process's work at once."""
+def _on_signals(gateway: Gateway, reloader: Reloader) -> asyncio.Event:
+    """An event that the first signal to stop sets; a second waits for nothing more."""
     loop = asyncio.get_running_loop()
-    serving = asyncio.current_task()
     stop = asyncio.Event()
 
     def told() -> None:
-        if stop.is_set() and serving is not None:
-            serving.cancel()
+        if stop.is_set():
+            gateway.hurry()
         stop.set()
 
     with suppress(NotImplementedError):  # Windows: there Ctrl-C cancels the task, and requests end as well
