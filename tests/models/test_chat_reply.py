@@ -100,6 +100,41 @@ def test_the_usage_of_one_choice_is_the_calls() -> None:
     assert parse_replies(body({"content": "x"}))[0].usage == Usage()
 
 
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    {
+        "text": ('{"prompt_tokens": "12", "completion_tokens": 3}', Usage(None, 3)),
+        "negative": ('{"prompt_tokens": 12, "completion_tokens": -3}', Usage(12, None)),
+        "a fraction": ('{"prompt_tokens": 1.5, "completion_tokens": 3}', Usage(None, 3)),
+        "true": ('{"prompt_tokens": true, "completion_tokens": 3}', Usage(None, 3)),
+        "what no store can hold": ('{"prompt_tokens": 12, "completion_tokens": 1000000000000000}', Usage(12, None)),
+        "beyond all range": ('{"prompt_tokens": 12, "completion_tokens": 1e400}', Usage()),
+        "too many digits": (f'{{"prompt_tokens": {"9" * 5000}}}', Usage()),
+        "details": (
+            '{"completion_tokens_details": {"reasoning_tokens": 2}, "prompt_tokens_details": {"cached_tokens": -1}}',
+            Usage(None, None, 2, None),
+        ),
+        "details that are none": ('{"prompt_tokens": 7, "prompt_tokens_details": [4]}', Usage(7)),
+        "a number": ("12", Usage()),
+        "a list": ("[12, 3]", Usage()),
+    }.values(),
+)
+def test_what_is_no_count_of_tokens_is_unknown(said: str, usage: Usage) -> None:
+    told: list[str] = []
+    answer = f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {said}}}'.encode()
+    (reply,) = parse_replies(answer, on_odd_usage=told.append)
+    assert (reply.text, reply.usage) == ("x", usage)
+    (why,) = told
+    assert "`$.usage" in why
+
+
+def test_an_odd_usage_hides_nothing_else_that_is_wrong() -> None:
+    told: list[str] = []
+    with pytest.raises(msgspec.ValidationError, match="choices"):
+        parse_replies(b'{"choices": [{"message": 1}], "usage": 5}', on_odd_usage=told.append)
+    assert told == []
+
+
 def test_the_usage_of_several_choices_is_split_by_length() -> None:
     # 10 tokens over texts of 1, 2 and 4 characters: 10/7, 20/7, 40/7 = 1.43, 2.86, 5.71; floors 1 + 2 + 5 = 8, and the
     # two tokens left go to the largest remainders (.86, .71).

@@ -19,6 +19,7 @@ from akrasia.core import (
     Message,
     QuotaExhausted,
     Request,
+    Usage,
 )
 from akrasia.models import ModelSettings, retries
 from akrasia.models.openai import OpenAIModel, build
@@ -83,17 +84,13 @@ WHOLE = {
     "half a surrogate pair": (b'"\\ud800"', "half a surrogate pair, which is no character"),
     "text that is not UTF-8": (b'"\xff"', "bytes that are not UTF-8"),
     "a number that is none": (b'"x"}, "logprobs": {"content": [{"token": "x", "logprob": NaN}]', "a number that JSON"),
-    "a token count beyond all range": (
-        b'"x"}}], "usage": {"prompt_tokens": 1e400}, "x": [{"y": {"z": 1',
-        "a number that is",
-    ),
-    "a token count no store can hold": (
-        b'"x"}}], "usage": {"completion_tokens": %d}, "x": [{"y": {"z": 1' % 10**15,
-        "a number that is",
+    "a number beyond all range": (
+        b'"x"}, "logprobs": {"content": [{"token": "x", "logprob": -1e400}]',
+        "a number that is out of range",
     ),
     "a number of too many digits": (
-        b'"x"}}], "usage": {"prompt_tokens": %s}, "x": [{"y": {"z": 1' % (b"9" * 5000),
-        "a number that is",
+        b'"x"}, "index": %s, "x": {"y": 1' % (b"9" * 5000),
+        "a number that is out of range",
     ),
     "nesting without end": (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
 }
@@ -107,6 +104,23 @@ async def test_an_answer_that_is_whole_and_cannot_be_read_is_one_refused_call(co
             await model.complete(ASK, 3)
         assert len(await model.complete(ASK, 3)) == 3  # no choice less than before
     assert upstream.calls == 2
+
+
+async def test_a_usage_of_an_odd_form_is_unknown_and_told_once() -> None:
+    told: list[str] = []
+    settings = ModelSettings(max_retries=2, on_notice=told.append)
+    body = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "12", "completion_tokens": %d}}'
+    async with Upstream() as upstream, at(upstream.url, settings) as model:
+        upstream.faults += [raw(body % 3), raw(body % -3)]  # the first answer of all is such a one
+        for usage in (Usage(None, 3), Usage()):
+            (reply,) = await model.complete(ASK)
+            assert (reply.text, reply.usage) == ("x", usage)
+    assert upstream.calls == 2
+    (line,) = told
+    assert line.endswith(
+        "counts tokens in a form that cannot be read (Expected `int | null`, got `str` - at `$.usage.prompt_tokens`): "
+        "such counts are unknown"
+    )
 
 
 async def test_a_refusal_that_is_nested_without_end_is_told() -> None:

@@ -164,12 +164,22 @@ async def test_half_a_surrogate_pair_is_no_reply(answer: object) -> None:
         Reply(7),  # type: ignore[arg-type]
         Reply("x", finish="over"),  # type: ignore[arg-type]
         Reply("x", usage=Usage("7")),  # type: ignore[arg-type]
+        Reply("x", usage=Usage(-7)),
         Reply("x", logprobs=(object(),)),  # type: ignore[arg-type]
     ],
 )
 async def test_what_is_no_reply_is_refused(answer: object) -> None:
     with pytest.raises(CallRefused, match="return a text, a Reply, or a dict"):
         await texts(Scripted(lambda request: answer))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("alternative", [False, True])
+async def test_a_log_probability_that_is_no_number_is_refused(number: float, alternative: bool) -> None:
+    token = TokenLogprob("a", -1.0, (("b", number),)) if alternative else TokenLogprob("a", number)
+    for script in (lambda request: Reply("a", logprobs=(token,)), lambda request: {"text": "a", "logprobs": (token,)}):
+        with pytest.raises(CallRefused, match="a log-probability that is no finite number"):
+            await texts(Scripted(script))
 
 
 async def test_a_module_in_the_current_folder_and_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

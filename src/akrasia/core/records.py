@@ -66,7 +66,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] | None = None
 
 
-Tokens: TypeAlias = Annotated[int, Meta(le=2**40)]
+Tokens: TypeAlias = Annotated[int, Meta(ge=0, le=2**40)]
 """A count of tokens: no call has more, and what exceeds it could not be stored, nor summed over a run."""
 
 

@@ -1,11 +1,13 @@
-"""Replies that cannot be written down: Python has texts with half a surrogate pair, and no file and no JSON takes one.
+"""Replies that cannot be written down.
 
+Python has texts with half a surrogate pair, and numbers that are none (NaN, infinity); no JSON takes either.
 Replies that were decoded from JSON never hold any; those of Python code may.
 """
 
 from __future__ import annotations
 
 from itertools import chain
+from math import isfinite
 
 from akrasia.core import CallRefused, Reply
 
@@ -20,8 +22,8 @@ def half_a_pair(name: str) -> str:
     return f"{name} gave a reply that holds half a surrogate pair, which is no character"
 
 
-def check_characters(reply: Reply, name: str) -> Reply:
-    """The reply, all of whose texts are characters.
+def check_writable(reply: Reply, name: str) -> Reply:
+    """The reply, all of whose texts are characters, and all of whose log-probabilities numbers.
 
     Raises:
         CallRefused: one is not, or is no text at all.
@@ -35,4 +37,7 @@ def check_characters(reply: Reply, name: str) -> Reply:
         raise CallRefused(half_a_pair(name)) from None
     except AttributeError:
         raise CallRefused(f"{name} gave a reply with something else than text in it: give text") from None
+    numbers = chain.from_iterable((token.logprob, *(other for _, other in token.top)) for token in tokens)
+    if not all(map(isfinite, numbers)):
+        raise CallRefused(f"{name} gave a log-probability that is no finite number: leave it out, or give one")
     return reply

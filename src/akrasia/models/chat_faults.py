@@ -154,7 +154,7 @@ def looks_like_html(content_type: str, body: bytes) -> bool:
     return "html" in content_type or body.lstrip()[:1] == b"<"
 
 
-_BEYOND = re.compile(r"out of range|^Expected `int` <= ")
+_BEYOND = re.compile(r"out of range")
 
 
 def out_of_range(error: Exception) -> bool:

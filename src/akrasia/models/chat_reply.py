@@ -1,11 +1,13 @@
 """The body of a chat-completions answer as `Reply` records: text apart from reasoning, usage that adds up.
 
 It reads what servers really send: fields may be absent, null or of another server's making. What cannot be read
-raises `msgspec.DecodeError`; what that means for the call is `chat_faults`' business.
+raises `msgspec.DecodeError`; what that means for the call is `chat_faults`' business. A usage in another form is no
+reason to refuse a reply: its tokens are unknown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -82,6 +84,12 @@ class _Completion(Struct, gc=False):
     timings: Raw = Raw(b"")
 
 
+class _OddCompletion(_Completion, gc=False):
+    """The same, with a usage in whatever form."""
+
+    usage: Raw = Raw(b"null")  # type: ignore[assignment]
+
+
 class NoChoices(msgspec.DecodeError):
     """The body is JSON without a single choice. `is_error`: it carries an error object instead."""
 
@@ -92,20 +100,35 @@ class NoChoices(msgspec.DecodeError):
 
 _ABSENT = (b"", b"null")
 _decoder = msgspec.json.Decoder(_Completion)
+_odd_decoder = msgspec.json.Decoder(_OddCompletion)
 
 
-def parse_replies(body: bytes, *, keep_raw: bool = False, continued: str | None = None) -> list[Reply]:
+def parse_replies(
+    body: bytes,
+    *,
+    keep_raw: bool = False,
+    continued: str | None = None,
+    on_odd_usage: Callable[[str], None] | None = None,
+) -> list[Reply]:
     """The choices of a completion, in the order of their index.
 
     Args:
         body: what the server sent.
         keep_raw: put the body into the first reply's `raw`.
         continued: the unfinished turn that was to be continued, taken off a reply of a server that echoes it.
+        on_odd_usage: called with where and why, when the usage holds what is no count; such a count is None.
 
     Raises:
         msgspec.DecodeError: not JSON, not a completion, or (`NoChoices`) without choices.
     """
-    completion = _decoder.decode(body)
+    try:
+        completion = _decoder.decode(body)
+        said = completion.usage
+    except msgspec.ValidationError as error:
+        odd = _odd_decoder.decode(body)  # raises again where something else than the usage is wrong
+        completion, said = odd, _readable(odd.usage)
+        if on_odd_usage is not None:
+            on_odd_usage(str(error))
     choices = completion.choices
     if not choices:
         raise NoChoices(bytes(completion.error) not in _ABSENT)
@@ -113,11 +136,11 @@ def parse_replies(body: bytes, *, keep_raw: bool = False, continued: str | None 
     echo = continued if is_llama_cpp else None
     if len(choices) == 1:
         choice = choices[0]
-        usage = _whole_usage(completion.usage)
+        usage = _whole_usage(said)
         return [_reply(choice, usage, completion.model, Raw(body) if keep_raw else None, echo)]
     choices.sort(key=_index)
     drafts = [_reply(choice, Usage(), completion.model, None, echo) for choice in choices]
-    replies = share_usage(_whole_usage(completion.usage), drafts, one_choice_counted=is_llama_cpp)
+    replies = share_usage(_whole_usage(said), drafts, one_choice_counted=is_llama_cpp)
     if keep_raw:
         replies[0] = msgspec.structs.replace(replies[0], raw=Raw(body))
     return replies
@@ -200,6 +223,30 @@ def _whole_usage(usage: _Usage | None) -> Usage:
         None if completion is None else completion.reasoning_tokens,
         None if prompt is None else prompt.cached_tokens,
     )
+
+
+def _readable(usage: Raw) -> _Usage:
+    """What is a count of a usage in another form than ours."""
+    try:
+        found = msgspec.json.decode(usage)
+    except (msgspec.DecodeError, RecursionError):  # a number out of range, nesting without end
+        return _Usage()
+    fields = found if isinstance(found, dict) else {}
+    made = _Usage(count(fields.get("prompt_tokens")), count(fields.get("completion_tokens")))
+    prompt, completion = fields.get("prompt_tokens_details"), fields.get("completion_tokens_details")
+    if isinstance(prompt, dict):
+        made.prompt_tokens_details = _PromptDetails(count(prompt.get("cached_tokens")))
+    if isinstance(completion, dict):
+        made.completion_tokens_details = _CompletionDetails(count(completion.get("reasoning_tokens")))
+    return made
+
+
+def count(said: object) -> int | None:
+    """A count of tokens; None where an endpoint said something else."""
+    try:
+        return msgspec.convert(said, Tokens)
+    except msgspec.ValidationError:
+        return None
 
 
 def share_usage(whole: Usage, drafts: list[Reply], *, one_choice_counted: bool = False) -> list[Reply]:

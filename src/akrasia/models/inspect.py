@@ -25,9 +25,9 @@ from akrasia.core import (
 )
 from akrasia.core.records import Finish
 from akrasia.models.build import ModelSettings
-from akrasia.models.characters import check_characters
+from akrasia.models.characters import check_writable
 from akrasia.models.chat_faults import Kind, classify, one_line
-from akrasia.models.chat_reply import share_usage, split_thinking
+from akrasia.models.chat_reply import count, share_usage, split_thinking
 
 _CONCURRENCY = 64
 _MOST_CHOICES = 128
@@ -148,7 +148,7 @@ class InspectModel:
         )
 
     def _replies(self, output: Any) -> list[Reply]:
-        drafts = [check_characters(_draft(choice, output.model), self.name) for choice in output.choices]
+        drafts = [check_writable(_draft(choice, output.model), self.name) for choice in output.choices]
         if not drafts:
             raise EndpointLost(f"{self.name}: Inspect returned no choice; try again when it answers")
         replies = share_usage(_usage(output.usage), drafts)
@@ -224,4 +224,5 @@ def _draft(choice: Any, model: str) -> Reply:
 def _usage(usage: Any) -> Usage:
     if usage is None or not (usage.input_tokens or usage.output_tokens):
         return Usage()
-    return Usage(usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.input_tokens_cache_read)
+    said = (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.input_tokens_cache_read)
+    return Usage(*map(count, said))

@@ -82,6 +82,7 @@ class OpenAIModel:
         self._answered = False  # anything at all came back
         self._served = False  # a completion came back
         self._rate_limited = False  # the user was told once
+        self._odd_usage = False  # likewise
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -159,8 +160,7 @@ class OpenAIModel:
                 await self._give_up(outcome, request)
             if kind is Kind.RATE_LIMITED and not self._rate_limited:
                 self._rate_limited = True
-                if self._settings.on_notice is not None:
-                    self._settings.on_notice(f"{self.name} limits the rate: going on at the pace that it allows")
+                self._notice(f"{self.name} limits the rate: going on at the pace that it allows")
             retries = retries or Retries(self.name, self._settings)
             await self._rest(retries.delay_s(outcome, answered=self._answered))
 
@@ -219,7 +219,9 @@ class OpenAIModel:
             body = body.replace(self._key_bytes, b"***")
         continued = request.messages[-1].content if request.continue_turn else None
         try:
-            replies = parse_replies(body, keep_raw=self._settings.keep_raw, continued=continued)
+            replies = parse_replies(
+                body, keep_raw=self._settings.keep_raw, continued=continued, on_odd_usage=self._tell_odd_usage
+            )
         except NoChoices as empty:
             if empty.is_error:
                 status = read_error(body).status or 502
@@ -240,6 +242,15 @@ class OpenAIModel:
         self._served = True
         self._limiter.succeeded()
         return replies
+
+    def _tell_odd_usage(self, why: str) -> None:
+        if not self._odd_usage:
+            self._odd_usage = True
+            self._notice(f"{self.name} counts tokens in a form that cannot be read ({why}): such counts are unknown")
+
+    def _notice(self, line: str) -> None:
+        if self._settings.on_notice is not None:
+            self._settings.on_notice(line)
 
     def _unreadable(self, what: str) -> Fault:
         """An endpoint that served us before is having trouble; one that never did is not the one we look for."""

@@ -29,7 +29,7 @@ from akrasia.core import (
 )
 from akrasia.core.registry import near_names
 from akrasia.models.build import ModelSettings
-from akrasia.models.characters import check_characters, half_a_pair, written
+from akrasia.models.characters import check_writable, half_a_pair, written
 
 _CONCURRENCY = 64
 
@@ -175,17 +175,17 @@ def _is_ours(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
 
 def _reply(answer: object, name: str) -> Reply:
     if isinstance(answer, str):
-        return check_characters(Reply(answer), name)
+        return check_writable(Reply(answer), name)
     try:
         if not isinstance(answer, Reply):
-            return check_characters(msgspec.convert(answer, Reply), name)
+            return check_writable(msgspec.convert(answer, Reply), name)
         # Python lets a record hold anything: what no store could take must not get further.
         msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(answer, raw=None)), Reply)
     except (msgspec.ValidationError, TypeError) as error:
         raise CallRefused(f"{name} gave no reply ({error}): return a text, a Reply, or a dict of its fields") from None
     except UnicodeEncodeError:  # a key, or a word where one of a few is due
         raise CallRefused(half_a_pair(name)) from None
-    return check_characters(answer, name)
+    return check_writable(answer, name)
 
 
 def _source_hash(script: Script | Table) -> str:
