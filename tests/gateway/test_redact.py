@@ -157,3 +157,8 @@ def test_a_long_text_of_escapes_ends_in_time(unit: str) -> None:
     began = time.monotonic()
     Redactor([EMAIL]).redact(unit * (4_000_000 // len(unit)))
     assert time.monotonic() - began < 5
+
+
+def test_what_is_escaped_a_thousand_times_is_found() -> None:
+    hidden = "\\" + "u005c" * 1200 + "u0053ECRET-1234-5678"
+    assert Redactor([r"SECRET-\d{4}-\d{4}"]).redact([hidden, "a"]) == [MARK, "a"]

@@ -34,9 +34,11 @@ class View:
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """Where a part of this text, of at least one letter, stands in the text as it came."""
-        if self._of is None:
-            return start, end
-        return self._of.source(self._before(start)[0], self._before(end - 1)[1])
+        view = self  # texts may be escaped a thousand times, which is too often for calls within calls
+        while view._of is not None:
+            start, end = view._before(start)[0], view._before(end - 1)[1]
+            view = view._of
+        return start, end
 
     def read_on(self, until: float) -> View | None:
         """This text with its escapes undone once; None where time ran out."""

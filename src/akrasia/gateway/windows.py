@@ -12,7 +12,9 @@ CONTEXT = 1000
 LONGEST = 2000
 """Letters after which a window ends without the end of a sentence."""
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*\s+|[。！？]+[」』”’]*|\n+")
+_SIGNS, _AFTER = ".!?…", "\"'”’»)]*_"
+# Tried once per run of signs: a long one, as of dots in a table, is no end until white space follows.
+_END = re.compile(rf"(?<![{_SIGNS}])[{_SIGNS}]++[{re.escape(_AFTER)}]*+\s+|[。！？]+[」』”’]*|\n+")
 
 
 class StreamedChoice(Struct):
@@ -26,6 +28,7 @@ class StreamedChoice(Struct):
         unread: why a part of it could not be read.
         blank: white space that came before a word, in pieces.
         begin: where the first word of `waiting` begins.
+        looked: before which no window's end can begin any more, as `window_end` found.
     """
 
     waiting: str = ""
@@ -35,6 +38,7 @@ class StreamedChoice(Struct):
     unread: str | None = None
     blank: list[str] = []
     begin: int = 0
+    looked: int = 0
 
     @property
     def goes_on(self) -> bool:
@@ -54,15 +58,18 @@ class StreamedChoice(Struct):
         self.blank.append(text)
         if text and not text.isspace():
             self.waiting, self.blank = "".join(self.blank), []
-            self.begin = len(self.waiting) - len(self.waiting.lstrip())
+            self.begin = self.looked = len(self.waiting) - len(self.waiting.lstrip())
 
     def window_end(self) -> int:
         """Where the window ends that waits, however the upstream cut it into pieces; 0: it is not whole."""
         begin, most = self.begin, self.begin + LONGEST
-        found = _END.search(self.waiting, begin, most) if self.waiting else None
+        found = _END.search(self.waiting, self.looked, most) if self.waiting else None
         if found is not None:
             return found.end()
-        return 0 if len(self.waiting) <= most else self.waiting.rfind(" ", begin, most) + 1 or most
+        if len(self.waiting) > most:
+            return self.waiting.rfind(" ", begin, most) + 1 or most
+        self.looked = max(begin, len(self.waiting.rstrip(_AFTER).rstrip(_SIGNS)))
+        return 0
 
     def leave(self, end: int) -> None:
         """Count the window that ends there as left."""
