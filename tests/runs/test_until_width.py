@@ -67,7 +67,7 @@ def test_missing_and_failed_candidates_are_counted_and_bounded(tmp_path: Path, s
 def test_out_of_items_is_incomplete_and_more_items_go_on(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(900)
     with pytest.raises(
-        RunIncomplete, match=r"out of items: 120 are used, the half-width of the risk is 0\.0\d+"
+        RunIncomplete, match=r"out of items: 120 items are used, the half-width of the risk is 0\.0\d+"
     ) as stop:
         go(tmp_path / "run", suite, until_width=0.03, limit=120)
     found = re.search(r"which takes about (\d+) items; use a larger suite, or a higher --limit", str(stop.value))

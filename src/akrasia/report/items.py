@@ -118,7 +118,7 @@ def _item_row(run: Run, measured: CellEstimate, values: _Values, row: int, *, dr
     item: StoredItem = measured.pool.items[row]
     cell = measured.cell
     best = _number(values.best[row])
-    depth = measured.pool.utilities.shape[1]
+    depth = measured.pool.depth(row)
     pool_cell = cell if cell.pool is None else run.cell(cell.pool)
     candidates = _merge(run.candidates(pool_cell, item.position)[:depth], best, deployed=False)
     if cell.pool is not None and not cell.pooled:

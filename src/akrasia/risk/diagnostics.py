@@ -59,9 +59,9 @@ def pool_diagnostics(
     ]
 
 
-def stopped_diagnostics(pool: Pool, notes: Notes) -> list[Diagnostic | None]:
+def stopped_diagnostics(pool: Pool, notes: Notes, deployed: ArrayLike | None = None) -> list[Diagnostic | None]:
     """The same of pools that stopped where their plan said: how deep they are is no accident there."""
-    found = pool_diagnostics(pool, None, notes, None)
+    found = pool_diagnostics(pool, None, notes, deployed)
     return [one for one in found if one is not None and one.code != "ragged"]
 
 

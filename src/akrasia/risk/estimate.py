@@ -17,7 +17,14 @@ from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.chosen import Chosen, left_out
 from akrasia.risk.crossfit import cross_fit
-from akrasia.risk.diagnostics import Notes, constant_answer, constant_pool, figure_diagnostics, pool_diagnostics
+from akrasia.risk.diagnostics import (
+    Notes,
+    constant_answer,
+    constant_pool,
+    figure_diagnostics,
+    pool_diagnostics,
+    stopped_diagnostics,
+)
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import correct
 from akrasia.risk.gold_labels import Gold
@@ -62,6 +69,8 @@ class Options(Struct, frozen=True):
         cross_fit: take `verifier` for a second judge and cross-fit the two: each values what the other chose.
         chosen: how the deployed candidate was chosen among draws of this very pool, if it was; None: it stands beside
             the pool.
+        drawn: all draws of each item in the order of sampling, None where missing, if later ones made up for those (as
+            in sampling to a width): counts are of these, bounds of the first K as they came; None: `utilities` are all.
     """
 
     method: Literal["auto", "bootstrap"] = "auto"
@@ -72,6 +81,7 @@ class Options(Struct, frozen=True):
     errors: ErrorRates | None = None
     cross_fit: bool = False
     chosen: Chosen | None = None
+    drawn: Sequence[Sequence[float | None]] | None = None
 
 
 def estimate(
@@ -133,7 +143,11 @@ def estimate(
     result = replace(_raw(cell, weights, _cross_fit(cell, clusters)), band=_band(cell))
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
-    found = [*pool_diagnostics(pool, answers, chosen.notes, given), _no_spread(cell)]
+    if chosen.drawn is None:
+        found = pool_diagnostics(pool, answers, chosen.notes, given)
+    else:
+        found = stopped_diagnostics(read_pool(chosen.drawn, name="drawn"), chosen.notes, given)
+    found.append(_no_spread(cell))
     found += [] if chosen.chosen is None else [left_out(chosen.chosen, pool, keep)]
     found += figure_diagnostics(result, chosen.notes, constant_answer(pool, answers))
     return replace(result, diagnostics=ordered([*result.diagnostics, *found]))
@@ -155,6 +169,7 @@ class _Cell(Struct, frozen=True):
 def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Estimate:
     """The figures that take the verifier at its word."""
     sample, level, k = cell.sample, cell.level, cell.sizes[-1]
+    drawn = cell.pool if cell.options.drawn is None else read_pool(cell.options.drawn)
     interval = _intervals(cell)
     base = sample.deployed_items()
     deployed = interval(base)
@@ -172,7 +187,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
     unseen = None if beyond is None else beyond.reachable.value - head.reachable.value
     found = Estimate(
         items=int(cell.keep.sum()),
-        candidates=int(cell.pool.planned.sum()),
+        candidates=int(drawn.planned.sum()),
         k=k,
         deployed=deployed,
         reachable=head.reachable,
@@ -187,7 +202,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
             reachable_4k=None if beyond is None else beyond.reachable,
         ),
         diagnostics=(),
-        missing=cell.pool.missing,
+        missing=drawn.missing,
         variance=_variance(sample),
         extrapolation=beyond,
         clusters=sample.grouping.units,
@@ -290,7 +305,10 @@ def _known_to_both(pool: Pool, scores: FloatArray) -> Pool:
 
 def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBounds | None:
     mass = None if weights is None else np.asarray(weights, dtype=np.float64)
-    found = missing_bounds(cell.pool, raw.k, cell.given, mass, cell.options.chosen)
+    pool, drawn = cell.pool, cell.options.drawn
+    if drawn is not None:
+        pool = read_pool([row[: pool.utilities.shape[1]] for row in drawn])
+    found = missing_bounds(pool, raw.k, cell.given, mass, cell.options.chosen)
     return None if found is None else enclosing(found, raw)
 
 

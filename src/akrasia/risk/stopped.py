@@ -34,6 +34,7 @@ class StoppedPools(Struct, frozen=True):
         most: candidates at which an item was given up.
         early: (M,) successes among the first candidates.
         success_at: (M,) number of the first success, 1 … most; 0 when there was none.
+        followed: (M,) candidates up to the first success, or all that were looked at for one, `most` at the latest.
         generations: candidates drawn in all.
     """
 
@@ -41,16 +42,26 @@ class StoppedPools(Struct, frozen=True):
     most: int
     early: IntArray
     success_at: IntArray
+    followed: IntArray
     generations: int
 
+    @property
+    def cut_short(self) -> int:
+        """How many items without success were not followed as far as `most`."""
+        return int(((self.success_at == 0) & (self.followed < self.most)).sum())
 
-def read_stopped(outcomes: Sequence[Sequence[float]], *, first: int, most: int) -> StoppedPools:
+
+def read_stopped(
+    outcomes: Sequence[Sequence[float]], *, first: int, most: int, cut_short: bool = False
+) -> StoppedPools:
     """Check pools that a plan has finished.
 
     Args:
         outcomes: known utilities of each item, 0 or 1, in the order of sampling.
         first: candidates that every item must have.
         most: candidates at which an item without success was given up.
+        cut_short: take items without success and with fewer than `most` as not reached, since no more of them could be
+            measured: reachable beyond what they have may be too low, by no more than their share.
 
     Raises:
         InputError: a utility that is not 0 or 1, or an item that the plan has not finished.
@@ -60,16 +71,18 @@ def read_stopped(outcomes: Sequence[Sequence[float]], *, first: int, most: int) 
         raise Undefined("no item is finished: nothing to estimate")
     early = np.zeros(len(outcomes), dtype=np.intp)
     success_at = np.zeros(len(outcomes), dtype=np.intp)
+    followed = np.zeros(len(outcomes), dtype=np.intp)
     for index, row in enumerate(outcomes):
         values = np.asarray(row, dtype=np.float64)
         if not np.all((values == 0) | (values == 1)):
             raise InputError(f"item {index}: sampling to a width needs utilities of 0 or 1, without gaps")
         hits = np.flatnonzero(values[:most])
-        if len(values) < first or (not hits.size and len(values) < most):
+        if len(values) < first or (not hits.size and len(values) < most and not cut_short):
             raise InputError(f"item {index} is unfinished: {len(values)} candidates and no success; go on sampling")
         early[index] = values[:first].sum()
         success_at[index] = hits[0] + 1 if hits.size else 0
-    return StoppedPools(first, most, early, success_at, sum(len(row) for row in outcomes))
+        followed[index] = success_at[index] or min(len(values), most)
+    return StoppedPools(first, most, early, success_at, followed, sum(len(row) for row in outcomes))
 
 
 def estimate_stopped(
@@ -151,7 +164,7 @@ def _sizes(pools: StoppedPools, ks: Sequence[int] | None) -> list[int]:
 def _beyond(pools: StoppedPools, grouping: Grouping, reachable: Figure, level: float) -> Extrapolation:
     """Stopping is no bias to a likelihood: what was not drawn does not enter it."""
     early = pools.early > 0
-    draws = np.where(early, pools.first, np.where(pools.success_at > 0, pools.success_at, pools.most))
+    draws = np.where(early, pools.first, pools.followed)
     wins = np.where(early, pools.early, (pools.success_at > 0).astype(np.intp))
     kinds, number = np.unique(np.stack([draws, wins], axis=1), axis=0, return_counts=True)
     counts = number.astype(np.float64)

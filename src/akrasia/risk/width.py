@@ -82,7 +82,11 @@ def candidates_needed(plan: UntilWidth, outcomes: Sequence[float]) -> int:
 
 
 def decide(
-    plan: UntilWidth, outcomes: Sequence[Sequence[float]], *, clusters: Sequence[object] | None = None
+    plan: UntilWidth,
+    outcomes: Sequence[Sequence[float]],
+    *,
+    clusters: Sequence[object] | None = None,
+    cut_short: bool = False,
 ) -> Decision:
     """Whether the items finished so far give the width.
 
@@ -93,11 +97,12 @@ def decide(
         plan: the plan.
         outcomes: known utilities of each finished item, in the order of sampling.
         clusters: labels of these items; None: each is its own.
+        cut_short: as for `read_stopped`.
     """
     done = len(outcomes)
     if done < plan.min_items:
         return Decision(False, None, plan.min_items, None)
-    pools: StoppedPools = read_stopped(outcomes, first=plan.first, most=plan.most)
+    pools: StoppedPools = read_stopped(outcomes, first=plan.first, most=plan.most, cut_short=cut_short)
     risk = estimate_stopped(pools, clusters=clusters, ks=[plan.most], level=plan.level, extrapolate=False).risk
     width = math.inf if risk.half_width is None else risk.half_width
     if width <= plan.half_width:

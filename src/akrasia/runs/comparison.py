@@ -20,7 +20,8 @@ from akrasia.stats.diagnostic import few_clusters, ordered
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from akrasia.runs.reader import Pool, Run
+    from akrasia.runs.pool import Pool
+    from akrasia.runs.reader import Run
 
 METRICS = ("deployed", "reachable", "risk")
 Place = tuple[str, str]
@@ -191,21 +192,12 @@ def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
     """What a cell's figures lack: items that are not drawn yet, and utilities that are missing."""
     where = f"{run.folder}, {cell.name}"
     pools = [pool] if cell.pool is None or cell.pooled else [pool, run.pool(cell)]
-    undrawn = max(one.undrawn for one in pools)
-    notes = []
-    if undrawn:
-        total = undrawn + min(len(one.items) for one in pools)
-        notes.append(
-            Diagnostic(
-                "incomplete",
-                f"{where} is unfinished: {undrawn} of {total} items are not fully drawn and are left out. Go on "
-                "with its akrasia run.",
-                "warning",
-            )
-        )
-    missing = sum(int(np.isnan(one.utilities).sum()) for one in pools)
+    worst = max(pools, key=lambda one: one.undrawn)
+    unfinished = worst.unfinished(f"{where} is", "Go on with its akrasia run.")
+    notes = [] if unfinished is None else [unfinished]
+    total = sum(one.candidates for one in pools)
+    missing = total - sum(one.measured for one in pools)
     if missing:
-        total = sum(one.utilities.size for one in pools)
         notes.append(
             Diagnostic(
                 "missing",

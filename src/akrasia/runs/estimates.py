@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,11 @@ from akrasia.risk import (
     Chosen,
     Counts,
     Diagnostic,
-    ErrorBudget,
     Estimate,
     Gold,
     Notes,
     Options,
     RiskRecord,
-    candidates_needed,
     estimate,
     estimate_stopped,
     read_stopped,
@@ -30,11 +27,22 @@ from akrasia.risk import (
     with_account,
 )
 from akrasia.runs.auditing import same_judge_note
+from akrasia.runs.cell_record import (
+    counted,
+    cut_short,
+    of_the_pool,
+    own_failures,
+    run_notices,
+    undefined,
+    with_counts,
+    with_notices,
+)
 from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
-from akrasia.runs.reader import Pool, Run
+from akrasia.runs.pool import Pool
+from akrasia.runs.reader import Run
 from akrasia.runs.reference import reference, without_thin_items
-from akrasia.runs.until_width import given_up, width_plan
 from akrasia.runs.value_labels import rates, states
+from akrasia.runs.width_pool import finished
 from akrasia.utilities.preference import Vote, position_bias, read_vote
 
 if TYPE_CHECKING:
@@ -119,47 +127,32 @@ def estimate_run(run: Run, how: How | None = None) -> list[CellEstimate]:
 
 def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
     """A cell that was sampled to a width: from its finished items alone, which must be a prefix of the suite."""
-    half_width = run.manifest.run.until_width
-    plan = width_plan(half_width or 0.0, cell.samples)
-    drawn = run.stopped(cell)
-    open_ended = [bool(candidates_needed(plan, one.known)) for one in drawn]
-    settled = [
-        not unfinished or given_up(plan, len(one.utilities)) for one, unfinished in zip(drawn, open_ended, strict=True)
-    ]
-    reached = len(list(takewhile(bool, settled)))
-    used = [one for one, unfinished in zip(drawn[:reached], open_ended, strict=False) if not unfinished]
+    found = finished(run, cell)
+    plan, used = found.plan, found.used
     pool = run.pool(cell)
     counts = Counts(
-        candidates=sum(len(one.utilities) for one in drawn),
-        failures=sum(one.failures for one in drawn),
-        truncated=sum(one.truncated for one in drawn),
-        missing=sum(len(one.utilities) - len(one.known) for one in drawn),
+        candidates=sum(len(one.draws) for one in found.drawn),
+        failures=sum(one.failures for one in found.drawn),
+        truncated=sum(one.truncated for one in found.drawn),
+        missing=sum(len(one.draws) - len(one.known) for one in found.drawn),
     )
+    told = run_notices(cell, pool, has_reference=True)
+    result: Estimate | None
     try:
-        pools = read_stopped([one.known for one in used], first=plan.first, most=plan.most)
+        pools = read_stopped([one.known for one in used], first=plan.first, most=plan.most, cut_short=True)
         clusters = [one.item.cluster or one.item.id for one in used]
         result = estimate_stopped(pools, clusters=clusters, ks=how.ks, level=how.level)
+        notes = Notes(
+            constant=_best_constant(pool),
+            unparsed=sum(one.failures for one in found.items),
+            truncated=sum(one.truncated for one in found.items),
+        )
+        result = with_account(result, [one.utilities for one in found.items], first=plan.first, notes=notes)
+        record = result.record()
+        told += cut_short(pools.cut_short, plan.most)
     except Undefined as error:
-        return CellEstimate(cell, pool, None, None, _with_counts(_undefined(pool, str(error), how.level), counts))
-    notes = Notes(
-        constant=_best_constant(pool),
-        unparsed=sum(one.failures for one in drawn[:reached]),
-        truncated=sum(one.truncated for one in drawn[:reached]),
-    )
-    result = with_account(result, [one.utilities for one in drawn[:reached]], first=plan.first, notes=notes)
-    record = result.record()
-    if reached > len(used):
-        record = _with_notices(record, [_given_up(reached - len(used), 2 * plan.most)], has_reference=True)
-    return CellEstimate(cell, pool, None, result, _with_counts(record, counts))
-
-
-def _given_up(items: int, draws: int) -> Diagnostic:
-    are = "item is" if items == 1 else "items are"
-    return Diagnostic(
-        "given_up",
-        f"{items} {are} left out: after {draws} draws too few could be measured; the bounds count them",
-        "warning",
-    )
+        result, record = None, undefined(pool, str(error), how.level)
+    return CellEstimate(cell, pool, None, result, with_counts(with_notices(record, told, has_reference=True), counts))
 
 
 def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
@@ -173,7 +166,8 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         truncated=pool.truncated,
         texts=pool.texts.tolist(),
     )
-    options = msgspec.structs.replace(how.options, notes=notes, chosen=measured.chosen)
+    drawn = None if pool.drawn is None else pool.drawn.utilities
+    options = msgspec.structs.replace(how.options, notes=notes, chosen=measured.chosen, drawn=drawn)
     clusters = list(pool.clusters)
     read_for_values = any(item.utility is None for item in pool.items)
     has_reference = cell.pool is not None or cell.strategy == "direct" or read_for_values
@@ -191,12 +185,12 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         )
         record = result.record()
     except Undefined as error:
-        result, record = None, _undefined(pool, str(error), how.level)
-    notices = _notices(cell, pool, has_reference)
+        result, record = None, undefined(pool, str(error), how.level)
+    notices = run_notices(cell, pool, has_reference)
     notices += same_judge_note(run, [cell])
     if own.items is not pool.items:
-        notices += _own_failures(cell, own)
-        record = _of_the_pool(record)
+        notices += own_failures(cell, own)
+        record = of_the_pool(record)
     if cell.strategy.startswith("adaptive:") and not read_for_values and run.manifest.run.auditor is None:
         notices.append(
             Diagnostic(
@@ -226,67 +220,13 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
                 "warning",
             )
         )
-    record = _counted(_with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
+    record = counted(with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
     return CellEstimate(cell, pool, deployed, result if has_reference else None, record, measured.chosen)
 
 
 def _asked(ks: Sequence[int] | None, chosen: Chosen | None) -> Sequence[int] | None:
     """The sizes that a cell is measured at: a choice among n draws has no reachable of fewer, so n stands for those."""
     return ks if ks is None or chosen is None else sorted({k if k < 1 else max(k, chosen.n) for k in ks})
-
-
-def _counts(pool: Pool) -> Counts:
-    return Counts(
-        candidates=int(pool.utilities.size),
-        failures=sum(pool.failures.values()),
-        truncated=pool.truncated,
-        missing=sum(pool.missing.values()),
-    )
-
-
-def _counted(record: RiskRecord, own: Pool, pool: Pool | None) -> RiskRecord:
-    """The record with the counts of the cell's own candidates, and those of a pool that is another cell's."""
-    record = _with_counts(record, _counts(own))
-    return record if pool is None else msgspec.structs.replace(record, pool=_counts(pool))
-
-
-def _with_counts(record: RiskRecord, counts: Counts) -> RiskRecord:
-    return msgspec.structs.replace(
-        record, own_candidates=counts.candidates, failures=counts.failures, truncated=counts.truncated
-    )
-
-
-def _own_failures(cell: Cell, own: Pool) -> list[Diagnostic]:
-    """What became of the candidates that a strategy itself committed to, beside those of the pool."""
-    counts = _counts(own)
-    found = []
-    for code, number, text, alarming in (
-        ("own_failures", counts.failures, "count 0: no answer could be read, or they were refused or cut off", 0.1),
-        ("own_truncated", counts.truncated, "were cut off: raise the cap on tokens", 0.02),
-        ("own_missing", counts.missing, "could not be measured and are left out", 0.0),
-    ):
-        if number:
-            share = number / counts.candidates
-            message = f"of {counts.candidates} candidates of {cell.strategy} itself {number} {text} ({share:.1%})"
-            found.append(Diagnostic(code, message, "warning" if share > alarming else "info"))
-    return found
-
-
-_OF_POOL = frozenset({"parse_failures", "truncated", "duplicates", "missing", "ragged"})
-"""Diagnostics that count the candidates of the reference pool."""
-
-
-def _of_the_pool(record: RiskRecord) -> RiskRecord:
-    """The record of a cell measured on another's pool, its diagnostics saying which candidates they count."""
-    return msgspec.structs.replace(
-        record,
-        diagnostics=tuple(
-            msgspec.structs.replace(found, message=f"in the pool of direct draws, {found.message}")
-            if found.code in _OF_POOL
-            else found
-            for found in record.diagnostics
-        ),
-    )
 
 
 def _position_bias(run: Run, cell: Cell) -> list[Diagnostic]:
@@ -320,70 +260,3 @@ def _best_constant(pool: Pool) -> tuple[float, str] | None:
     """What always giving one answer earns, from the targets; None where they do not tell."""
     targets = [item.target for item in pool.items if item.target is not None and item.utility in COMPARED]
     return shared_target(targets) if len(targets) == len(pool.items) else None
-
-
-def _notices(cell: Cell, pool: Pool, has_reference: bool) -> list[Diagnostic]:
-    notices = []
-    if not has_reference:
-        notices.append(
-            Diagnostic(
-                "no_reference_pool",
-                f"{cell.strategy} was run without direct draws beside it, so there is nothing to measure reachable "
-                "utility against: add --strategy direct and run again.",
-                "warning",
-            )
-        )
-    if pool.undrawn:
-        notices.append(
-            Diagnostic(
-                "incomplete",
-                f"The run is unfinished: {pool.undrawn} of {pool.undrawn + len(pool.items)} items are not fully drawn "
-                "and are left out. Go on with the same command.",
-                "warning",
-            )
-        )
-    if cell.pooled and cell.strategy.startswith("best_of_n"):
-        notices.append(
-            Diagnostic(
-                "oracle_verifier",
-                "best_of_n chose by the utility itself: this is what a perfect verifier would deploy, an upper limit.",
-                "info",
-            )
-        )
-    return notices
-
-
-def _undefined(pool: Pool, reason: str, level: float) -> RiskRecord:
-    if pool.missing and np.isnan(pool.utilities).all():
-        often = sorted(pool.missing.items(), key=lambda found: -found[1])[:3]
-        told = "; ".join(f"{number} × {why}" for why, number in often)
-        reason += f". Missing: {told}. The same akrasia run with --retry-missing asks again"
-    return RiskRecord(
-        items=len(pool.items),
-        candidates=int(pool.utilities.size),
-        k=pool.utilities.shape[1],
-        deployed=None,
-        reachable=None,
-        risk=None,
-        curve=(),
-        error_budget=ErrorBudget(None, None, None),
-        waterfall=(),
-        diagnostics=(Diagnostic("undefined", reason, "error"),),
-        missing=int(np.isnan(pool.utilities).sum()),
-        level=level,
-    )
-
-
-def _with_notices(record: RiskRecord, notices: list[Diagnostic], has_reference: bool) -> RiskRecord:
-    if not has_reference:
-        deployed_only = tuple(stage for stage in record.waterfall if stage.stage in ("deployed", "perfect"))
-        record = msgspec.structs.replace(
-            record,
-            reachable=None,
-            risk=None,
-            curve=(),
-            waterfall=deployed_only,
-            extrapolation=None,
-            missing_bounds=None,
-        )
-    return msgspec.structs.replace(record, diagnostics=(*notices, *record.diagnostics))

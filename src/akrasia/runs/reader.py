@@ -14,14 +14,12 @@ import msgspec
 
 from akrasia.core import InputError, Message, Reply, Sampling
 from akrasia.core.cell import Cell
-from akrasia.runs.config import FIRST_CANDIDATES
 from akrasia.runs.manifest import Manifest
 from akrasia.runs.manifest import read as read_manifest
+from akrasia.runs.pool import Draw, Pool, Stopped
 from akrasia.runs.store import check_version
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from akrasia.audit import Trail
 
 
@@ -48,56 +46,6 @@ class StoredCandidate(msgspec.Struct, frozen=True):
     answer: str | None
     failure: str | None
     missing: str | None
-
-
-class Pool(msgspec.Struct, frozen=True):
-    """The scores of one cell as arrays over its fully drawn items.
-
-    Attributes:
-        items: the items, M of them, in suite order.
-        utilities: (M, K) float in [0, 1]; NaN where the measurement is missing.
-        answers: (M, K) int classes of the extracted answers, not the answers themselves: the same number for the same
-            answer everywhere; -1 where none could be parsed.
-        clusters: M family names; an item without one is its own.
-        texts: (M, K) int hashes of the candidates' texts, to tell repeated ones.
-        truncated: how many candidates were cut off.
-        failures, missing: how many candidates, by reason.
-        undrawn: planned items that are left out because they are not fully drawn yet; 0 in a run to a width, which does
-            not plan how many it takes.
-        classes: the answer of each class: `pool.classes[pool.answers[row, column]]`, where that is not -1.
-    """
-
-    items: tuple[StoredItem, ...]
-    utilities: np.ndarray
-    answers: np.ndarray
-    clusters: tuple[str, ...]
-    texts: np.ndarray
-    truncated: int
-    failures: dict[str, int]
-    missing: dict[str, int]
-    undrawn: int
-    classes: tuple[str, ...] = ()
-
-
-class Stopped(msgspec.Struct):
-    """What was drawn of one item in a run to a width.
-
-    Attributes:
-        item: which.
-        utilities: in the order of sampling; None where missing.
-        failures: candidates that count 0 without a comparison.
-        truncated: candidates that were cut off.
-    """
-
-    item: StoredItem
-    utilities: list[float | None] = msgspec.field(default_factory=list)
-    failures: int = 0
-    truncated: int = 0
-
-    @property
-    def known(self) -> list[float]:
-        """The utilities without the missing ones."""
-        return [utility for utility in self.utilities if utility is not None]
 
 
 class StoredJudgement(msgspec.Struct, frozen=True):
@@ -288,19 +236,17 @@ class Run:
     def stopped(self, cell: Cell) -> list[Stopped]:
         """Every item of the cell's suite, in order, as far as it was drawn: pools that stop where their plan says."""
         found = {item.position: Stopped(item) for item in self.items(cell.suite)}
-        for position, utility, failure, finish in self._connection.execute(
-            "SELECT s.item, s.utility, s.failure, c.finish FROM scores s JOIN candidates c USING (cell, item, sample) "
-            "WHERE s.cell = ? ORDER BY s.item, s.sample",
+        for position, utility, answer, failure, missing, text, finish in self._connection.execute(
+            "SELECT s.item, s.utility, s.answer, s.failure, s.missing, c.text, c.finish "
+            "FROM scores s JOIN candidates c USING (cell, item, sample) WHERE s.cell = ? ORDER BY s.item, s.sample",
             (self._cells[cell.name][0],),
         ):
-            drawn = found[position]
-            drawn.utilities.append(utility)
-            drawn.failures += failure is not None
-            drawn.truncated += finish == "length"
+            draw = Draw(utility, answer, failure, missing, hash(text), finish == "length")
+            found[position].draws.append(draw)
         return list(found.values())
 
     def pool(self, cell: Cell) -> Pool:
-        """The scores of a live cell as arrays; where it was sampled to a width, the candidates that all items have.
+        """The scores of a live cell as arrays; where it was sampled to a width, see `width_pool.width_pool`.
 
         Items that are not drawn to the planned number of samples yet are left out and counted; when no item is, the
         pool is as deep as the least drawn item that has any.
@@ -319,9 +265,11 @@ class Run:
             raise InputError(
                 f"{self.folder}: nothing is stored for cell {cell.name!r} yet: go on with its `akrasia run`"
             )
-        to_a_width = self.manifest.run.until_width is not None
-        planned = FIRST_CANDIDATES if to_a_width else cell.samples
-        depth = planned if max(drawn.values()) >= planned else min(drawn.values())
+        if self.manifest.run.until_width is not None:
+            from akrasia.runs.width_pool import width_pool
+
+            return width_pool(self, cell)
+        depth = cell.samples if max(drawn.values()) >= cell.samples else min(drawn.values())
         kept = [item for item in items if drawn.get(item.position, 0) >= depth]
         row_of = {item.position: row for row, item in enumerate(kept)}
         utilities = np.full((len(kept), depth), np.nan)
@@ -362,6 +310,6 @@ class Run:
             truncated=truncated,
             failures=dict(failures),
             missing=dict(missing),
-            undrawn=0 if to_a_width else len(items) - len(kept),
+            undrawn=len(items) - len(kept),
             classes=tuple(classes),
         )

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
 from akrasia.risk import Chosen
-from akrasia.runs.reader import Pool, Run
+from akrasia.runs.pool import Pool
+from akrasia.runs.reader import Run
 from akrasia.strategies import Pooled, build_strategy
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def reference(run: Run, cell: Cell) -> Reference:
                 f"strategy {cell.strategy!r} was pooled when this run was made: use the Akrasia of that time"
             )
         deployed = strategy.deployed(pool.utilities, pool.answers)
-        bounds = strategy.bounds(pool.utilities, pool.answers) if np.isnan(pool.utilities).any() else (None, None)
+        came, answers = pool.as_they_came
+        bounds = strategy.bounds(came, answers) if np.isnan(came).any() else (None, None)
         return Reference(pool, deployed, Chosen(strategy.n, strategy.best, *bounds))
     own = run.pool(cell)
     row_of = {item.position: row for row, item in enumerate(own.items)}

@@ -18,14 +18,88 @@ Draw = Callable[[int, int, int], Awaitable[list[float | None]]]
 """Position of an item and a range of its samples → their utilities, None where missing."""
 
 
+MORE_ITEMS = "use a larger suite, or a higher --limit"
+"""What to do when the items are used up before the width is reached."""
+
+
 def width_plan(half_width: float, most: int) -> UntilWidth:
     """The plan of a run: the same from the half-width and the depth alone, so that a resume follows it."""
     return UntilWidth(half_width, first=FIRST_CANDIDATES, most=most)
 
 
-def given_up(plan: UntilWidth, drawn: int) -> bool:
-    """Whether an item that still needs candidates is left out, since so many of its draws are missing."""
-    return drawn >= 2 * plan.most
+def most_draws(plan: UntilWidth) -> int:
+    """Draws of an item, missing ones included, at which it is given up: enough for as many missing as measured."""
+    return 2 * plan.most
+
+
+def settled(plan: UntilWidth, utilities: Sequence[float | None]) -> bool:
+    """Whether nothing more is drawn of an item: it needs nothing, or is given up."""
+    return len(utilities) >= most_draws(plan) or not candidates_needed(plan, known_of(utilities))
+
+
+def known_of(utilities: Sequence[float | None]) -> list[float]:
+    """What could be measured, in the order of sampling: a missing draw is made up for by the next."""
+    return [utility for utility in utilities if utility is not None]
+
+
+def usable(plan: UntilWidth, known: Sequence[float]) -> bool:
+    """Whether a settled item enters the figures: by how many of its draws were measured, never by what they were.
+
+    An item that was given up after `first` measured failures stays in, as one that was not reached: left out, it would
+    be missing for having failed, and those like it that succeeded in time would not.
+    """
+    return len(known) >= plan.first
+
+
+class Looks:
+    """The items that are finished so far, in order, and what the looks at their interval came to.
+
+    It depends on the items alone, so whoever goes through a stored run again finds what the run itself found.
+
+    Args:
+        plan: see `akrasia.risk.UntilWidth`.
+    """
+
+    def __init__(self, plan: UntilWidth) -> None:
+        self.plan = plan
+        self.reached = False
+        self._outcomes: list[list[float]] = []
+        self._clusters: list[str] = []
+        self._look_at = plan.min_items
+        self._width: float | None = None
+
+    def add(self, outcomes: list[float], cluster: str) -> None:
+        """The next settled item: known utilities in the order of sampling. Looks when it is time to."""
+        if not usable(self.plan, outcomes):
+            return
+        self._outcomes.append(outcomes)
+        self._clusters.append(cluster)
+        if len(self._outcomes) >= self._look_at and not self.reached:
+            self.look()
+
+    def look(self) -> None:
+        """Look now."""
+        decision = decide(self.plan, self._outcomes, clusters=self._clusters, cut_short=True)
+        self.reached, self._width, self._look_at = decision.stop, decision.half_width, decision.look_at
+
+    @property
+    def state(self) -> str:
+        """How far it came, and how many items it may take."""
+        used, wanted = len(self._outcomes), self.plan.half_width
+        are = "item is used" if used == 1 else "items are used"
+        if self._width is None:
+            return (
+                f"{used} {are}, and the half-width of the risk is looked at from {self.plan.min_items} on "
+                f"({wanted:g} was wanted)"
+            )
+        if math.isinf(self._width):
+            return f"{used} {are}, and the half-width of the risk is still unknown ({wanted:g} was wanted)"
+        # A half-width falls with the square root of the items.
+        about = math.ceil(used * (self._width / wanted) ** 2 / 10) * 10
+        return (
+            f"{used} {are}, the half-width of the risk is {self._width:.4f} and {wanted:g} was wanted, which takes "
+            f"about {about} items"
+        )
 
 
 class WidthSearch:
@@ -39,14 +113,9 @@ class WidthSearch:
     def __init__(self, plan: UntilWidth, clusters: Sequence[str]) -> None:
         self.plan = plan
         self._clusters = list(clusters)
-        # None: an item whose calls are refused and that cannot be finished; it is left out, as a missing measurement.
-        self._finished: dict[int, list[float] | None] = {}
+        self._finished: dict[int, list[float]] = {}
         self._passed = 0
-        self._prefix: list[list[float]] = []
-        self._labels: list[str] = []
-        self._look_at = plan.min_items
-        self._reached = False
-        self._width: float | None = None
+        self._looks = Looks(plan)
         self._error: AkrasiaError | None = None
 
     async def run(
@@ -72,7 +141,7 @@ class WidthSearch:
 
         async def worker() -> None:
             for position in positions:
-                if self._reached or self._error is not None or stopping():
+                if self._looks.reached or self._error is not None or stopping():
                     return
                 try:
                     await self._item(position, draw, stored(position))
@@ -86,48 +155,17 @@ class WidthSearch:
                 group.create_task(worker())
         if self._error is not None:
             raise self._error
-        if not (self._reached or stopping()):
-            self._look()
-            if not self._reached:
-                raise WidthNotReached(f"out of items: {self._state()}; use a larger suite, or a higher --limit")
-
-    def _state(self) -> str:
-        """How far it came, and how many items it may take."""
-        used, wanted = len(self._prefix), self.plan.half_width
-        if self._width is None:
-            return (
-                f"{used} are used, and the half-width of the risk is looked at from {self.plan.min_items} on "
-                f"({wanted:g} was wanted)"
-            )
-        if math.isinf(self._width):
-            return f"{used} are used, and the half-width of the risk is still unknown ({wanted:g} was wanted)"
-        # A half-width falls with the square root of the items.
-        about = math.ceil(used * (self._width / wanted) ** 2 / 10) * 10
-        return (
-            f"{used} are used, the half-width of the risk is {self._width:.4f} and {wanted:g} was wanted, which takes "
-            f"about {about} items"
-        )
+        if not (self._looks.reached or stopping()):
+            self._looks.look()
+            if not self._looks.reached:
+                raise WidthNotReached(f"out of items: {self._looks.state}; {MORE_ITEMS}")
 
     async def _item(self, position: int, draw: Draw, made: list[float | None]) -> None:
         utilities = list(made)
-        while needed := candidates_needed(self.plan, [u for u in utilities if u is not None]):
-            if given_up(self.plan, len(utilities)):
-                self._finish(position, None)
-                return
+        while not settled(self.plan, utilities):
+            needed = candidates_needed(self.plan, known_of(utilities))
             utilities += await draw(position, len(utilities), len(utilities) + needed)
-        self._finish(position, [u for u in utilities if u is not None])
-
-    def _finish(self, position: int, outcomes: list[float] | None) -> None:
-        self._finished[position] = outcomes
+        self._finished[position] = known_of(utilities)
         while self._passed in self._finished:
-            done = self._finished.pop(self._passed)
-            if done is not None:
-                self._prefix.append(done)
-                self._labels.append(self._clusters[self._passed])
+            self._looks.add(self._finished.pop(self._passed), self._clusters[self._passed])
             self._passed += 1
-            if len(self._prefix) >= self._look_at and not self._reached:
-                self._look()
-
-    def _look(self) -> None:
-        decision = decide(self.plan, self._prefix, clusters=self._labels)
-        self._reached, self._width, self._look_at = decision.stop, decision.half_width, decision.look_at

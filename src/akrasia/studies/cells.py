@@ -20,7 +20,8 @@ from akrasia.studies.value_cells import ValueCells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from akrasia.runs.reader import Pool, Run
+    from akrasia.runs.pool import Pool
+    from akrasia.runs.reader import Run
     from akrasia.studies.audit_votes import Votes
 
 
