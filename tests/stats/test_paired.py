@@ -4,20 +4,7 @@ import numpy as np
 import pytest
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.stats import holm, mcnemar, paired_difference, sign_flip
-
-
-@pytest.mark.parametrize(
-    ("gained", "lost", "p"),
-    [
-        (0, 0, 1.0),
-        (6, 0, 2 / 64),  # 2 · (1/2)^6
-        (1, 5, 2 * 7 / 64),  # 2 · (1 + 6) / 2^6
-        (3, 3, 1.0),
-    ],
-)
-def test_mcnemar_by_hand(gained, lost, p):
-    assert mcnemar(gained, lost) == pytest.approx(p)
+from akrasia.stats import detectable_difference, holm, mcnemar, melded_interval, paired_difference, sign_flip
 
 
 def test_holm_by_hand():
@@ -60,10 +47,30 @@ def test_no_discordant_pair_is_not_certainty():
 
 
 def test_minimum_detectable_by_hand():
-    # Differences ±1 alternating over 400 pairs: SE = 1/sqrt(399); t(.975; 399) = 1.96593, t(.8; 399) = 0.84256.
-    first = np.tile([0.0, 1.0], 200)
+    # Differences ±.5 alternating over 400 pairs: SE = .5/sqrt(399); t(.975; 399) = 1.96593, t(.8; 399) = 0.84256.
+    first = np.tile([0.25, 0.75], 200)
     result = paired_difference(first, 1 - first)
-    assert result.minimum_detectable == pytest.approx((1.96593 + 0.84256) / np.sqrt(399), abs=1e-4)
+    assert result.minimum_detectable == pytest.approx((1.96593 + 0.84256) * 0.5 / np.sqrt(399), abs=1e-4)
+
+
+def test_right_and_wrong_answers_have_the_exact_interval_and_power():
+    before, after = np.zeros(24), np.r_[np.ones(9), np.zeros(15)]
+    found = paired_difference(before, after)
+    assert (found.difference.low, found.difference.high) == melded_interval(9, 0, 24)
+    assert (found.difference.method, found.difference.n) == ("mcnemar-melded", 24)
+    assert found.minimum_detectable == detectable_difference(9, 24)
+    # Five items cannot be significant, whatever they show: no difference is detected, and 0 stays in.
+    few = paired_difference(np.zeros(5), np.ones(5))
+    assert (few.p, few.minimum_detectable) == (pytest.approx(2 / 32), None)
+    assert few.difference.low is not None
+    assert few.difference.low < 0
+
+
+def test_few_graded_items_detect_nothing_either():
+    # 4 items, changes ±.9 alternating: SE = .9/sqrt(3) = .52, and t(.975; 3) = 3.18 alone makes that more than 1.
+    found = paired_difference([0.0, 0.9, 0.0, 0.9], [0.9, 0.0, 0.9, 0.0])
+    assert found.minimum_detectable is None
+    assert found.p == pytest.approx(1)
 
 
 def test_clusters_widen():
@@ -86,10 +93,10 @@ def test_refusals():
         paired_difference([0.0], [3.0])
 
 
-@pytest.mark.parametrize("after", [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+@pytest.mark.parametrize("after", [[0.9, 0.0, 0.9], [0.0, 0.0, 0.9], [0.0, 0.9, 0.0]])
 def test_no_interval_of_a_few_items_leaves_what_is_possible(after):
     """Three items: t with 2 degrees of freedom is 4.30, and 4.30 times the standard error exceeds 1 in each case."""
-    before = [0.0, 1.0, 0.0]
+    before = [0.0, 0.9, 0.0]
     found = paired_difference(before, after).difference
     free = paired_difference(before, after, bounded=False).difference
     assert free.high - free.low > 2

@@ -41,7 +41,7 @@ def compare(
                 f"{difference.value:+.3f}{interval}",
                 _small(metric.p),
                 _small(metric.p_adjusted),
-                _detectable(metric.mde),
+                _detectable(metric.mde, metric.p),
                 str(metric.items),
             ]
         )
@@ -53,6 +53,6 @@ def _small(p: float | None) -> str:
     return "undefined" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _detectable(difference: float | None) -> str:
-    """A difference of 1 or more is none that utilities could have."""
-    return "undefined" if difference is None else f"{difference:.3f}" if difference < 1 else "none"
+def _detectable(difference: float | None, p: float | None) -> str:
+    """What can be tested and yet has no detectable difference has too few items for any."""
+    return f"{difference:.3f}" if difference is not None else "undefined" if p is None else "none"

@@ -32,7 +32,8 @@ class MetricComparison(Struct, frozen=True):
         difference: b − a, with its interval.
         p: two-sided p-value; exact McNemar for binary, independent items; None where nothing can be tested.
         p_adjusted: by Holm over all metrics compared that are not others by definition.
-        mde: the true difference that so many items would detect with 80 % power; None where unknown.
+        mde: the true difference that so many items would detect with 80 % power; None where even a difference of 1 is
+            not, or, with p, where unknown.
         items: pairs that entered.
         test: "mcnemar" or "cluster-t"; "identity" where the metric is 0 by definition.
     """

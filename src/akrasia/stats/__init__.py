@@ -7,10 +7,12 @@ from akrasia.stats.diagnostic import Bounds, Diagnostic, Severity
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import Grouping, group
 from akrasia.stats.intervals import counted_interval, interval_of_mean, mean_interval, t_quantile, wilson
+from akrasia.stats.matched_pairs import mcnemar, melded_interval
+from akrasia.stats.matched_power import detectable_difference
 from akrasia.stats.mixing import Mixture, MixtureData, fit_mixture, mixture_data, probability_grid, profile_figure
 from akrasia.stats.multiple import holm
 from akrasia.stats.order import best_of, order_weights
-from akrasia.stats.paired import PairedDifference, mcnemar, paired_difference, sign_flip
+from akrasia.stats.paired import PairedDifference, paired_difference, sign_flip
 from akrasia.stats.rectify import Rectified, rectified_mean, rectify
 from akrasia.stats.seeds import SeedVariance, interval_over_seeds, seed_variance
 from akrasia.stats.waterfall import Stage, waterfall
@@ -35,6 +37,7 @@ __all__ = [
     "bootstrap_interval",
     "class_agreement",
     "counted_interval",
+    "detectable_difference",
     "fit_beta_mass",
     "fit_mixture",
     "group",
@@ -45,6 +48,7 @@ __all__ = [
     "krippendorff_figure",
     "mcnemar",
     "mean_interval",
+    "melded_interval",
     "mixture_data",
     "order_weights",
     "paired_difference",

@@ -12,6 +12,8 @@ from akrasia.core.errors import InputError, Undefined
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import FEW, check_level, t_quantile
+from akrasia.stats.matched_pairs import MELDED, mcnemar, melded_interval
+from akrasia.stats.matched_power import detectable_difference
 
 MOST_STEPS = 100_000_000
 """Beyond so many additions (thousands of changes) a sum of random signs is normal, and its convolution slow."""
@@ -25,7 +27,7 @@ class PairedDifference(Struct, frozen=True):
         p: two-sided p-value of "no difference"; None where there is no spread to judge by.
         test: "mcnemar" (exact) or "cluster-t".
         minimum_detectable: the true difference that this many items would detect (two-sided test at 1 − level) with
-            the asked power; None where the spread is unknown.
+            the asked power; None where none that can be is detected so, or, with p, where the spread is unknown.
         items: pairs that entered.
     """
 
@@ -34,23 +36,6 @@ class PairedDifference(Struct, frozen=True):
     test: str
     minimum_detectable: float | None
     items: int
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """The exact two-sided McNemar p-value from the discordant pairs.
-
-    Args:
-        gained: pairs where only the second is right.
-        lost: pairs where only the first is right.
-
-    Example:
-        >>> mcnemar(6, 0)
-        0.03125
-    """
-    from scipy.special import bdtr
-
-    discordant = gained + lost
-    return 1.0 if discordant == 0 else min(1.0, 2 * float(bdtr(min(gained, lost), discordant, 0.5)))
 
 
 def sign_flip(changes: ArrayLike) -> float:
@@ -102,10 +87,11 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two measurements of the same items.
 
-    The interval is the cluster-robust t interval of the mean difference. When fewer than 10 differences are not zero,
-    one pair of +1 and one of −1 are added to the spread (not to the value), as Agresti and Min do for binary pairs, so
-    that "no pair differed" does not become "the difference is exactly 0". The test is McNemar's exact one for binary,
-    independent pairs (no clusters, or each of one pair), and the t test else.
+    Binary, independent pairs (no clusters, or each of one pair) get McNemar's exact test, the interval that agrees with
+    it (`melded_interval`) and its own power (`detectable_difference`). All others get the cluster-robust t interval of
+    the mean difference, its test and its power. There, when fewer than 10 differences are not zero, one pair of +1 and
+    one of −1 are added to the spread (not to the value), as Agresti and Min do for binary pairs, so that "no pair
+    differed" does not become "the difference is exactly 0".
 
     Args:
         first: (M,) values, NaN where missing.
@@ -135,11 +121,11 @@ def paired_difference(
     grouping = group(len(change), labels)
     value = float(change.mean())
     independent = grouping.units == len(change)
-    binary = independent and bool(np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1)))
-    p = mcnemar(int((change > 0).sum()), int((change < 0).sum())) if binary else None
-    test = "mcnemar" if binary else "cluster-t"
+    if independent and bool(np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1))):
+        return _matched(change, level, power)
     if grouping.units < 2:
-        return PairedDifference(Figure(value, None, None, level, "one cluster", 1), p, test, None, len(change))
+        nothing = Figure(value, None, None, level, "one cluster", 1)
+        return PairedDifference(nothing, None, "cluster-t", None, len(change))
     moved = int((np.abs(change) > 1e-12).sum())
     error = standard_error(change, grouping.variance_of_mean(change), moved)
     degrees = grouping.units - 1
@@ -149,10 +135,19 @@ def paired_difference(
         low, high = max(-1.0, low), min(1.0, high)
     figure = Figure(value, low, high, level, "cluster-t", grouping.units)
     # The same difference everywhere has no spread to be tested by, but for the last bits of its sum.
-    if p is None and (error > 1e-12 or value == 0):
-        p = _t_test(value, error, degrees)
+    p = _t_test(value, error, degrees) if error > 1e-12 or value == 0 else None
     detectable = (critical + t_quantile(2 * power - 1, degrees)) * error
-    return PairedDifference(figure, p, test, detectable, len(change))
+    found = None if bounded and detectable > 1 else detectable
+    return PairedDifference(figure, p, "cluster-t", found, len(change))
+
+
+def _matched(change: FloatArray, level: float, power: float) -> PairedDifference:
+    """Independent pairs of right and wrong answers: test, interval and power are McNemar's exact ones."""
+    gained, lost, pairs = int((change > 0).sum()), int((change < 0).sum()), len(change)
+    low, high = melded_interval(gained, lost, pairs, level=level)
+    figure = Figure((gained - lost) / pairs, low, high, level, MELDED, pairs)
+    detectable = detectable_difference(gained + lost, pairs, level=level, power=power)
+    return PairedDifference(figure, mcnemar(gained, lost), "mcnemar", detectable, pairs)
 
 
 def standard_error(change: FloatArray, variance: float, moved: int) -> float:

@@ -18,7 +18,7 @@ from akrasia.runs.value_parts import families
 from akrasia.stats import mean_interval, paired_difference
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
-from akrasia.studies.evidence import Draft, evidence_of, p_value, test_name
+from akrasia.studies.evidence import Draft, detectable, evidence_of, p_value, test_name
 from akrasia.studies.findings import Line, Panel, Point, Series
 from akrasia.studies.verdict import Evidence
 
@@ -181,7 +181,7 @@ def _compared(
     evidence = evidence_of(found.difference, p, direction=claim.direction, margin=claim.margin, degenerate=degenerate)
     return replace(
         draft, evidence=evidence, test=test_name(found), items=found.items, notes=(", ".join(shares),),
-        detectable=found.minimum_detectable,
+        detectable=detectable(found),
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def above(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
             yield msgspec.structs.replace(
                 draft,
                 evidence=evidence_of(figure, tested.p, margin=claim.margin),
-                detectable=tested.minimum_detectable,
+                detectable=detectable(tested),
             )
 
 
@@ -92,7 +92,7 @@ def change(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
         yield Draft(
             claim=claim.text, where=where, metric=claim.metric, evidence=_paired_evidence(claim, paired, found),
             test=test_name(found), items=found.items, k=_k(claim, paired.k), notes=notes,
-            detectable=found.minimum_detectable,
+            detectable=detectable(found),
         )  # fmt: skip
 
 
@@ -116,6 +116,11 @@ def p_value(found: PairedDifference, change: NDArray[np.float64], clusters: Sequ
 def test_name(found: PairedDifference) -> str:
     """Which test `p_value` made."""
     return "sign-flip" if found.p is None else found.test
+
+
+def detectable(found: PairedDifference) -> float | None:
+    """The difference that its items detect, 1 where they are too few for any; None where that is unknown."""
+    return 1.0 if found.minimum_detectable is None and found.p is not None else found.minimum_detectable
 
 
 def returns(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
