@@ -82,7 +82,10 @@ def test_names_that_move_on_with_each_rotation(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl.2.gz").write_bytes(b"\x1f\x8b packed")
     found = verify_log(path)
     assert (found.status, len(found.files), found.first_seq) == ("whole", 2, 7)
-    assert found.notes == ("audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",)
+    assert found.notes == (
+        "audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",
+        "the log begins in the middle: 7 earlier lines are elsewhere, and nobody has verified them here",
+    )
 
 
 def test_a_log_that_was_moved_while_no_gateway_ran_is_gone_on_with(tmp_path: Path) -> None:
@@ -97,6 +100,7 @@ def test_a_log_that_was_moved_while_no_gateway_ran_is_gone_on_with(tmp_path: Pat
 
     path.unlink()
     moved.write_bytes(moved.read_bytes()[:-9])  # put aside since it is broken: the chain goes on where it can
+    (tmp_path / "audit.jsonl.lock").unlink()
     go_on(path, 2)
     assert json.loads(path.read_bytes().splitlines()[0])["after"] == numbered[-1].name
 
@@ -136,4 +140,8 @@ def test_a_moved_file_that_was_tampered_with_is_told(tmp_path: Path) -> None:
 
     moved.unlink()
     found = verify_log(path)
-    assert (found.status, found.notes) == ("whole", ("audit.jsonl follows on audit.jsonl.1, which is not here",))
+    assert found.status == "whole"
+    assert found.notes == (
+        "audit.jsonl follows on audit.jsonl.1, which is not here",
+        "the log begins in the middle: 6 earlier lines are elsewhere, and nobody has verified them here",
+    )

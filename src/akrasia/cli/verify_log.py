@@ -39,7 +39,8 @@ def verify_log(
 
 def _show(found: Verification) -> None:
     where = counted(found.records, "request"), counted(found.lines, "line"), counted(len(found.files), "file")
-    print(f"{found.log}: {found.status}, {where[0]} in {where[1]} of {where[2]}")
+    since = f" from entry {count(found.first_seq)} on" if found.status == "whole" and found.first_seq else ""
+    print(f"{found.log}: {found.status}{since}, {where[0]} in {where[1]} of {where[2]}")
     for fault in found.faults:
         print(f"  {fault.kind}: {fault.file}, line {count(fault.line)}: {fault.message}")
     if found.fault_count > len(found.faults):

@@ -207,6 +207,11 @@ class AuditLog:
         return self._file.head
 
     @property
+    def remark(self) -> str | None:
+        """What is to be known of lines that are not where they were; None: nothing."""
+        return None if self._file is None else self._file.remark
+
+    @property
     def failing(self) -> bool:
         """Whether the last lines could not be written; the next ones try again."""
         return self._file is not None and self._file.failing

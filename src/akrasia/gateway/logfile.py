@@ -1,7 +1,8 @@
-"""The audit log on the disk: lines that are appended and forced down together, a torn line set aside, rotation.
+"""The audit log on the disk: lines that are appended and forced down together, and rotation.
 
-Whoever is killed while writing leaves at most a torn last line. After an error the file is cut back to its last whole
-line, so that what comes next goes on with the chain. Nothing here is async: `akrasia.gateway.log` brings the thread.
+Where a log goes on that was written before is found by `akrasia.gateway.resume`. Whoever is killed while writing leaves
+at most a torn last line. After an error the file is cut back to its last whole line, so that what comes next goes on
+with the chain. Nothing here is async: `akrasia.gateway.log` brings the thread.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from akrasia.core import InputError, StoreFailed
-from akrasia.gateway.chain import FORMAT, GENESIS, algorithm, hash_of, is_torn, read_line, write_line
-from akrasia.gateway.logparts import Opened, earlier, last_line, number_of, rotated
+from akrasia.gateway.chain import FORMAT, algorithm, write_line
+from akrasia.gateway.logparts import Opened, ending_with, number_of, rotated
+from akrasia.gateway.noted import Noted
+from akrasia.gateway.resume import find_end
 from akrasia.runs.lock import RunLock
 
 _force: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
@@ -24,13 +27,6 @@ _force: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 _ENVELOPE = 256
 """About how many bytes a line has besides its record."""
-
-
-class Mended(Struct, frozen=True):
-    """The record that follows on a torn line: how many bytes were there, and the file that they were moved to."""
-
-    torn_bytes: int
-    aside: str
 
 
 class _NotOurs(OSError):
@@ -48,6 +44,7 @@ class LogFile:
 
     Attributes:
         failing: whether the last lines could not be written.
+        remark: what is to be known of lines that are not where they were; None: nothing.
 
     Raises:
         RunLocked: another live process writes to it.
@@ -61,15 +58,10 @@ class LogFile:
         self._key = key
         self._rotate_bytes = rotate_bytes
         self._on_notice = on_notice
-        self._seq = 0
-        self._previous = GENESIS
-        self._after: str | None = None
-        self._size = 0  # of the whole lines; anything beyond is to be cut off
         self._dirty = False
         self._stuck = False
         self.failing = False
         self._file: int | None = None
-        self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}: make it, or name the log elsewhere")
         try:
@@ -78,13 +70,23 @@ class LogFile:
         except OSError as error:
             raise _unusable(path, error) from None
         try:
-            self._resume()
+            end = find_end(path, key, self._lock.left)
         except OSError as error:
             self.close()
             raise _unusable(path, error) from None
         except InputError:
             self.close()
             raise
+        self._seq, self._previous, self._after = end.seq, end.previous, end.after
+        self._size = end.size  # of the whole lines; anything beyond is to be cut off
+        self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
+        self.remark = end.remark
+        if end.remark is not None:
+            on_notice(end.remark)
+        if end.mended is not None:
+            self._pending.append(("mended", msgspec.json.encode(end.mended)))
+            torn, aside = end.mended.torn_bytes, end.mended.aside
+            on_notice(f"{path} ended in a torn line of {torn} bytes, which is now in {aside}")
 
     @property
     def head(self) -> str:
@@ -119,6 +121,8 @@ class LogFile:
             data = b"".join(lines)
             if data:
                 self._commit(data)
+                with suppress(OSError):  # a note that is older than the log finds less, and nothing wrong
+                    self._lock.note(Noted(seq - 1, previous).text())
         except OSError as error:
             self._undo()
             self.failing = True
@@ -173,7 +177,10 @@ class LogFile:
             there = self.path.stat()
         except FileNotFoundError:
             there = None
-        if mine.st_size < self._size or (mine.st_size > self._size and not self._dirty):
+        copy = ending_with(self.path, self._previous) if self._size and not mine.st_size else None
+        if copy is not None:
+            self._begin_emptied(copy)
+        elif mine.st_size < self._size or (mine.st_size > self._size and not self._dirty):
             raise _NotOurs(0, "it was truncated or written by another process while in use")
         if there is None and mine.st_nlink:
             self._begin_anew(self._file, mine)
@@ -197,6 +204,11 @@ class LogFile:
         self._size = 0
         self._on_notice(f"{self.path} was moved away ({self._after}): the audit log goes on in a new file")
         self._ready()
+
+    def _begin_emptied(self, copy: Path) -> None:
+        """Go on at the beginning of the file, which somebody has emptied after copying all of it."""
+        self._after, self._size, self._dirty = copy.name, 0, False
+        self._on_notice(f"{self.path} was copied ({copy.name}) and emptied: the audit log goes on at its beginning")
 
     def _own_lines(self, time: str) -> tuple[list[bytes], int, bytes]:
         """The lines that have to stand before the next record, and where the chain then is."""
@@ -226,7 +238,8 @@ class LogFile:
         """Cut off what was written in part; where that fails too, it is tried again before the next line."""
         if self._dirty and self._file is not None:
             try:
-                os.ftruncate(self._file, self._size)
+                if os.fstat(self._file).st_size > self._size:  # one that somebody else has cut is not made longer
+                    os.ftruncate(self._file, self._size)
             except OSError:
                 return
             self._dirty = False
@@ -245,70 +258,6 @@ class LogFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-    # --- going on ------------------------------------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Find where the chain is: after the last whole line of the file, else of the one that it was before."""
-        if self.path.exists():
-            last, end, tail = last_line(self.path)
-            if tail:
-                self._set_aside(tail, end, first=last is None)
-            self._size = end
-            if last is not None:
-                self._after_line(last, self.path)
-                return
-        moved = earlier(self.path)
-        if moved and moved[-1] not in rotated(self.path) and self._follows(moved[-1]):
-            return
-        before = rotated(self.path)
-        if before:
-            last, _, tail = last_line(before[-1])
-            if last is None or tail:
-                raise InputError(
-                    f"{before[-1]} does not end with a whole line: see what `akrasia verify-log {self.path}` says"
-                )
-            self._after = before[-1].name
-            self._after_line(last, before[-1])
-
-    def _follows(self, moved: Path) -> bool:
-        """Go on after a file that somebody moved away, unless it has no end that can be trusted."""
-        last, _, tail = last_line(moved)
-        line = None if last is None or tail else read_line(last)
-        if line is None or hash_of(line.hashed, self._key) != line.hash:
-            return False
-        self._after = moved.name
-        self._seq, self._previous = line.seq + 1, line.hash
-        return True
-
-    def _after_line(self, last: bytes, path: Path) -> None:
-        line = read_line(last)
-        if line is None:
-            raise InputError(f"{path} is not an audit log (its last line is none): name another file with --log")
-        if hash_of(line.hashed, self._key) != line.hash:
-            how = "this key" if self._key is not None else "no key"
-            raise InputError(
-                f"the last line of {path} does not verify with {how}: give the key that the log was begun with, or see "
-                f"what `akrasia verify-log {path}` says"
-            )
-        self._seq, self._previous = line.seq + 1, line.hash
-
-    def _set_aside(self, tail: bytes, end: int, *, first: bool) -> None:
-        """Move a torn last line to a file of its own; the chain tells of it in its next line."""
-        if first and not is_torn(tail):
-            raise InputError(f"{self.path} is not an audit log: name another file with --log")
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.torn-{number}")).exists():
-            number += 1
-        with aside.open("xb") as file:
-            file.write(tail)
-            file.flush()
-            os.fsync(file.fileno())
-        with self.path.open("r+b") as file:
-            file.truncate(end)
-            os.fsync(file.fileno())
-        self._pending.append(("mended", msgspec.json.encode(Mended(len(tail), aside.name))))
-        self._on_notice(f"{self.path} ended in a torn line of {len(tail)} bytes, which is now in {aside.name}")
 
 
 def _is(path: Path, file: os.stat_result) -> bool:

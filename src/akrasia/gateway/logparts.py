@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, Algorithm, Line, read_line
+from akrasia.gateway.noted import noted_beside
 
 LONGEST_LINE = 1 << 28
 """Bytes of a line that is read at all."""
@@ -80,6 +81,17 @@ def parts(path: Path) -> list[Path]:
     return files
 
 
+def ending_with(path: Path, digest: bytes) -> Path | None:
+    """The file beside a log whose last line has a hash; None where there is none."""
+    return _Beside(path.parent).ending_with(digest, path)
+
+
+def named_like(path: Path) -> list[Path]:
+    """Logs beside a log whose names begin as its own, as those have that were moved away: ``audit.jsonl.1``."""
+    beside = sorted(one for one in path.parent.iterdir() if one.name.startswith(path.stem) and one != path)
+    return [one for one in beside if one.suffix != ".lock" and _last(one) is not None]
+
+
 def is_numbered(path: Path) -> bool:
     """Whether a file has a name as the gateway gives to those that it rotates: ``audit.000001.jsonl``."""
     return _NUMBERED.fullmatch(path.stem) is not None
@@ -99,8 +111,11 @@ class _Beside:
     def before(self, file: Path, known: Path | None) -> Path | None:
         """The file that another follows on, where that is not `known`, which stands before it by its name."""
         text = _first(file)
-        line = None if text is None else read_line(text)
-        if text is None or line is None or line.previous == GENESIS:
+        if text is None:
+            noted = noted_beside(file) if _is_empty(file) else None
+            return None if noted is None else self.ending_with(noted.hash, file)
+        line = read_line(text)
+        if line is None or line.previous == GENESIS:
             return None
         last = None if known is None else _last(known)
         if last is not None and last.hash == line.previous:
@@ -113,6 +128,10 @@ class _Beside:
             return None
         last = _last(self._folder / named)
         return self._folder / named if last is not None and last.seq < line.seq else None
+
+    def ending_with(self, digest: bytes, but: Path) -> Path | None:
+        """The file whose last line has a hash, other than one; None where there is none."""
+        return next((one for one in self._by_end().get(digest, []) if one != but), None)
 
     def after(self, file: Path) -> Path | None:
         """The file that follows on another; None where none does."""
@@ -170,6 +189,13 @@ def _first(path: Path) -> bytes | None:
             return file.readline(LONGEST_LINE)
     except OSError:
         return None
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _last(path: Path) -> Line | None:

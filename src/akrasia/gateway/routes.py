@@ -73,6 +73,8 @@ async def _health(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespo
     status, told = (503, {"status": "stopping"}) if gateway.stopping else (200, {"status": "ok"})
     if gateway.log is not None and status == 200:
         told["audit_log_head"] = gateway.log.head
+        if gateway.log.remark is not None:
+            told["audit_log_remark"] = gateway.log.remark
     if status == 200 and (faults := _faults(gateway)):
         # The status stays 200: a balancer that sent no more requests would never see them mended.
         told["status"] = f"degraded: {'; '.join(faults)}"

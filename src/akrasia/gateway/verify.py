@@ -2,7 +2,7 @@
 
 What it cannot tell without a key: a log that was written anew from some line on, since anyone can hash. A head that was
 kept elsewhere tells it (`head`), and so does a key that the writer of the new log does not have. Lines that were cut
-off at the end are told by a head alone.
+off at the end are told by a head alone, or by what the gateway noted beside the log, as long as nobody changed that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from akrasia.core import InputError
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
 from akrasia.gateway.logparts import LONGEST_LINE, Opened, is_numbered, parts
+from akrasia.gateway.noted import Noted, noted_beside
 
 Status = Literal["whole", "broken", "incomplete"]
 Kind = Literal["edited", "deleted", "reordered", "repeated", "wrong key", "cut tail", "torn"]
@@ -90,13 +91,14 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
         raise InputError(f"--head {head!r} is no hash of a line: it is 64 of the digits 0-9 and a-f")
     began = time.perf_counter()
     while True:
+        noted = noted_beside(path)  # before the lines, of which there may be more by then
         files = _parts(path)
         if not files:
             raise InputError(f"{path} does not exist: name an audit log")
         check = _Check(key, head, alone=is_numbered(path))
         for file in files:
             check.read(file, last=file == files[-1])
-        check.end(files[0])
+        check.end(files[0], noted if files[-1] == path else None)
         if _parts(path) == files:
             break  # else the gateway has rotated it meanwhile, and a file was read under another's name
     if files[-1] != path:
@@ -211,10 +213,17 @@ class _Check:
             else:
                 self._take(line)
 
-    def end(self, first: Path) -> None:
-        """Nothing comes any more: what is missing now is gone."""
+    def end(self, first: Path, noted: Noted | None) -> None:
+        """Nothing comes any more: what is missing now is gone.
+
+        Args:
+            first: the first file.
+            noted: the line that the log ended with when it was last written; None: nobody knows.
+        """
         if self._doubtful:
             self._refuse()
+        if not self.lines and noted is not None and not self.fault_count:
+            self._fault("cut tail", f"no line is left, and entry {noted.seq} had been written")
         if not self.lines and not self._torn and not self.fault_count:
             raise InputError(f"{first} holds no line: it is no audit log, or one that never began")
         if self._key is not None and self.lines and self.last is None:
@@ -227,6 +236,15 @@ class _Check:
             self._fault("deleted", f"{many} missing before this line", file, number)
         if self._wanted is not None and self.last is not None:
             self._fault("cut tail", f"no line has the head {self._wanted.decode()}: the end was cut off or rewritten")
+        last = self.last
+        if noted is not None and last is not None and self._wanted is None:
+            if last.seq < noted.seq - self._torn:
+                self._fault("cut tail", f"the end was cut off: entry {noted.seq} had been written ({self._file}.lock)")
+            elif last.seq == noted.seq and last.hash != noted.hash:
+                self._fault("cut tail", f"entry {last.seq} was another when it was written ({self._file}.lock)")
+        if self.first_seq and not self._alone:
+            many = "1 earlier line is" if self.first_seq == 1 else f"{self.first_seq} earlier lines are"
+            self.notes.append(f"the log begins in the middle: {many} elsewhere, and nobody has verified them here")
 
     # --- one line ------------------------------------------------------------------------------------------------
 
