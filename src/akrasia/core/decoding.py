@@ -87,8 +87,18 @@ def _table(content: bytes | str) -> dict[str, Any]:
     except ValueError:  # an integer of so many digits that Python refuses to read it
         raise Undecodable("a whole number in it is out of range", wrong_kind=True) from None
     except RecursionError:
-        raise Undecodable(_TOO_DEEP) from None
-    level: list[Any] = [table]
+        raise Undecodable(TOO_DEEP) from None
+    if is_too_deep(table):
+        raise Undecodable(TOO_DEEP)
+    return table
+
+
+TOO_DEEP = f"nested too deeply: at most {DEEPEST} levels can be read"
+
+
+def is_too_deep(outermost: dict[str, Any]) -> bool:
+    """Whether a decoded object or table is nested deeper than `DEEPEST`."""
+    level: list[Any] = [outermost]
     for _ in range(DEEPEST):
         level = [
             inner
@@ -97,11 +107,8 @@ def _table(content: bytes | str) -> dict[str, Any]:
             if isinstance(inner, dict | list)
         ]
         if not level:
-            return table
-    raise Undecodable(_TOO_DEEP)
-
-
-_TOO_DEEP = f"nested too deeply: at most {DEEPEST} levels can be read"
+            return False
+    return True
 
 
 def _text(content: bytes | str) -> str:
@@ -126,7 +133,7 @@ def _refuse_depth(text: str) -> None:
         if sign in "[{":
             depth += 1
             if depth > DEEPEST:
-                raise Undecodable(_TOO_DEEP)
+                raise Undecodable(TOO_DEEP)
         elif sign in "]}":
             depth -= 1
 

@@ -324,18 +324,26 @@ def _tokens(tokens: object, text: str) -> list[Body]:
         return []
     pieces: list[tuple[bytes, float]] = []
     for token in tokens:
-        if not isinstance(token, dict) or not isinstance(token.get("logprob"), int | float):
+        if not isinstance(token, dict):
             return []
-        piece = _token_bytes(token)
-        if piece is None:
+        piece, logprob = _token_bytes(token), _as_float(token.get("logprob"))
+        if piece is None or logprob is None:
             return []
-        pieces.append((piece, float(token["logprob"])))
+        pieces.append((piece, logprob))
     if b"".join(piece for piece, _ in pieces) != text.encode(errors="surrogatepass"):
         return []
     return [
         {"token": piece.decode(errors="replace"), "logprob": logprob, "bytes": list(piece), "top_logprobs": []}
         for piece, logprob in pieces
     ]
+
+
+def _as_float(number: object) -> float | None:
+    """A number that is not beyond all range; JSON may write an integer of any length."""
+    try:
+        return float(number) if isinstance(number, int | float) else None
+    except OverflowError:
+        return None
 
 
 def _token_bytes(token: Mapping[str, Any]) -> bytes | None:

@@ -271,6 +271,9 @@ class Observer:
             await keep(exchange, desk, kept)
         except StoreFailed:
             self._audits.dropped.add("not_logged")
+        except Exception as error:  # noqa: BLE001 - the boundary: whoever audits goes on with the next reply
+            self._gateway.notice(f"a reply is not in the log by a defect of the gateway: {type(error).__name__}")
+            self._audits.dropped.add("not_logged")
 
 
 class Observe:

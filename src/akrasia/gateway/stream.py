@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from akrasia.gateway.wire import Body, ErrorObject, error_body
+from akrasia.gateway.wire import Body, ErrorObject, error_body, read_object
 
 DONE_DATA = b"[DONE]"
 DONE = b"data: " + DONE_DATA + b"\n\n"
@@ -98,11 +98,11 @@ def read_chunks(events: bytes) -> Iterator[Body]:
     """The chunks in whole events; the closing ``[DONE]`` is none.
 
     Raises:
-        msgspec.DecodeError, UnicodeDecodeError: an event holds no JSON object.
+        msgspec.DecodeError, UnicodeDecodeError: an event holds no JSON object, or one that is nested too deeply.
     """
     for data in payloads(events):
         if data.strip() != DONE_DATA:
-            yield msgspec.json.decode(data, type=Body)
+            yield read_object(data)
 
 
 def assemble(chunks: Iterable[Body]) -> Body:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from akrasia.core import AkrasiaError
+from akrasia.core.decoding import DEEPEST, TOO_DEEP, is_too_deep
 from akrasia.gateway.credentials import Credentials
 from akrasia.models.chat_faults import one_line, read_error, scrub
 
@@ -100,6 +101,23 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _BODY = msgspec.json.Decoder(Body)
 
 
+def read_object(text: bytes) -> Body:
+    """A JSON object of the protocol.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: it is none, or is nested deeper than `DEEPEST`, where who looks inside
+            level by level could not follow.
+    """
+    try:
+        found: Body = _BODY.decode(text)
+    except RecursionError:
+        raise msgspec.DecodeError(TOO_DEEP) from None
+    # Few have so many brackets at all, and to count them is quicker than to go inside.
+    if text.count(b"[") + text.count(b"{") > DEEPEST and is_too_deep(found):
+        raise msgspec.DecodeError(TOO_DEEP)
+    return found
+
+
 def read_head(body: bytes) -> ChatHead:
     """What routing needs of a request's body; the rest is not decoded.
 
@@ -125,8 +143,8 @@ def read_request(body: bytes) -> Body:
         WireError: 400, when it is no JSON object or has no list of messages.
     """
     try:
-        request: Body = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        request = read_object(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(body, error) from None
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
@@ -238,10 +256,10 @@ def unreadable(content_type: str, body: bytes) -> str:
 
 
 def read_completion(body: bytes) -> Body | None:
-    """A whole completion; None when the body is no JSON object with choices."""
+    """A whole completion; None when the body is no JSON object with choices, or is nested too deeply."""
     try:
-        completion: Body = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        completion = read_object(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return completion if isinstance(completion.get("choices"), list) else None
 
