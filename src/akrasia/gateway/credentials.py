@@ -1,14 +1,14 @@
 """Blots keys out of what was said: by the upstream to a client, and by anybody to the audit log.
 
 A key is found as it is and as JSON may write it, with escapes, in JSON inside JSON as well. In another encoding, or cut
-in two by other text, it is not found.
+in two by other text, it is not found. Texts that come in pieces are put together by `akrasia.gateway.seams`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from akrasia.models.chat_faults import SHORTEST_SECRET
@@ -17,6 +17,10 @@ MARK = "***"
 
 _ESCAPED = re.compile(rb"\\(?:u00[2-7]|/)")
 _LIKE_ESCAPED = re.compile(r"u00[2-7][0-9A-Fa-f]")
+_SPELLED = re.compile(rb"\\[u\\/]")
+_OPEN_ESCAPE = re.compile(r"\\+(?:u[0-9a-fA-F]{0,3})?")
+_MOST_BY_LETTER = 16
+"""Signs that the escape of one letter may take while a text is held back for it: enough for JSON inside JSON."""
 _SHOWN_IN = ("Authorization", "X-Api-Key", "Api-Key")
 
 
@@ -32,6 +36,7 @@ class Credentials:
         self._keys = tuple(found)
         self._plain = tuple(key.encode("utf-8", "surrogateescape") for key in found)
         self._odd = any(map(_is_odd, found))
+        self._begun = [(key[:2], key[:1] + b'"', key[:1] + b'":') for key in self._plain]
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -42,7 +47,7 @@ class Credentials:
             return False
         if self._odd or self._in_plain(data):
             return True
-        if _ESCAPED.search(data) is None:
+        if b"\\" not in data or _ESCAPED.search(data) is None:
             return False
         # However deep the JSON is nested: it takes fast replacements, and what they find too much is looked at again.
         plain = data.replace(b"\\", b"")
@@ -72,6 +77,28 @@ class Credentials:
         if isinstance(value, list | tuple):
             return [self.out_of(one, keep) for one in value]
         return value
+
+    def may_end_open(self, data: bytes) -> bool:
+        """Whether a key may stand in JSON, or a text in it may end in the beginning of one; False is certain."""
+        if self._odd or (self._keys and b"\\" in data and _SPELLED.search(data) is not None):
+            return True
+        # A name, with a colon after it, is no text.
+        return any(two in data or data.count(end) > data.count(name) for two, end, name in self._begun)
+
+    def open_end(self, text: str) -> int:
+        """How many letters at a text's end may be the beginning of a key."""
+        found = [_open_end(key, text) for key in self._keys]
+        return max(found, default=0)
+
+    def uncut(self, text: str, end: int) -> int:
+        """Where a text may be cut, so that no key is: there, or after the key; 0: the key has not come whole."""
+        if not self._keys:
+            return end
+        if self._in_text(text):
+            for match in self._pattern.finditer(text):
+                if match.start() < end < match.end():
+                    return match.end()
+        return 0 if end > len(text) - self.open_end(text) else end
 
     def _in_plain(self, data: bytes) -> bool:
         return any(key in data for key in self._plain)
@@ -103,6 +130,35 @@ def _is_odd(key: str) -> bool:
     """Whether JSON cannot hold a key as it is, or it looks like an escape itself: it is looked for in the slow way."""
     plain = key.isascii() and key.isprintable() and not set(key) & set('"\\')
     return not plain or _LIKE_ESCAPED.search(key) is not None
+
+
+def _open_end(key: str, text: str) -> int:
+    """How many letters at a text's end may be the beginning of a key."""
+    begin = max(0, len(text) - _MOST_BY_LETTER * len(key))
+    if text.find("\\", begin) < 0:
+        at = text.find(key[0], max(begin, len(text) - len(key) + 1))
+        while at >= 0 and not key.startswith(text[at:]):
+            at = text.find(key[0], at + 1)
+        return len(text) - at if at >= 0 else 0
+    starts = (at for at in range(begin, len(text)) if text[at] in (key[0], "\\"))
+    return next((len(text) - at for at in starts if _goes_on(key, text, at)), 0)
+
+
+def _goes_on(key: str, text: str, at: int) -> bool:
+    """Whether a text ends within a key that begins there."""
+    for letter in key:
+        if at == len(text):
+            return True
+        form = _form(letter).match(text, at)
+        if form is None:
+            return _OPEN_ESCAPE.fullmatch(text, at) is not None
+        at = form.end()
+    return False
+
+
+@lru_cache(maxsize=256)
+def _form(letter: str) -> re.Pattern[str]:
+    return re.compile(_forms(letter))
 
 
 def _forms(letter: str) -> str:

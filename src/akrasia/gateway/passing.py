@@ -96,6 +96,7 @@ class Relay:
     def __init__(self, exchange: Exchange, response: Answer, clock: Clock) -> None:
         self._exchange = exchange
         self._upstream = exchange.gateway.upstream
+        self._seams = self._upstream.seams()
         self._response = response
         self._clock = clock
         self._write_s = exchange.gateway.limits.write_s
@@ -141,11 +142,18 @@ class Relay:
         async for chunk in self._response.content.iter_any():
             events = events_without(splitter.feed(chunk))
             if events:
-                await self._pass_on(events)
+                await self._pass_on(self._seams.feed(events))
             if self._done:
                 return  # an upstream that keeps its response open keeps nobody waiting
         if splitter.rest.strip() and not self._done:
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        await self._flush()
+
+    async def _flush(self) -> None:
+        """Pass on what still waits for more."""
+        rest = self._seams.end()
+        if rest:
+            await self._pass_on(rest)
 
     async def _pass_on(self, events: bytes) -> None:
         try:
@@ -159,7 +167,7 @@ class Relay:
 
     async def _send(self, events: bytes) -> None:
         out = self._out or await self._begin()
-        await send(out, self._upstream.clean(events), self._write_s)
+        await send(out, events, self._write_s)
 
     @property
     def _answered(self) -> bool:
@@ -188,6 +196,7 @@ class Relay:
             raise error
         self._exchange.failure = error.reason
         if not self._answered:  # what breaks after the end is nothing to the client
+            await self._flush()
             await send(self._out, error_event(error.error), self._write_s)
         self._out.force_close()
         await send(self._out, b"", self._write_s, last=True)

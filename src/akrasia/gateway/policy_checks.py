@@ -145,7 +145,7 @@ def _refused_pattern(pattern: str) -> str | None:
 
 
 def _check_model(name: str) -> None:
-    """Whether a role can be played by a model, wherever it answers: only who knows the upstream knows whose key it gets.
+    """Whether a role can be played by a model, wherever it answers: whose key it gets is known with the upstream.
 
     Raises:
         InputError: it cannot.

@@ -34,9 +34,10 @@ from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, reply_too_long, wants_usage
-from akrasia.gateway.keeping import Kept, audit_headers, comment, error_line, keep, keep_window, since
+from akrasia.gateway.keeping import Kept, audit_headers, comment, credentials_of, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
+from akrasia.gateway.seams import Seams
 from akrasia.gateway.sending import send
 from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads
 from akrasia.gateway.upstream import transport_error
@@ -62,6 +63,7 @@ class Release:
         self._policy = audit.desk.policy
         self._keep_alive_s = keep_alive_s
         self._audits = audits_of(exchange.gateway)
+        self._keys = credentials_of(exchange)
         self._choices: dict[int, StreamedChoice] = {}
         self._chunks: list[Body] = []
         self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -153,8 +155,9 @@ class Release:
         try:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise upstream_failed(502, "the upstream answered with no stream", "upstream_invalid")
-            async for data in self._timed(response):
-                for chunk in chunks_of(upstream.clean(data)):
+            seams = upstream.seams()
+            async for data in self._timed(response, seams):
+                for chunk in chunks_of(data):
                     if chunk.get("error"):
                         raise upstream_error(200, response.headers, msgspec.json.encode(chunk), upstream.key)
                     self._chunks.append(chunk)
@@ -164,7 +167,7 @@ class Release:
         finally:
             response.release()
 
-    async def _timed(self, response: Answer) -> AsyncGenerator[bytes, None]:
+    async def _timed(self, response: Answer, seams: Seams) -> AsyncGenerator[bytes, None]:
         most = self._exchange.gateway.limits.reply_bytes
         splitter, size = EventSplitter(), 0
         pieces = response.content.iter_any()
@@ -187,9 +190,10 @@ class Release:
             except ValueError as error:
                 raise upstream_failed(502, f"the upstream sent {error}", "upstream_invalid") from None
             if events:
-                yield events
+                yield seams.feed(events)
         if splitter.rest.strip():
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        yield seams.end()
 
     def _body(self) -> bytes:
         request = dict(self._exchange.parsed())
@@ -204,7 +208,7 @@ class Release:
             if choice.stopped is not None:
                 continue
             choice.add(text_of((part.get("delta") or {}).get("content")) or "")
-            while choice.stopped is None and (end := choice.window_end()):
+            while choice.stopped is None and (end := choice.window_end(self._keys)):
                 await self._release(index, choice, end)
 
     async def _release(self, index: int, choice: StreamedChoice, end: int) -> None:

@@ -21,7 +21,8 @@ DONE = b"data: " + DONE_DATA + b"\n\n"
 _PIECE = 64
 _BOM = b"\xef\xbb\xbf"
 _BOUNDARY = re.compile(rb"\r?\n\r?\n")
-_BASE = ("id", "created", "model", "system_fingerprint", "service_tier")
+BASE = ("id", "created", "model", "system_fingerprint", "service_tier")
+"""Fields that tell of a whole stream, in each of its chunks."""
 
 
 class EventSplitter:
@@ -251,11 +252,11 @@ def emit(completion: Body, *, usage: bool = False) -> Iterator[Body]:
         completion: as from `assemble`, or as an upstream sent it.
         usage: whether the client asked for the usage (`stream_options.include_usage`).
     """
-    base: Body = {name: completion[name] for name in _BASE if name in completion}
+    base: Body = {name: completion[name] for name in BASE if name in completion}
     base["object"] = "chat.completion.chunk"
     if usage and "usage" in completion:
         base["usage"] = None
-    other = {k: v for k, v in completion.items() if k not in (*_BASE, "object", "choices", "usage")}
+    other = {k: v for k, v in completion.items() if k not in (*BASE, "object", "choices", "usage")}
     choices = completion["choices"]
     for position, choice in enumerate(choices):
         parts = list(_parts(choice))

@@ -17,6 +17,7 @@ from akrasia.core import InputError
 from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.own_names import HEADERS, body_without
 from akrasia.gateway.policy import AUDIT_KEY_VARIABLE, Limits
+from akrasia.gateway.seams import Seams
 from akrasia.gateway.wire import WireError, read_tail, unreadable, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
 from akrasia.models.chat_faults import looks_like_html
@@ -218,6 +219,10 @@ class Upstream:
     def clean(self, data: bytes) -> bytes:
         """What the upstream sent, with its key blotted out should it stand there."""
         return self._credentials.out_of_json(data)
+
+    def seams(self) -> Seams:
+        """What cleans one of the upstream's streams."""
+        return Seams(self._credentials)
 
     def forwarded(self, request: web.BaseRequest, *, own_key: bool) -> CIMultiDict[str]:
         """The client's headers that the upstream gets.

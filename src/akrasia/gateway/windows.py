@@ -6,6 +6,8 @@ import re
 
 from msgspec import Struct
 
+from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
+
 CONTEXT = 1000
 """Letters before a window that it is read with."""
 
@@ -60,16 +62,20 @@ class StreamedChoice(Struct):
             self.waiting, self.blank = "".join(self.blank), []
             self.begin = self.looked = len(self.waiting) - len(self.waiting.lstrip())
 
-    def window_end(self) -> int:
-        """Where the window ends that waits, however the upstream cut it into pieces; 0: it is not whole."""
+    def window_end(self, keys: Credentials = NO_CREDENTIALS) -> int:
+        """Where the window ends that waits, however the upstream cut it into pieces; 0: it is not whole.
+
+        Args:
+            keys: that the log may not hold: each stays in one window, since the log looks for them in lines.
+        """
         begin, most = self.begin, self.begin + LONGEST
         found = _END.search(self.waiting, self.looked, most) if self.waiting else None
         if found is not None:
-            return found.end()
-        if len(self.waiting) > most:
-            return self.waiting.rfind(" ", begin, most) + 1 or most
-        self.looked = max(begin, len(self.waiting.rstrip(_AFTER).rstrip(_SIGNS)))
-        return 0
+            return keys.uncut(self.waiting, found.end())
+        if len(self.waiting) <= most:
+            self.looked = max(begin, len(self.waiting.rstrip(_AFTER).rstrip(_SIGNS)))
+            return 0
+        return keys.uncut(self.waiting, self.waiting.rfind(" ", begin, most) + 1 or most)
 
     def leave(self, end: int) -> None:
         """Count the window that ends there as left."""
