@@ -47,7 +47,7 @@ FIELDS: dict[str, Body] = {
     "reasoning details": {"content": GOOD, "reasoning_details": [{"type": "reasoning.text", "text": SECRET}]},
     "thinking": {"content": GOOD, "thinking": SECRET},
     "a transcript": {"content": GOOD, "audio": {"id": "a", "data": "UklGRg==", "transcript": SECRET}},
-    "annotations": {"content": GOOD, "annotations": [{"type": "url_citation", "url_citation": {"title": SECRET}}]},
+    "annotations": {"content": GOOD, "annotations": [{"type": "file_citation", "file_citation": {"title": SECRET}}]},
     "a field's name": {"content": GOOD, SECRET: None},
     "a name inside": {"content": GOOD, "odd": {SECRET: 1}},
     "more of a call": {"content": GOOD, "tool_calls": call("{}", note=SECRET)},

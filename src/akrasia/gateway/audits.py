@@ -29,6 +29,7 @@ from akrasia.core import (
 )
 from akrasia.gateway.allowed import CONTENT, allowed_message, parts_of
 from akrasia.gateway.asking import Stopwatch, TimedAsk, TokenBudget, TokensUsedUp, UpstreamModel
+from akrasia.gateway.citations import cited
 from akrasia.gateway.deliberate import build_deliberation
 from akrasia.gateway.desk import Desk, closed_desk
 from akrasia.gateway.judge_state import JudgeStates
@@ -344,7 +345,10 @@ class ExchangeAudit:
             choice: as the upstream sent it.
         """
         policy, target = self.desk.policy, self.desk.target
-        parts = parts_of(allowed_message(choice.get("message")))
+        message = choice.get("message")
+        parts = parts_of(allowed_message(message))
+        if policy.mode != "enforce" and isinstance(message, dict) and (sources := cited(message)) is not None:
+            parts.append(sources)  # where they do not stay behind
         verdicts = await gathered([self.read(part.text) for part in parts])
         found = tuple(part_audit(part, one, target, policy) for part, one in zip(parts, verdicts, strict=True))
         return ChoiceAudit(found, unknown_shape(choice, media=policy.mode != "enforce"))

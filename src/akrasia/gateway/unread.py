@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from akrasia.gateway.allowed import TEXTS, known_function, spelled, text_of, unknown_calls
+from akrasia.gateway.citations import ANNOTATIONS, cited
 from akrasia.gateway.wire import Body
 
 _MESSAGE = frozenset({*TEXTS, "role", "tool_calls", "function_call"})
@@ -72,6 +73,8 @@ def unread_fields(choice: Mapping[str, Any]) -> Body:
         elif name in ("tool_calls", "function_call"):
             calls = field if isinstance(field, list) else [{"function": field}]
             unread = any(_more_of_call(call) for call in calls)
+        elif name == ANNOTATIONS and cited(said) is not None:
+            unread = False
         else:
             unread = _holds_text(name, field, read=read)
         if unread:
