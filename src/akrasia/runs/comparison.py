@@ -201,8 +201,7 @@ def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
         notes.append(
             Diagnostic(
                 "missing",
-                f"{where}: {missing} of {total} utilities are missing and are left out; akrasia risk shows what they "
-                "could change.",
+                f"{where}: {missing} of {total} utilities are missing: akrasia risk shows what they could change.",
                 "warning",
             )
         )

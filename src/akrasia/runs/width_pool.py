@@ -76,8 +76,13 @@ def width_pool(run: Run, cell: Cell) -> Pool:
     """The pool of a cell that was sampled to a width: `first` draws of every finished item.
 
     An item of which so many could not be measured is in it as missing: it enters no figure, and the bounds count it.
+
+    Raises:
+        InputError: no item is finished.
     """
     found = finished(run, cell)
+    if not found.items:
+        raise InputError(f"{run.folder}: no item of cell {cell.name!r} is finished yet: go on with its `akrasia run`")
     first, items = found.plan.first, found.items
     shape = len(items), first
     utilities, answers, texts = np.full(shape, np.nan), np.full(shape, -1), np.zeros(shape, dtype=np.int64)
