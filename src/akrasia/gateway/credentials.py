@@ -117,7 +117,7 @@ class Credentials:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join("".join(map(_forms, key)) for key in self._keys))
+        return re.compile("|".join(_forms(key[0], first=True) + "".join(map(_forms, key[1:])) for key in self._keys))
 
 
 def shown_in(headers: Mapping[str, str]) -> list[str]:
@@ -161,12 +161,18 @@ def _form(letter: str) -> re.Pattern[str]:
     return re.compile(_forms(letter))
 
 
-def _forms(letter: str) -> str:
-    """A letter as it is, or with however many escapes."""
+def _forms(letter: str, *, first: bool = False) -> str:
+    """A letter as it is, or with however many escapes.
+
+    Args:
+        letter: of a key.
+        first: whether it begins the key: a row of backslashes is tried once then, not anew from each of them.
+    """
     code = f"{ord(letter):04x}"
     escape = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in code)
-    plain = rf"\\*{re.escape(letter)}" if letter in '"/' else r"\\+" if letter == "\\" else re.escape(letter)
-    return rf"(?:\\+u{escape}|{plain})"
+    row = r"(?<!\\)\\+" if first else r"\\+"
+    plain = rf"(?:{row}+)?{re.escape(letter)}" if letter in '"/' else row if letter == "\\" else re.escape(letter)
+    return rf"(?:{row}+u{escape}|{plain})"
 
 
 NO_CREDENTIALS = Credentials()
