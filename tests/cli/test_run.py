@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.runs.test_forecast import learnt
 from tests.upstream import Upstream, html, status
 
 ROW = '{"id": "a", "input": "What is 1 + 1?", "target": "2", "utility": "numeric"}\n'
@@ -79,6 +80,15 @@ def test_dry_run_counts_and_touches_nothing(tmp_path: Path) -> None:
     text = run(tmp_path, "--samples", "3", "--dry-run").out
     assert text.splitlines()[0].split()[-4:] == ["left", "calls", "tokens", "cost"]
     assert text.splitlines()[2].split()[-4:] == ["1", "1", "unknown", "unknown"]
+
+
+def test_what_decides_how_much_it_draws_is_planned_within_bounds(tmp_path: Path) -> None:
+    strategy = f"adaptive:{learnt(tmp_path, 'numeric')}?cost=0.1&most=4"
+    text = run(tmp_path, "--samples", "2", "--strategy", strategy, "--max-tokens", "8", "--dry-run").out
+    cell, bounds = text.splitlines()[2], text.splitlines()[-1]
+    assert cell.split()[-5:-2] == ["1", "2", "2–8"]
+    # Of a fair coin until the first success, four times at most: 1.875 draws, twice.
+    assert bounds.endswith("between 2 and 8 calls, as its candidates turn out; by its prior about 4.")
 
 
 def test_options_without_effect_are_told(tmp_path: Path) -> None:

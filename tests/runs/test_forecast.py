@@ -10,11 +10,15 @@ import pytest
 from tests.runs.test_budget import preferences, prices
 
 import akrasia
-from akrasia.core import Message
+from akrasia.core import Fingerprint, Message
+from akrasia.judges import build_judge, judge_identity
+from akrasia.risk import Prior
 from akrasia.runs.config import build_config
 from akrasia.runs.execute import Options, plan_run
 from akrasia.runs.forecast import prompt_tokens
-from akrasia.runs.plan import Left
+from akrasia.runs.plan import Left, Taken
+from akrasia.strategies.prior_file import PriorFile, Provenance, Verifier, write_prior
+from akrasia.strategies.scorers import STATED
 
 Write = Callable[[int], str]
 SCRIPT = "scripted:tests.runs.scripts:"
@@ -73,6 +77,48 @@ def test_judges_count_at_their_own_price(tmp_path: Path) -> None:
     # Six candidates, four votes each, each vote of at most 2,048 tokens.
     assert count.calls == 6 + 24
     assert count.cost == pytest.approx(24 * 2048)
+
+
+COIN = Prior((0.0, 1.0), (0.5,), (1.0,), ((0.5, 0.5),))
+
+
+def learnt(folder: Path, verifier: str, judge: str = "") -> str:
+    came = Provenance("cell", "s", "f", Fingerprint("m", "", ""), None, "", 50, 12, 0, "0.1.0")
+    path = folder / "prior.json"
+    write_prior(PriorFile(verifier=Verifier(verifier, judge), prior=COIN, provenance=came), path)
+    return str(path)
+
+
+def test_what_decides_by_its_candidates_how_many_it_draws_is_bounded(tmp_path: Path, suite_file: Write) -> None:
+    file, prior = prices(tmp_path, ("scripted:*", 1.0, 2.0)), learnt(tmp_path, "numeric")
+    few = f"adaptive:{prior}?cost=0.1&most=4"
+    direct, adaptive, slow, several = planned(
+        suite_file(2), samples=2, max_tokens=10, prices=file,
+        strategy=["direct", few, f"{few}&inner=slow", f"{few}&at_once=3"],
+    )  # fmt: skip
+    assert (direct.fewest, direct.expected) == (None, None)
+    # 2 items × 2 samples. One draw costs what `direct` costs, and four at most four times as much. Of a fair coin at
+    # 0.1 one draws until the first success: 1 + 1/2 + 1/4 + 1/8 = 1.875 draws, 7.5 of four commitments.
+    assert adaptive.fewest == Taken(direct.calls, direct.tokens, pytest.approx(direct.cost))
+    assert (adaptive.calls, adaptive.tokens) == (4 * direct.calls, 4 * direct.tokens)
+    assert adaptive.cost == pytest.approx(4 * direct.cost)
+    assert (adaptive.expected.calls, adaptive.expected.tokens) == (8, pytest.approx(1.875 * direct.tokens, rel=0.01))
+    assert (slow.fewest.calls, slow.calls) == (8, 32)  # reasons, then acts
+    # Unseen, three are each worth 0.1 (0.5, 0.25, 0.125): so many come at once, and none fewer.
+    assert (several.fewest.calls, several.calls, several.expected) == (12, 16, None)
+
+
+def test_a_verifier_that_asks_counts_with_every_candidate(tmp_path: Path) -> None:
+    judge = f"llm:{SCRIPT}judge"
+    prior = learnt(tmp_path, STATED, judge_identity(build_judge(judge)))
+    cells = planned(
+        "valdi", limit=1, samples=1, max_tokens=10, judge="encoder", auditor=judge,
+        strategy=["fast", f"adaptive:{prior}?cost=0.1&most=5"],
+    )  # fmt: skip
+    fast, adaptive = (cell for cell in cells if "fast" in cell.cell or "adaptive" in cell.cell)
+    # The action and its reading, up to five times; once what the model states, and the reading of that.
+    assert fast.calls == 1
+    assert (adaptive.fewest.calls, adaptive.calls) == (2 + 2, 5 * 2 + 2)
 
 
 def test_what_is_left(tmp_path: Path, suite_file: Write) -> None:

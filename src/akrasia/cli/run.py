@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 from akrasia.cli.output import count, counted, notice, print_json, table
 
 if TYPE_CHECKING:
+    from akrasia.runs.plan import CellCount, Taken
     from akrasia.runs.summary import RunSummary
 
 
@@ -217,8 +219,13 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
     stored = any(cell.left is not None for cell in summary.cells)
     rows = []
     for cell in summary.cells:
-        row = [cell.cell, count(cell.items), count(cell.candidates), _known(cell.calls), _known(cell.tokens)]
-        row.append(_money(cell.cost))
+        row = [cell.cell, count(cell.items), count(cell.candidates)]
+        few = cell.fewest
+        if few is None:
+            row += [_known(cell.calls), _known(cell.tokens), _money(cell.cost)]
+        else:
+            row += [_range(_known, few.calls, cell.calls), _range(_known, few.tokens, cell.tokens)]
+            row.append(_range(_money, few.cost, cell.cost))
         if stored and cell.left is not None:
             left = cell.left
             row += [count(left.candidates), _known(left.calls), _known(left.tokens), _money(left.cost)]
@@ -229,10 +236,28 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
         "\nPlanned only: nothing was asked or written. Tokens are about: prompts by their characters, replies as long "
         "as their cap" + (", and what is left in proportion to the candidates." if stored else ".")
     )
+    for cell in summary.cells:
+        if cell.fewest is not None:
+            print(_say_range(cell, cell.fewest))
     if at_most:
         print("All of it is at most: --until-width stops as soon as the interval is narrow enough.")
     if any(cell.tokens is None for cell in summary.cells):
         print("Tokens are unknown where replies have no cap: give --max-tokens.")
+
+
+def _say_range(cell: CellCount, fewest: Taken) -> str:
+    """A line about a cell whose strategy decides by its candidates how many it draws."""
+    said = [f"{cell.cell}: between {_known(fewest.calls)} and {_known(cell.calls)} calls, as its candidates turn out"]
+    if cell.expected is not None:
+        said.append(f"by its prior about {_known(cell.expected.calls)}")
+    if cell.left is not None:
+        said.append("what is left is at most")
+    return f"{'; '.join(said)}."
+
+
+def _range(word: Callable[[Any], str], low: float | None, high: float | None) -> str:
+    """10 and 40 → 10–40; what is alike stands once."""
+    return "–".join(dict.fromkeys((word(low), word(high))))
 
 
 def _known(number: int | None) -> str:

@@ -3,10 +3,14 @@
 Each strategy, and each judge after it, is carried out on some of the items with a model that counts what it is asked.
 So prompts, worked examples, several calls and votes are all counted as they would be sent. Replies are taken to be as
 long as their cap. What a tokenizer makes of a text is guessed (`prompt_tokens`), on the high side for most.
+
+A strategy that decides by its candidates how many it draws is carried out with one and with two of them. Every further
+one takes what the second took, so this tells what the fewest, the most and the expected number take.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +36,7 @@ from akrasia.runs.ask import DurableAsk
 from akrasia.runs.bench import Bench
 from akrasia.runs.engine import utility_of
 from akrasia.runs.manifest import read
-from akrasia.runs.plan import CellCount, Left, Plan, PlannedCell, is_judged
+from akrasia.runs.plan import CellCount, Left, Plan, PlannedCell, Taken, is_judged
 from akrasia.runs.prices import Prices, Rates, cost
 from akrasia.runs.store import CallPlace, read_only
 from akrasia.strategies import Live, Pooled
@@ -66,6 +70,8 @@ def prompt_tokens(messages: Sequence[Message]) -> int:
 class Tally:
     """Counts what is asked, by role, and answers with as many characters as the cap lets a reply have.
 
+    What one candidate asks twice in the same words is bought once, and counted so.
+
     Attributes:
         calls, prompt, completion: calls and tokens by role.
         open_ended: whether a call without a cap on its reply was among them.
@@ -79,14 +85,19 @@ class Tally:
         self.open_ended = False
         self.blind = False
         self._after_open = False
+        self._said: dict[tuple[int, str, str, bytes], Reply] = {}
 
     def next_candidate(self) -> None:
         """What follows belongs to another candidate."""
         self._after_open = False
+        self._said.clear()
 
     async def buy(self, _model: Model, place: CallPlace, request: Request) -> Reply:
         """See `akrasia.runs.ask.Counter`."""
         role, cap = place.role, request.max_tokens
+        again = (place.sample, role, place.label, msgspec.json.encode(request))
+        if again in self._said:
+            return self._said[again]
         self.blind |= self._after_open
         self.calls[role] += 1
         self.prompt[role] += prompt_tokens(request.messages)
@@ -95,7 +106,8 @@ class Tally:
             self.open_ended = self._after_open = True
         # Every reply of its own letter, so that none seems to repeat what was said before.
         letter = chr(ord("a") + self.calls.total() % 26)
-        return Reply(letter * (CHARACTERS_PER_TOKEN * (cap or 1)))
+        reply = self._said[again] = Reply(letter * (CHARACTERS_PER_TOKEN * (cap or 1)))
+        return reply
 
 
 class _Silent(dict[str, Model]):
@@ -128,33 +140,104 @@ async def _count(number: int, planned: PlannedCell, utilities: Mapping[str, Util
     candidates = items * cell.samples
     if isinstance(planned.strategy, Pooled):
         return CellCount(cell.name, items, 0, 0, 0, 0, 0.0, 0, 0, 0)
-    if planned.strategy.calls is None:
+    draws = planned.strategy.draws()
+    if planned.strategy.calls is None and draws is None:
         return CellCount(cell.name, items, candidates, 0, 0, None, None, None)
     used = min(items, ITEMS)
+    positions = [index * items // used for index in range(used)]
+    one = await _tallied(number, planned, planned.strategy.rehearsed(), positions, utilities)
+    scale = _Scale(rates, number, candidates, used)
+    if draws is None:
+        return _counted(planned, candidates, scale, one)
+    two = await _tallied(number, planned, planned.strategy.rehearsed(2), positions, utilities)
+    expected = None if draws.expected is None else scale.taken(_drawn(one, two, draws.expected))
+    count = _counted(planned, candidates, scale, _drawn(one, two, draws.most))
+    return replace(count, fewest=scale.taken(_drawn(one, two, draws.fewest)), expected=expected)
+
+
+async def _tallied(
+    number: int,
+    planned: PlannedCell,
+    strategy: Live,
+    positions: Sequence[int],
+    utilities: Mapping[str, Utility | None],
+) -> Tally:
+    """What one candidate each of the items at these positions asks."""
     tally = Tally()
-    for position in (index * items // used for index in range(used)):
+    for position in positions:
         tally.next_candidate()
-        ask = DurableAsk(tally, _Silent(), (number, cell), position)
-        await _one(planned.items[position], planned.strategy.rehearsed(), ask, utilities)
-    prompt = None if tally.blind else sum(_scaled(tokens, candidates, used) for tokens in tally.prompt.values())
-    completion = (
-        None if tally.open_ended else sum(_scaled(tokens, candidates, used) for tokens in tally.completion.values())
-    )
-    money: float | None = 0.0
-    for role in tally.calls:
-        spent = cost(rates.of(number, role), tally.prompt[role], tally.completion[role], 0)
-        money = None if spent is None or money is None or completion is None else money + spent * candidates / used
+        ask = DurableAsk(tally, _Silent(), (number, planned.cell), position)
+        await _one(planned.items[position], strategy, ask, utilities)
+    return tally
+
+
+def _drawn(one: Tally, two: Tally, draws: float) -> Tally:
+    """What so many draws a candidate ask, from what one and two ask: every further one as the second."""
+    found = Tally()
+    found.open_ended, found.blind = one.open_ended or two.open_ended, one.blind or two.blind
+    for into, first, second in (
+        (found.calls, one.calls, two.calls),
+        (found.prompt, one.prompt, two.prompt),
+        (found.completion, one.completion, two.completion),
+    ):
+        for role in second:
+            into[role] = math.ceil(first[role] + (draws - 1) * (second[role] - first[role]))
+    return found
+
+
+class _Scale:
+    """From one candidate each of the items gone through to all candidates of the cell.
+
+    Args:
+        rates: prices.
+        number: of the cell.
+        candidates: all of them.
+        used: items gone through.
+    """
+
+    def __init__(self, rates: Rates, number: int, candidates: int, used: int) -> None:
+        self._rates, self._number = rates, number
+        self._candidates, self._used = candidates, used
+
+    def whole(self, number: int) -> int:
+        """Rounded up."""
+        return -(-number * self._candidates // self._used)
+
+    def prompt(self, tally: Tally) -> int | None:
+        """Tokens of prompts."""
+        return None if tally.blind else sum(map(self.whole, tally.prompt.values()))
+
+    def completion(self, tally: Tally) -> int | None:
+        """Tokens of replies."""
+        return None if tally.open_ended else sum(map(self.whole, tally.completion.values()))
+
+    def taken(self, tally: Tally) -> Taken:
+        """All that the cell takes."""
+        prompt, completion = self.prompt(tally), self.completion(tally)
+        money: float | None = 0.0
+        for role in tally.calls:
+            spent = cost(self._rates.of(self._number, role), tally.prompt[role], tally.completion[role], 0)
+            if spent is None or money is None or completion is None:
+                money = None
+            else:
+                money += spent * self._candidates / self._used
+        tokens = None if prompt is None or completion is None else prompt + completion
+        return Taken(self.whole(tally.calls.total()), tokens, money)
+
+
+def _counted(planned: PlannedCell, candidates: int, scale: _Scale, tally: Tally) -> CellCount:
+    taken = scale.taken(tally)
     return CellCount(
-        cell=cell.name,
-        items=items,
+        cell=planned.cell.name,
+        items=len(planned.items),
         candidates=candidates,
         failures=0,
         missing=0,
-        tokens=None if prompt is None or completion is None else prompt + completion,
-        cost=money,
-        calls=_scaled(tally.calls.total(), candidates, used),
-        prompt_tokens=prompt,
-        completion_tokens=completion,
+        tokens=taken.tokens,
+        cost=taken.cost,
+        calls=taken.calls,
+        prompt_tokens=scale.prompt(tally),
+        completion_tokens=scale.completion(tally),
     )
 
 
@@ -164,11 +247,6 @@ async def _one(item: Item, strategy: Live, ask: DurableAsk, utilities: Mapping[s
     utility = utilities[utility_of(item)]
     if candidate.text is not None and isinstance(utility, JudgedUtility):
         await utility.judge(item, Candidate(candidate.text, candidate.reasoning, "stop", stage=candidate.stage), ask)
-
-
-def _scaled(number: int, candidates: int, used: int) -> int:
-    """From one candidate each of the items gone through to all candidates, rounded up."""
-    return -(-number * candidates // used)
 
 
 def with_left(counts: Sequence[CellCount], plan: Plan, own: Path | None, reuse: Sequence[Path]) -> list[CellCount]:

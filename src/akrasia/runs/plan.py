@@ -48,6 +48,14 @@ class Left(Struct, frozen=True):
     cost: float | None
 
 
+class Taken(Struct, frozen=True):
+    """What a planned cell takes; None: it cannot be told beforehand."""
+
+    calls: int | None
+    tokens: int | None
+    cost: float | None
+
+
 class CellCount(Struct, frozen=True):
     """What a cell holds, or is planned to hold: the `cells` of `akrasia run --json`.
 
@@ -64,6 +72,9 @@ class CellCount(Struct, frozen=True):
         acts: whether they are deployed; False of statements and ratings, which actions are measured against.
         audit: what the audits of its candidates came to; None for a cell that audits nothing.
         left: of a plan, what no stored run holds yet; None where nothing is stored.
+        fewest: of a plan, what it takes at least, where a strategy decides by its candidates how many it draws; its
+            `calls`, `tokens` and `cost` are then the most. None elsewhere.
+        expected: what such a cell takes by its strategy's prior; None where that is not known.
     """
 
     cell: str
@@ -80,6 +91,8 @@ class CellCount(Struct, frozen=True):
     acts: bool = True
     audit: AuditCount | None = None
     left: Left | None = None
+    fewest: Taken | None = None
+    expected: Taken | None = None
 
 
 class Plan:

@@ -9,6 +9,7 @@ the *verifier's* value large, and the more candidates it draws, the more it pick
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
@@ -18,7 +19,7 @@ from akrasia.audit import Auditor
 from akrasia.core import SAMPLE_STRIDE, Ask, CallRefused, Candidate, InputError, Item, Reply, Request
 from akrasia.core.registry import near_names
 from akrasia.risk import StoppingRule
-from akrasia.strategies.base import Live, all_ended
+from akrasia.strategies.base import Draws, Live, all_ended
 from akrasia.strategies.direct import Direct
 from akrasia.strategies.prior_file import PriorFile, Verifier, prior_hash, read_prior
 from akrasia.strategies.scorers import ConstitutionScorer, Scorer, StatedScorer, UtilityScorer
@@ -225,10 +226,28 @@ class Adaptive(Live):
         return self._but(inner=None if self._inner is None else self._inner.for_values(taxonomy))
 
     def _but(self, **changes: Any) -> Adaptive:
-        kept: dict[str, Any] = {"inner": self._inner, "scorer": self._scorer, **changes}
-        found = type(self)(self._file, cost=self.rule.cost, most=self.rule.most, at_once=self.at_once, **kept)
+        kept: dict[str, Any] = {"inner": self._inner, "scorer": self._scorer, "most": self.rule.most, **changes}
+        found = type(self)(self._file, cost=self.rule.cost, at_once=self.at_once, **kept)
         found.pool_on_scenarios = self.pool_on_scenarios
         return found
+
+    def draws(self) -> Draws:
+        """As many as the prior leads to expect; of several at a time that is not worked out."""
+        first = self.rule.next_draws([], at_once=self.at_once).draws
+        return Draws(first, self.rule.most, self.rule.outlook().draws if self.at_once == 1 else None)
+
+    def rehearsed(self, draws: int = 1) -> Live:
+        """See the base: nothing that is said ends the drawing."""
+        from akrasia.strategies.rehearsal import Rehearsal, Unvalued
+
+        inner, scorer = self._inner, self._scorer
+        if inner is None or scorer is None:
+            return self
+        so_many = partial(self._but, inner=inner.rehearsed(), most=draws)
+        if scorer.judge is None:
+            return so_many(scorer=Unvalued(scorer))
+        rehearsal = Rehearsal(scorer.judge)
+        return rehearsal.around(so_many(scorer=Unvalued(scorer.judged_by(rehearsal.judge))))
 
     def most_tokens(self, answer: int) -> int | None:
         """All candidates at their longest."""

@@ -25,7 +25,7 @@ from akrasia.core.registry import near_names
 from akrasia.judges import Judge
 from akrasia.prompts.tasks import TASK_PROMPTS
 from akrasia.strategies import STRATEGIES, build_strategy
-from akrasia.strategies.base import Live, all_ended
+from akrasia.strategies.base import Draws, Live, all_ended
 from akrasia.strategies.tasks import REASON, TASK_TOKENS, are_scenarios, asked, state_values
 from akrasia.values import Taxonomy
 
@@ -198,13 +198,18 @@ class AuditedItems(Live):
         stated = TASK_TOKENS if self._auditing.constitution is None else 0
         return inner + stated + len(self._stages) * self._settings.budget * revision
 
-    def rehearsed(self) -> Live:
+    def draws(self) -> Draws | None:
+        """Those of the inner strategy."""
+        return self._inner.draws()
+
+    def rehearsed(self, draws: int = 1) -> Live:
         """See the base: every text falls short, and every revision is made and refused by the guard."""
         from akrasia.strategies.rehearsal import Rehearsal
 
         rehearsal = Rehearsal(self._auditing.judge)
         auditing = replace(self._auditing, judge=rehearsal.judge)
-        return rehearsal.around(AuditedItems(self._inner, self._settings, auditing, scenarios=self._scenarios))
+        inner = self._inner.rehearsed(draws)
+        return rehearsal.around(AuditedItems(inner, self._settings, auditing, scenarios=self._scenarios))
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One candidate per sample, with its trail."""

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, Message, Reply, Request
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+class Draws(Struct, frozen=True):
+    """How many candidates are drawn for one that is committed to, where what they are worth decides it.
+
+    Attributes:
+        fewest, most: whatever they are worth.
+        expected: by what is known beforehand; None: nothing that would tell.
+    """
+
+    fewest: int
+    most: int
+    expected: float | None = None
 
 
 class Live(ABC):
@@ -84,8 +98,16 @@ class Live(ABC):
         """This strategy as it is used in a run with this auditor."""
         return self
 
-    def rehearsed(self) -> Live:
-        """This strategy as a forecast carries it out, where replies say nothing: it asks the most that it may."""
+    def draws(self) -> Draws | None:
+        """How many candidates it draws for one; None: what its candidates are worth decides nothing of it."""
+        return None
+
+    def rehearsed(self, draws: int = 1) -> Live:  # noqa: ARG002 - most strategies draw what they commit to
+        """This strategy as a forecast carries it out, where replies say nothing: it asks the most that it may.
+
+        Args:
+            draws: how many candidates it draws for one, where they would decide it.
+        """
         return self
 
     def most_tokens(self, answer: int) -> int | None:

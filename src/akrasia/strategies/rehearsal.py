@@ -1,7 +1,8 @@
-"""An audit as a forecast carries it out: nobody answers, so what is asked must not hang on what is said.
+"""Audits and verifiers as a forecast carries them out: nobody answers, so what is asked must not hang on what is said.
 
 Every text falls short, every plan and verdict can be read, and every rewrite is better and refused by the guard: so an
-audit takes all the revisions that its budget allows, and asks the most in each.
+audit takes all the revisions that its budget allows, and asks the most in each. What steers values no candidate, so
+that as many are drawn as the forecast wants to see.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from akrasia.core import Ask, Candidate, Fingerprint, Item, Judgement, Message, Reading, Reply, Request, Sampling
 from akrasia.judges import Judge
 from akrasia.strategies.base import Live
+from akrasia.strategies.scorers import Scorer
 from akrasia.strategies.tasks import STATE
 from akrasia.values import Taxonomy
 
@@ -37,6 +39,24 @@ class Rehearsal:
     def around(self, strategy: Live) -> Live:
         """A strategy whose every call goes through a rehearsed door."""
         return _RehearsedStrategy(strategy, self)
+
+
+class Unvalued:
+    """A scorer that asks what another would, and says nothing. See `akrasia.strategies.scorers.Scorer`."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self.verifier, self.prompts, self.judge = scorer.verifier, scorer.prompts, scorer.judge
+
+    def judged_by(self, judge: Judge) -> Unvalued:
+        """See `Scorer`."""
+        return Unvalued(self._scorer.judged_by(judge))
+
+    async def score(self, item: Item, candidate: Candidate, ask: Ask) -> float | None:
+        """Nothing; a scorer that asks nobody is not even carried out."""
+        if self.judge is not None:
+            await self._scorer.score(item, candidate, ask)
+        return None
 
 
 class _RehearsedJudge:

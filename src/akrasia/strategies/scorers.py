@@ -13,7 +13,7 @@ from typing import Protocol
 from akrasia.audit import Auditor, Target, stated_target
 from akrasia.audit.loop import AUDITOR
 from akrasia.core import Ask, CallRefused, Candidate, InputError, Item, JudgedUtility, Utility
-from akrasia.judges import judge_identity
+from akrasia.judges import Judge, judge_identity
 from akrasia.prompts.tasks import TASK_PROMPTS
 from akrasia.strategies.prior_file import Verifier
 from akrasia.strategies.tasks import state_values
@@ -33,11 +33,21 @@ class Scorer(Protocol):
     Attributes:
         verifier: who it is; a prior has to be learnt from the same one's values.
         prompts: names of the prompt files that it uses.
+        judge: who reads the candidates; None: nobody is asked.
     """
 
     @property
     def verifier(self) -> Verifier:
         """Who it is."""
+        ...
+
+    @property
+    def judge(self) -> Judge | None:
+        """Who reads the candidates; None: nobody is asked."""
+        ...
+
+    def judged_by(self, judge: Judge) -> Scorer:
+        """The same with another judge, where there is one."""
         ...
 
     @property
@@ -70,6 +80,7 @@ class UtilityScorer:
     """
 
     prompts: tuple[str, ...] = ()
+    judge: Judge | None = None
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._utilities: dict[str, Utility] = {}
@@ -93,6 +104,10 @@ class UtilityScorer:
     def verifier(self) -> Verifier:
         """The utilities' names."""
         return Verifier("+".join(sorted(self._utilities)))
+
+    def judged_by(self, judge: Judge) -> UtilityScorer:  # noqa: ARG002 - nobody judges
+        """See `Scorer`."""
+        return self
 
     async def score(self, item: Item, candidate: Candidate, ask: Ask) -> float | None:  # noqa: ARG002 - asks nobody
         """See `Scorer`."""
@@ -120,6 +135,15 @@ class ConstitutionScorer:
         """The constitution's name, and the judge's."""
         return Verifier(against(self._auditor.taxonomy.name), judge_identity(self._auditor.judge))
 
+    @property
+    def judge(self) -> Judge:
+        """See `Scorer`."""
+        return self._auditor.judge
+
+    def judged_by(self, judge: Judge) -> ConstitutionScorer:
+        """See `Scorer`."""
+        return ConstitutionScorer(Auditor(judge, self._auditor.taxonomy, budget=0), self._target)
+
     async def score(self, item: Item, candidate: Candidate, ask: Ask) -> float | None:  # noqa: ARG002 - one target
         """See `Scorer`."""
         return (await self._auditor.read(candidate.text or "", self._target, ask)).adherence
@@ -144,6 +168,15 @@ class StatedScorer:
     def verifier(self) -> Verifier:
         """Stated values, by the judge."""
         return Verifier(STATED, judge_identity(self._auditor.judge))
+
+    @property
+    def judge(self) -> Judge:
+        """See `Scorer`."""
+        return self._auditor.judge
+
+    def judged_by(self, judge: Judge) -> StatedScorer:
+        """See `Scorer`."""
+        return StatedScorer(Auditor(judge, self._auditor.taxonomy, budget=0), self._wording)
 
     async def score(self, item: Item, candidate: Candidate, ask: Ask) -> float | None:
         """See `Scorer`."""
