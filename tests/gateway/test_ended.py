@@ -221,6 +221,8 @@ async def test_a_second_signal_leaves_lines_and_answers(
         assert choice["original"]["content"].strip() == GOOD
     for record in found:
         assert "choices" in record or record["error"].startswith("cut by the operator")
+    statuses = [record.get("status", 200) for record in found]
+    assert sorted(statuses) == ([200] * (len(found) - 1) + [200 if stream else 503])
 
 
 async def test_a_client_that_reads_nothing_holds_no_second_signal_up(

@@ -18,7 +18,7 @@ from msgspec import Raw
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of
 from akrasia.gateway.deliberate import total_headers
-from akrasia.gateway.exchange import Clock, Exchange, ended
+from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
 from akrasia.gateway.observe import Observe, Seen, Tapped, is_stream, passed, seen_deliberating
@@ -48,7 +48,7 @@ class Annotate(Observe):
             error.headers.update(audit_headers(exchange))
             raise
         except asyncio.CancelledError:
-            seen.ended(ended(self._gateway))
+            seen.ended(exchange)
             raise
         finally:
             if not told.kept:  # the client left, or the upstream failed

@@ -84,10 +84,11 @@ class Seen(Struct):
         else:
             self.pieces.append(piece)
 
-    def ended(self, error: WireError) -> None:
-        """The request was cancelled. What had begun keeps the status that it began with."""
+    def ended(self, exchange: Exchange) -> None:
+        """The request was cancelled. What had begun to leave keeps the status that it began with."""
+        error = ended(exchange.gateway)
         self.error = str(error)
-        if self.latency_s is None:
+        if not exchange.request.writer.output_size:
             self.status = error.status
 
     def reply(self) -> Reply:
@@ -307,7 +308,7 @@ class Observe:
             seen.status, seen.error = error.status, error_line(error)
             raise
         except asyncio.CancelledError:
-            seen.ended(ended(self._gateway))
+            seen.ended(exchange)
             raise
         finally:
             if exchange.failure is not None:

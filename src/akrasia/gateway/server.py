@@ -139,10 +139,10 @@ class Gateway:
         await self._idle.wait()
         for mode in self._modes.values():
             await mode.close()
+        if self.log is not None:
+            await self.log.close()  # a model that is slow to end keeps no line off the disk
         if self.audits is not None:
             await self.audits.close()
-        if self.log is not None:
-            await self.log.close()
         if self.spans is not None:
             await asyncio.to_thread(self.spans.close)
         await self.upstream.close()
