@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akrasia.risk import Notes, estimate_stopped, read_stopped, with_account
+from akrasia.risk import (
+    Chosen,
+    Notes,
+    Options,
+    best_bounds,
+    best_of_n_items,
+    estimate,
+    estimate_stopped,
+    read_stopped,
+    with_account,
+)
 from akrasia.risk.stopped import reachable_stopped
 from akrasia.risk.stopped_account import stopped_bounds
 
@@ -66,3 +76,44 @@ def test_the_account_counts_what_is_missing() -> None:
     assert "60 of 360 utilities are missing" in messages["missing"]
     assert "40 of 360" in messages["parse_failures"]
     assert "ragged" not in messages
+
+
+def first_known(draws: list[list[float | None]], size: int) -> np.ndarray:
+    """(M, size) first known draws of each item, all missing where there are not so many."""
+    known = [[utility for utility in row if utility is not None][:size] for row in draws]
+    return np.array([row if len(row) == size else [np.nan] * size for row in known])
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 1.0, None]), min_size=3, max_size=5), min_size=1, max_size=3).filter(
+        lambda draws: any(sum(utility is not None for utility in row) >= 3 for row in draws)
+    ),
+    st.integers(1, 3),
+)
+def test_a_choice_among_draws_that_stand_in_for_missing_ones(draws: list[list[float | None]], n: int) -> None:
+    utilities = first_known(draws, 3)
+    known = ~np.isnan(utilities).any(axis=1)
+    deployed = np.full(len(draws), np.nan)
+    deployed[known] = best_of_n_items(utilities[known], utilities[known], n)
+    came = np.array([[np.nan if utility is None else utility for utility in row[:3]] for row in draws])
+    options = Options(extrapolate=False, chosen=Chosen(n, True, *best_bounds(came, n)), drawn=draws)
+    result = estimate(utilities, deployed=deployed, ks=[3], options=options)
+    # The figures are of the items that have three, and the counts of all that was drawn.
+    assert result.items == known.sum()
+    assert result.deployed.value == pytest.approx(deployed[known].mean())
+    missing = sum(utility is None for row in draws for utility in row)
+    assert (result.candidates, result.missing) == (sum(map(len, draws)), missing)
+    gaps = np.argwhere(np.isnan(came))
+    if not len(gaps):
+        assert result.missing_bounds is None
+        return
+    # The bounds hold for every value that the missing ones among the first three could have had, and for the figure.
+    assert result.missing_bounds is not None
+    found = [result.deployed.value]
+    for values in product([0.0, 1.0], repeat=len(gaps)):
+        filled = came.copy()
+        filled[tuple(gaps.T)] = values
+        found.append(best_of_n_items(filled, filled, n).mean())
+    bounds = result.missing_bounds.deployed
+    assert (bounds.worst, bounds.best) == pytest.approx((min(found), max(found)))

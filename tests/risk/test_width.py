@@ -43,6 +43,21 @@ def test_estimates_by_hand():
     assert [point.k for point in result.curve] == [1, 2, 4]
 
 
+def test_an_item_that_could_not_be_followed_counts_as_not_reached():
+    # (0, 0, 0) was cut short at 3 of 4: its mean stands, reachable@4 takes it for a failure, and a likelihood knows 3.
+    outcomes = [[1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0, 0]]
+    with pytest.raises(InputError, match="item 2 is unfinished"):
+        read_stopped(outcomes, first=2, most=4)
+    pools = read_stopped(outcomes, first=2, most=4, cut_short=True)
+    assert pools.followed.tolist() == [1, 3, 3, 4]
+    assert pools.cut_short == 1
+    result = estimate_stopped(pools, extrapolate=False)
+    assert result.deployed.value == pytest.approx(1 / 8)
+    assert result.reachable.value == pytest.approx(1 / 2)
+    with pytest.raises(InputError, match="item 0 is unfinished"):
+        read_stopped([[0]], first=2, most=4, cut_short=True)
+
+
 def test_the_share_of_a_stopped_pool_is_biased_and_ours_is_not():
     rng = np.random.default_rng(0)
     plan = UntilWidth(0.05, first=4, most=64, batch=1)
