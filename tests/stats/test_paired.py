@@ -114,11 +114,25 @@ def test_false_alarms_stay_rare():
     assert rejected / worlds <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / worlds)
 
 
-def test_the_same_difference_everywhere_has_no_test() -> None:
+def test_the_same_difference_everywhere_is_not_certainty() -> None:
     result = paired_difference(np.full(30, 0.7), np.full(30, 0.4))
     assert result.difference.value == pytest.approx(-0.3)
-    assert result.p is None
+    # 31 of −.3 and one of +.3: (.09 − (9/32)²) / 32 = .01845² around −9/32, and t(.975; 29) = 2.0452.
+    assert result.difference.low == pytest.approx(-9 / 32 - 2.0452 * 0.018454, abs=1e-4)
+    assert result.difference.high == pytest.approx(-9 / 32 + 2.0452 * 0.018454, abs=1e-4)
+    assert result.p is not None
+    assert result.p < 1e-5
     assert paired_difference(np.full(30, 0.5), np.full(30, 0.5)).p == 1.0
+
+
+def test_families_that_all_gain_are_as_many_as_they_are_and_not_their_pairs() -> None:
+    labels = np.repeat(np.arange(6), 20)
+    result = paired_difference(np.zeros(120), np.ones(120), clusters=labels)
+    alone = paired_difference(np.full(6, 0.0), np.full(6, 1.0), clusters=np.array([0, 0, 1, 2, 3, 4]))
+    assert (result.difference.value, result.difference.high, result.test) == (1, 1, "cluster-t")
+    assert result.difference.low == pytest.approx(0.75 - 2.5706 * np.sqrt(28 / 512), abs=1e-4)  # see `mean_change`
+    assert alone.difference.low is not None
+    assert alone.difference.low < 0.1  # five families
 
 
 def test_sign_flip_by_hand() -> None:

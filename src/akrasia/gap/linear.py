@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import BoolArray, FloatArray
-from akrasia.stats.intervals import BOUNDARY, FEW, NEAR, Spread, bounded_interval, t_quantile, wilson
-from akrasia.stats.paired import standard_error
+from akrasia.stats.intervals import BOUNDARY, FEW, NEAR, Spread, bounded_interval, wilson
+from akrasia.stats.mean_change import mean_change
 
 
 class Linear(Struct, frozen=True):
@@ -88,9 +88,8 @@ class Linear(Struct, frozen=True):
             return Figure(value, None, None, level, "one cluster", units)
         influence = (self.influence - other.influence)[rests]
         variance = units / (units - 1) * float(influence @ influence)
-        error = standard_error(value + units * influence, variance, moved)
-        half = t_quantile(level, units - 1) * error
-        return Figure(value, max(-1.0, value - half), min(1.0, value + half), level, "cluster-t", units)
+        low, high = mean_change(value, value + units * influence, variance, moved).interval(level)
+        return Figure(value, max(-1.0, low), min(1.0, high), level, "cluster-t", units)
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray) -> Linear | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.stats.figure import Figure
-from akrasia.stats.grouping import FloatArray, group
-from akrasia.stats.intervals import FEW, check_level, t_quantile
+from akrasia.stats.grouping import FloatArray, IntArray, group
+from akrasia.stats.intervals import check_level, t_quantile
 from akrasia.stats.matched_pairs import MELDED, mcnemar, melded_interval
 from akrasia.stats.matched_power import detectable_difference
+from akrasia.stats.mean_change import mean_change
 
 MOST_STEPS = 100_000_000
 """Beyond so many additions (thousands of changes) a sum of random signs is normal, and its convolution slow."""
@@ -24,7 +23,7 @@ class PairedDifference(Struct, frozen=True):
 
     Attributes:
         difference: mean of second − first with its interval.
-        p: two-sided p-value of "no difference"; None where there is no spread to judge by.
+        p: two-sided p-value of "no difference"; None where there is but one cluster.
         test: "mcnemar" (exact) or "cluster-t".
         minimum_detectable: the true difference that this many items would detect (two-sided test at 1 − level) with
             the asked power; None where none that can be is detected so, or, with p, where the spread is unknown.
@@ -89,9 +88,10 @@ def paired_difference(
 
     Binary, independent pairs (no clusters, or each of one pair) get McNemar's exact test, the interval that agrees with
     it (`melded_interval`) and its own power (`detectable_difference`). All others get the cluster-robust t interval of
-    the mean difference, its test and its power. There, when fewer than 10 differences are not zero, one pair of +1 and
-    one of −1 are added to the spread (not to the value), as Agresti and Min do for binary pairs, so that "no pair
-    differed" does not become "the difference is exactly 0".
+    the mean difference, its test and its power; where fewer than 10 clusters (or pairs, if there are none) differ from
+    the change that most share, one more up and one more down enter these (see `mean_change`), so that "no pair
+    differed" does not become "the difference is exactly 0". Either way the interval leaves 0 out exactly when p is
+    below 1 − level.
 
     Args:
         first: (M,) values, NaN where missing.
@@ -126,19 +126,15 @@ def paired_difference(
     if grouping.units < 2:
         nothing = Figure(value, None, None, level, "one cluster", 1)
         return PairedDifference(nothing, None, "cluster-t", None, len(change))
-    moved = int((np.abs(change) > 1e-12).sum())
-    error = standard_error(change, grouping.variance_of_mean(change), moved)
-    degrees = grouping.units - 1
-    critical = t_quantile(level, degrees)
-    low, high = value - critical * error, value + critical * error
+    means = change if grouping.codes is None else _means(change, grouping.codes)
+    found = mean_change(value, means, grouping.variance_of_mean(change))
+    low, high = found.interval(level)
     if bounded:
         low, high = max(-1.0, low), min(1.0, high)
     figure = Figure(value, low, high, level, "cluster-t", grouping.units)
-    # The same difference everywhere has no spread to be tested by, but for the last bits of its sum.
-    p = _t_test(value, error, degrees) if error > 1e-12 or value == 0 else None
-    detectable = (critical + t_quantile(2 * power - 1, degrees)) * error
-    found = None if bounded and detectable > 1 else detectable
-    return PairedDifference(figure, p, "cluster-t", found, len(change))
+    critical = t_quantile(level, found.degrees) + t_quantile(2 * power - 1, found.degrees)
+    detectable = None if bounded and critical * found.error > 1 else critical * found.error
+    return PairedDifference(figure, found.p, "cluster-t", detectable, len(change))
 
 
 def _matched(change: FloatArray, level: float, power: float) -> PairedDifference:
@@ -150,22 +146,7 @@ def _matched(change: FloatArray, level: float, power: float) -> PairedDifference
     return PairedDifference(figure, mcnemar(gained, lost), "mcnemar", detectable, pairs)
 
 
-def standard_error(change: FloatArray, variance: float, moved: int) -> float:
-    """The standard error of a mean difference, not below what a pair of +1 and −1 more would make it when few moved.
-
-    Args:
-        change: (M,) differences (or pseudo-values of a difference).
-        variance: of their mean.
-        moved: how many of them are not zero.
-    """
-    if moved < FEW:
-        n = len(change)
-        floor = (float(change @ change) + 2) / (n + 2) - float(change.mean()) ** 2
-        variance = max(variance, floor / (n + 2))
-    return math.sqrt(variance)
-
-
-def _t_test(value: float, error: float, degrees: float) -> float:
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(degrees, -abs(value) / error)) if error > 0 else 1.0
+def _means(change: FloatArray, codes: IntArray) -> FloatArray:
+    """(G,) mean change of every cluster."""
+    sums, sizes = np.bincount(codes, change), np.bincount(codes)
+    return np.asarray(sums / sizes, dtype=np.float64)

@@ -18,7 +18,7 @@ from akrasia.stats import paired_difference
 from akrasia.studies.audit_arms import ArmArrays, arm_arrays, audited_arms, by_draw, harmed, per_scenario, share
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
-from akrasia.studies.evidence import Draft, evidence_of, p_value
+from akrasia.studies.evidence import Draft, evidence_of
 from akrasia.studies.findings import Line, Panel, Point, Series
 from akrasia.studies.verdict import Evidence
 
@@ -76,7 +76,7 @@ def _tested(
     draws: NDArray[np.float64] | None,
     notes: tuple[str, ...] = (),
 ) -> Draft:
-    """A share against the claim's threshold: its interval, and the cluster t test of its distance from there."""
+    """A share against the claim's threshold: its interval, and the paired test of its distance from there."""
     draft = _draft(claim, cells, place, strategy, metric)
     clusters = [] if arrays is None else families(arrays.group)
     figure = None if draws is None else share(draws, clusters, cells.level)
@@ -86,13 +86,13 @@ def _tested(
     level = np.full_like(means, claim.threshold)
     try:
         tested = paired_difference(level, means, clusters=np.array(clusters), level=cells.level)
-        p = p_value(tested, means - level, clusters)
+        p, test = tested.p, tested.test
     except Undefined:
-        p = None
+        p, test = None, "cluster-t"
     evidence = evidence_of(figure, p, direction=claim.direction, threshold=claim.threshold, margin=claim.margin)
     known = int((~np.isnan(means)).sum())
     counted = (f"{int(np.nansum(draws))} of {int((~np.isnan(draws)).sum())} draws",) if metric != "win rate" else ()
-    return replace(draft, evidence=evidence, test="cluster-t", items=known, notes=(*counted, *notes))
+    return replace(draft, evidence=evidence, test=test, items=known, notes=(*counted, *notes))
 
 
 def audited_f1(cells: Cells) -> Series:

@@ -18,7 +18,7 @@ from akrasia.runs.value_parts import families
 from akrasia.stats import mean_interval, paired_difference
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
-from akrasia.studies.evidence import Draft, detectable, evidence_of, p_value, test_name
+from akrasia.studies.evidence import Draft, detectable, evidence_of
 from akrasia.studies.findings import Line, Panel, Point, Series
 from akrasia.studies.verdict import Evidence
 
@@ -177,10 +177,11 @@ def _compared(
         return _without(draft, claim, f"nothing to compare: {lacking}")
     known = ~(np.isnan(before) | np.isnan(after))
     shares = [words[0].format(100 * after[known].mean()), words[1].format(100 * before[known].mean())]
-    p = p_value(found, after - before, clusters)
-    evidence = evidence_of(found.difference, p, direction=claim.direction, margin=claim.margin, degenerate=degenerate)
+    evidence = evidence_of(
+        found.difference, found.p, direction=claim.direction, margin=claim.margin, degenerate=degenerate
+    )
     return replace(
-        draft, evidence=evidence, test=test_name(found), items=found.items, notes=(", ".join(shares),),
+        draft, evidence=evidence, test=found.test, items=found.items, notes=(", ".join(shares),),
         detectable=detectable(found),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ Tests of claims about values stand in `deliberation` and `pressure`; `claims` na
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +14,7 @@ import numpy as np
 from akrasia.core import Undefined
 from akrasia.risk import per_item
 from akrasia.risk.lengths import length_sweep
-from akrasia.stats import Figure, PairedDifference, paired_difference, sign_flip
+from akrasia.stats import Figure, PairedDifference, paired_difference
 from akrasia.studies.audit_arms import unaudited_note
 from akrasia.studies.cells import Cells, Paired, Place, column, depth, label, short_model
 from akrasia.studies.definition import Claim
@@ -22,8 +22,6 @@ from akrasia.studies.findings import Unit
 from akrasia.studies.verdict import Direction, Evidence
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from akrasia.risk.lengths import LengthSweep
     from akrasia.runs.estimates import CellEstimate
 
@@ -47,7 +45,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def above(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
-    """Each cell's metric against 0: the interval of `akrasia risk`, and the cluster t test of its per-item values."""
+    """Each cell's metric against 0: the interval of `akrasia risk`, and the paired test of its per-item values."""
     for strategy, temperature in _choices(claim, cells):
         found = cells.find(place, strategy, temperature)
         if found is None:
@@ -69,6 +67,7 @@ def above(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
             yield msgspec.structs.replace(
                 draft,
                 evidence=evidence_of(figure, tested.p, margin=claim.margin),
+                test=tested.test,
                 detectable=detectable(tested),
             )
 
@@ -91,31 +90,9 @@ def change(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
         notes += (*unaudited_note(cells, first.cell), *unaudited_note(cells, second.cell))
         yield Draft(
             claim=claim.text, where=where, metric=claim.metric, evidence=_paired_evidence(claim, paired, found),
-            test=test_name(found), items=found.items, k=_k(claim, paired.k), notes=notes,
+            test=found.test, items=found.items, k=_k(claim, paired.k), notes=notes,
             detectable=detectable(found),
         )  # fmt: skip
-
-
-def p_value(found: PairedDifference, change: NDArray[np.float64], clusters: Sequence[str]) -> float | None:
-    """The p-value of a paired difference; where every pair changed alike, that of the families' common sign.
-
-    A t test has no spread there to judge by, yet nothing speaks more clearly than twenty families that all fall.
-
-    Args:
-        found: the paired difference.
-        change: (M,) second − first, NaN where missing.
-        clusters: M families.
-    """
-    if found.p is not None or len(set(clusters)) < 2:
-        return found.p
-    known = np.isfinite(change)
-    families = set(np.asarray(clusters)[known].tolist())
-    return sign_flip(np.full(len(families), np.sign(change[known][0])))
-
-
-def test_name(found: PairedDifference) -> str:
-    """Which test `p_value` made."""
-    return "sign-flip" if found.p is None else found.test
 
 
 def detectable(found: PairedDifference) -> float | None:
@@ -240,7 +217,7 @@ def _paired_evidence(claim: Claim, paired: Paired, found: PairedDifference) -> E
     known = both[np.isfinite(both)]
     return evidence_of(
         found.difference,
-        p_value(found, paired.second - paired.first, paired.clusters),
+        found.p,
         direction=claim.direction,
         margin=claim.margin,
         degenerate=bool(np.ptp(known) < 1e-12),
