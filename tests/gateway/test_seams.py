@@ -149,13 +149,14 @@ HALVES = {
 }
 
 
+@pytest.mark.parametrize("end", [DONE, event({}, finish_reason="length"), event({"content": ""}, finish_reason="stop")])
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("case", HALVES)
 @pytest.mark.parametrize("keys", [NO_CREDENTIALS, Credentials(SECRET)], ids=["no key", "a key"])
-def test_halves_of_a_character_leave_together(keys: Credentials, case: str, field: str) -> None:
+def test_halves_of_a_character_leave_together(keys: Credentials, case: str, field: str, end: bytes) -> None:
     pieces, whole = HALVES[case]
     events = [event(in_field(field, "@")).replace(b"@", piece.encode()) for piece in pieces]
-    out = fed(Seams(keys), [*events, DONE])
+    out = fed(Seams(keys), [*events, end])
     found = said(out)
     text = "".join(part["text"] for part in found["content"]) if field == "parts" else json.dumps(found)
     assert (whole if field == "parts" else json.dumps(whole)) in text
@@ -166,7 +167,8 @@ def test_half_a_character_elsewhere_in_a_chunk_is_no_end_of_it() -> None:
     odd = event({"content": "a"}, logprobs={"content": [{"token": "@"}]}).replace(b"@", rb"\ud83d")
     (out,) = read_chunks(Seams(NO_CREDENTIALS).feed(odd))
     assert out["choices"][0]["logprobs"] == {"content": [{"token": "\ufffd"}]}
-    for bad in (odd.replace(b'"a"', b"NaN"), odd.replace(b'"a"', b'"\xf0"'), odd.replace(b"}", b"", 1)):
+    deep = odd.replace(b'"a"', b"[" * 600 + b"]" * 600)
+    for bad in (deep, odd.replace(b'"a"', b"NaN"), odd.replace(b'"a"', b'"\xf0"'), odd.replace(b"}", b"", 1)):
         assert Seams(NO_CREDENTIALS).feed(bad) == bad  # what is no JSON otherwise stays that
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from akrasia.core.decoding import is_too_deep
 from akrasia.gateway.allowed import TEXTS
 from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.stream import BASE, DONE_DATA, encode_event, payloads, whole_events
-from akrasia.gateway.wire import Body
+from akrasia.gateway.wire import Body, read_object
 
 Path = tuple[str | int, ...]
 """Where a text stands in a delta."""
@@ -27,7 +28,6 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _HEAD = (*BASE, "object")
 _ARGUMENTS = (("function", "arguments"), ("custom", "input"))
 _SAID_ONCE = frozenset({"role", "id", "type", "name"})
-_CHUNK = msgspec.json.Decoder(Body)
 _MOST = 1024
 """Texts that may wait at once: how many fields a stream has is the upstream's word."""
 
@@ -106,7 +106,7 @@ class Seams:
                 before.append(_event_of(place[1], self._held.pop(place)))
         for path, holder, name in texts:
             held = self._held.pop((choice, path), None)
-            text = _joined(holder[name] if held is None else held.text + holder[name])
+            text = _joined(holder[name] if held is None else held.text + holder[name], last=ends)
             text = self._keys.out_of(text)
             keep = 0 if ends else max(self._keys.open_end(text), int("\ud800" <= text[-1:] <= "\udbff"))
             if keep:
@@ -128,15 +128,15 @@ def _may_halve(data: bytes) -> bool:
 def _read(data: bytes) -> tuple[Body | None, bool]:
     """A chunk, None where it is none; and whether halves of characters may stand in it."""
     try:
-        return _CHUNK.decode(data), False
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return read_object(data), False
+    except (msgspec.DecodeError, UnicodeDecodeError):
         if not _may_halve(data):
             return None, False
     try:
         chunk = json.loads(data.decode(), parse_constant=_refused)
     except (ValueError, RecursionError):
         return None, False
-    return (chunk if isinstance(chunk, dict) else None), True
+    return (None if not isinstance(chunk, dict) or is_too_deep(chunk) else chunk), True
 
 
 def _refused(constant: str) -> None:
