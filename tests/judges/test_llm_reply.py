@@ -140,6 +140,20 @@ def test_evidence_takes_the_first_whole_words():
     assert find_evidence("art", "the heart of art") == "art"
 
 
+@pytest.mark.parametrize("break_", [r"\n", r"\t", r"\r\n", r"\\n"])
+def test_a_line_of_a_text_in_json_may_be_quoted(break_: str) -> None:
+    text = f'{{"to": "Ann", "body": "Dear Ann,{break_}I act for face.{break_}Yours"}}'
+    assert find_evidence("I act for face.", text) == "I act for face"
+    assert find_evidence("Dear Ann,\nI act for face.", text) == f"Dear Ann,{break_}I act for face"
+    assert find_evidence("act", f"{break_[-1]}act") is None
+    assert find_evidence("Dear, I act", text) is None
+
+
+def test_a_quotation_in_json_may_hold_quotation_marks() -> None:
+    text = json.dumps({"body": json.dumps('She said "no" \n\n and left.')})
+    assert find_evidence('She said "no" and left.', text) == text[text.index("She") : text.index(".")]
+
+
 @given(st.text(max_size=60), st.integers(0, 60), st.integers(1, 60))
 def test_evidence_is_always_verbatim(text: str, start: int, length: int):
     found = find_evidence(text[start : start + length], text)

@@ -75,7 +75,8 @@ def find_evidence(span: str, text: str) -> str | None:
     """The words of the text that a quotation stands for, as the text has them; None where they do not occur in it.
 
     Case, white space, the form of quotation marks and dashes, and invisible characters do not count, nor do quotation
-    marks and dots around the whole. A part of a word is no quotation: "u" occurs in nearly every text.
+    marks and dots around the whole. In JSON, as in a tool's arguments, line breaks and quotation marks may stand in
+    escapes. A part of a word is no quotation: "u" occurs in nearly every text.
     """
     return _Folded(text).find(span)
 
@@ -109,13 +110,21 @@ class _Folded:
         if not any(char.isalnum() for char in wanted):
             return None
         whole = self._whole
-        at = whole.find(wanted)
-        while at >= 0:
-            end = at + len(wanted)
-            if not _inside_word(whole[max(0, at - 1) : at + 1]) and not _inside_word(whole[end - 1 : end + 1]):
+        for at, end in self._found(wanted):
+            begun = _inside_word(whole[max(0, at - 1) : at + 1]) and whole[max(0, at - 2) : at] not in _BREAKS
+            if not begun and not _inside_word(whole[end - 1 : end + 1]):
                 return self._text[self._place(at) : self._place(end - 1) + 1]
-            at = whole.find(wanted, at + 1)
         return None
+
+    def _found(self, wanted: str) -> Iterator[tuple[int, int]]:
+        """Where a folded quotation stands: as it is, and then as JSON writes its line breaks and quotation marks."""
+        at = self._whole.find(wanted)
+        while at >= 0:
+            yield at, at + len(wanted)
+            at = self._whole.find(wanted, at + 1)
+        if "\\" in self._whole and len(wanted) <= _LONGEST:
+            escaped = "".join(_IN_JSON.get(char) or re.escape(char) for char in wanted)
+            yield from (match.span() for match in re.finditer(escaped, self._whole))
 
     def _place(self, at: int) -> int:
         """Where in the text a character of the folded text comes from."""
@@ -139,6 +148,14 @@ def _same(char: str) -> str:
     if unicodedata.category(char) in ("Cc", "Cf"):
         return ""
     return _SAME.get(char) or unicodedata.normalize("NFKD", char).casefold()
+
+
+_LONGEST = 2000
+"""Letters of a quotation that is looked for in JSON's way, too."""
+
+_IN_JSON = {" ": r"(?: |\\++[nrt])++", "'": r"\\*+'"}
+_BREAKS = frozenset(f"\\{sign}" for sign in "nrtbf")
+"""As JSON writes line breaks and the like, in a tool's arguments say: the letter is no part of the word after it."""
 
 
 def _inside_word(pair: str) -> bool:
