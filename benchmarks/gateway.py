@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ from gateway_contestants import (
     find_akrasia,
     install_litellm,
 )
-from gateway_figures import Measured, Scenario, audits, comparison, memory, ratios
+from gateway_figures import Measured, Scenario, audits, comparison, memory, ratios, rewrites
+from gateway_judge import AMENDED
 from gateway_servers import NotServing, Server, free_port, get, pinned, serving
 
 PARTS = ("pass", "stream", "modes", "latency", "memory")
@@ -40,6 +42,7 @@ BASE = Direct().name
 PASS = "akrasia pass"
 MEMORY_CONNECTIONS = 50
 _AUDITED_MODES = ("observe", "annotate", "enforce")
+_ROLES = ("auditor", "planner", "rewriter", "guard")
 _DRAIN_S = 120.0
 
 
@@ -59,12 +62,13 @@ class Bench:
 
 @dataclass(frozen=True)
 class Job:
-    """A load: how many connections, streamed or not, and the fewest answers that count."""
+    """A load: how many connections, streamed or not, the fewest answers that count, and how long none do."""
 
     connections: int
     stream: bool = False
     least: int = 50
     seconds: float | None = None
+    warm_up_s: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
     command = [sys.executable, str(HERE / "gateway_load.py"), "--port", str(line.port), "--key", KEY]
     command += ["--connections", str(job.connections), "--least", str(max(job.least, job.connections))]
     command += ["--seconds", str(bench.seconds if job.seconds is None else job.seconds)]
+    command += ["--warm-up", str(job.warm_up_s), "--mark", AMENDED]
     if job.stream:
         command.append("--stream")
     ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=pinned(bench.other_cores))
@@ -133,16 +138,16 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
     found = json.loads(ran.stdout)
     if found["failures"]:
         raise BadAnswers(f"{name}, {job.connections} connections: {found['failures']}")
-    after = _drained(line)
     answers = found["answers"]
+    grown, unlogged = _drained(line, counted, answers)
     keys = ("requests_per_s", "p50_ms", "p99_ms", "first_p50_ms")
     figures = {key: found[key] for key in keys}
+    figures |= {"rewritten_p50_ms": found["marked_p50_ms"], "rewritten_p99_ms": found["marked_p99_ms"]}
     print(f"  {name}: {figures['requests_per_s']:,.0f}/s, p50 {figures['p50_ms']:.2f} ms", file=sys.stderr, flush=True)
     if server is None or before is None:
         return Measured(answers, **figures)
     used = server.usage()
-    read = after.get("akrasia_audit_seconds_count", 0.0) - counted.get("akrasia_audit_seconds_count", 0.0)
-    took = after.get("akrasia_audit_seconds_sum", 0.0) - counted.get("akrasia_audit_seconds_sum", 0.0)
+    read, took = grown["akrasia_audit_seconds_count"], grown["akrasia_audit_seconds_sum"]
     return Measured(
         answers,
         **figures,
@@ -150,7 +155,10 @@ def put_load(line: Line, job: Job, bench: Bench) -> Measured:
         resident_mb=used.resident_mb,
         audits=round(read),
         audit_ms=took / read * 1000 if read else None,
-        unaudited=round(_unaudited(after) - _unaudited(counted)),
+        unaudited=unlogged + round(_sum(grown, "akrasia_audited_choices_total", 'decision="unaudited"')),
+        unlogged=unlogged,
+        rewritten=found["marked"],
+        calls={role: round(_sum(grown, "akrasia_calls_total", f'role="{role}"')) for role in _ROLES if line.audits},
     )
 
 
@@ -162,19 +170,36 @@ def _counted(line: Line) -> dict[str, float]:
     return {name: float(number) for name, _, number in (row.rpartition(" ") for row in rows)}
 
 
-def _unaudited(counted: dict[str, float]) -> float:
-    return sum(number for name, number in counted.items() if 'decision="unaudited"' in name)
+def _sum(counted: Mapping[str, float], name: str, label: str = "") -> float:
+    """Of a metric's series, or of those with a label."""
+    return sum(number for series, number in counted.items() if series.startswith(f"{name}{{") and label in series)
 
 
-def _drained(line: Line) -> dict[str, float]:
-    """The metrics once audits that nobody waits for have ended, so that they burden nobody else."""
-    counted, end = _counted(line), time.monotonic() + _DRAIN_S
-    while counted and time.monotonic() < end:
-        time.sleep(1.0)
-        before, counted = counted, _counted(line)
-        if all(counted[name] == before.get(name) for name in counted if name.startswith("akrasia_audit")):
-            break
-    return counted
+def _drained(line: Line, counted: Mapping[str, float], answers: int) -> tuple[Counter[str], int]:
+    """Wait for audits that nobody waits for, so that they burden nobody else.
+
+    Args:
+        line: the gateway.
+        counted: its metrics before the load.
+        answers: that the load got.
+
+    Returns:
+        By how much its metrics grew, and how many replies were neither audited nor logged: too many waited for the log.
+
+    Raises:
+        BadAnswers: its counts do not come up to the answers.
+    """
+    end = time.monotonic() + _DRAIN_S
+    while line.audits:
+        grown = Counter(_counted(line))
+        grown.subtract(counted)
+        unlogged = answers - round(_sum(grown, "akrasia_audited_choices_total"))
+        if unlogged <= _sum(grown, "akrasia_audits_dropped_total", 'reason="not_logged"'):
+            return grown, max(unlogged, 0)
+        if time.monotonic() > end:
+            raise BadAnswers(f"{line.contestant.name}: {unlogged} of {answers} replies are in no count of its metrics")
+        time.sleep(0.5)
+    return Counter(), 0
 
 
 def compare(name: str, lines: Sequence[Line], job: Job, reps: int, bench: Bench) -> Scenario:
@@ -198,7 +223,9 @@ def measure_memory(one: Akrasia, requests: int, bench: Bench) -> dict[int, float
     found, answered = {}, 0
     with lines_up([one], 0, bench) as lines:
         for until in (requests // 20, requests // 2, requests):
-            measured = put_load(lines[0], Job(MEMORY_CONNECTIONS, least=until - answered, seconds=0), bench)
+            # No warm-up: what it answers would come on top of the number that is told.
+            job = Job(MEMORY_CONNECTIONS, least=until - answered, seconds=0, warm_up_s=0)
+            measured = put_load(lines[0], job, bench)
             answered += measured.requests
             found[until] = measured.resident_mb
     return found
@@ -255,6 +282,10 @@ def run_comparisons(chosen: argparse.Namespace, program: str, bench: Bench) -> l
             whole, streamed = [Job(1, least=20), Job(10, least=100)], [Job(10, stream=True, least=100)]
             scenarios += compare_all(f"{name}, whole", lines, whole, chosen.reps, bench)
             scenarios += compare_all(f"{name}, streamed", lines, streamed, chosen.reps, bench)
+        rewriting = Akrasia(program, "enforce", log=True, judge_ms=chosen.latency_ms, rewrites=True)
+        with lines_up([Direct(), slow[-1], rewriting], chosen.latency_ms, bench) as lines:
+            jobs = [Job(1, least=20), Job(10, least=250)]
+            scenarios += compare_all(f"{name}, rewritten", lines, jobs, chosen.reps, bench)
     return scenarios
 
 
@@ -283,7 +314,8 @@ def run_benchmark(chosen: argparse.Namespace, folder: Path) -> tuple[list[str], 
     record: dict[str, object] = {"scenarios": [asdict(scenario) for scenario in scenarios], "memory_mb": kept}
     record["notes"] = notes
     compared = comparison(scenarios, BASE) if scenarios else []
-    tables = (compared, ratios(scenarios, PASS, ("litellm", "bare aiohttp"), BASE), audits(scenarios), memory(kept))
+    against = ratios(scenarios, PASS, ("litellm", "bare aiohttp"), BASE)
+    tables = (compared, against, audits(scenarios), rewrites(scenarios, BASE), memory(kept))
     printed = [line for table in tables if table for line in (*table, "")]
     return [*printed, *(f"- {note}" for note in notes)], record
 

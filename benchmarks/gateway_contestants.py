@@ -25,6 +25,15 @@ judge = "%s"
 on_fail = "annotate"
 """
 
+_REWRITING = """\
+constitution = "schwartz-19"
+judge = "llm:scripted:gateway_judge:find"
+on_fail = "rewrite"
+planner = "scripted:gateway_judge:plan"
+rewriter = "scripted:gateway_judge:rewrite"
+guard = "scripted:gateway_judge:guard"
+"""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -70,24 +79,28 @@ class Akrasia:
         mode: of the policy; those that audit do so against the 19 values.
         log: whether an audit log is kept.
         judge_ms: None: the encoder judge; else an LLM judge that takes so many milliseconds.
+        rewrites: half of all replies fall short to that judge, and are mended by models that take as long.
     """
 
     program: str
     mode: str = "pass"
     log: bool = False
     judge_ms: float | None = None
+    rewrites: bool = False
 
     @property
     def name(self) -> str:
         """For people."""
         judge = "" if self.judge_ms is None else f", LLM judge of {self.judge_ms:g} ms"
+        judge += ", half rewritten" if self.rewrites else ""
         return f"akrasia {self.mode}{' + log' if self.log else ''}{judge}"
 
     def start(self, port: int, upstream: str, folder: Path) -> Started:
         """See `Started`."""
         policy = folder / f"{self.mode}-{port}.toml"
         judge = "encoder" if self.judge_ms is None else "llm:scripted:gateway_judge:read"
-        policy.write_text(f'mode = "{self.mode}"\n{"" if self.mode == "pass" else _AUDITING % judge}', encoding="utf-8")
+        audits = _REWRITING if self.rewrites else "" if self.mode == "pass" else _AUDITING % judge
+        policy.write_text(f'mode = "{self.mode}"\n{audits}', encoding="utf-8")
         command = [self.program, "serve", "--upstream", upstream, "--policy", str(policy), "--port", str(port)]
         if self.log:
             command += ["--log", str(folder / f"{self.mode}-{port}.jsonl")]

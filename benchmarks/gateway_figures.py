@@ -6,6 +6,7 @@ then summarised. Standard library only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,27 +18,36 @@ class Measured:
     """One load on one contestant.
 
     Attributes:
-        requests: answers that were measured.
-        requests_per_s: of them.
-        p50_ms, p99_ms: from a request's sending to its answer's end.
+        requests: all answers, those of the warm-up too: what `proxy_ms` and the audits' figures are held against.
+        requests_per_s: of those after the warm-up.
+        p50_ms, p99_ms: from a request's sending to its answer's end; p99 None of fewer than 100.
         first_p50_ms: to its first byte.
         proxy_ms: processor time of the proxy per request; 0 without one.
         resident_mb: of the proxy, afterwards.
         audits: readings of the judge; 0 where nothing is audited.
         audit_ms: of one reading, waiting included; None where there was none.
-        unaudited: replies of which the log says that they were not audited.
+        unaudited: replies that were not audited, in the log or not.
+        unlogged: those of them that are not in the log either: it was behind, too.
+        rewritten: replies that fell short and were rewritten.
+        rewritten_p50_ms, rewritten_p99_ms: of them; None where there were none, or fewer than 100.
+        calls: of the gateway's models by role, "candidate" left out.
     """
 
     requests: int
     requests_per_s: float
     p50_ms: float
-    p99_ms: float
+    p99_ms: float | None
     first_p50_ms: float
     proxy_ms: float = 0.0
     resident_mb: float = 0.0
     audits: int = 0
     audit_ms: float | None = None
     unaudited: int = 0
+    unlogged: int = 0
+    rewritten: int = 0
+    rewritten_p50_ms: float | None = None
+    rewritten_p99_ms: float | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,8 +72,15 @@ class Scenario:
         return Spread.of([figure(a, b) for a, b in pairs]) if pairs else None
 
     def added(self, name: str, base: str, figure: str = "p50_ms") -> Spread | None:
-        """Milliseconds that a proxy adds to the answer of `base`."""
-        return self.paired(name, base, lambda a, b: getattr(a, figure) - getattr(b, figure))
+        """Milliseconds that a proxy adds to the answer of `base`; None where a repetition lacks the figure."""
+        return self.added_to(name, base, figure, figure)
+
+    def added_to(self, name: str, base: str, figure: str, of_base: str) -> Spread | None:
+        """Milliseconds by which a figure of a proxy is above one of `base`; None where a repetition lacks either."""
+        runs = (*((run, figure) for run in self.runs[name]), *((run, of_base) for run in self.runs[base]))
+        if any(getattr(run, wanted) is None for run, wanted in runs):
+            return None
+        return self.paired(name, base, lambda a, b: getattr(a, figure) - getattr(b, of_base))
 
 
 def comparison(scenarios: Sequence[Scenario], base: str) -> list[str]:
@@ -104,17 +121,46 @@ def ratios(scenarios: Sequence[Scenario], one: str, others: Sequence[str], base:
 def audits(scenarios: Sequence[Scenario]) -> list[str]:
     """What audits cost, as a Markdown table; contestants that audit nothing are left out."""
     heads = ("load", "connections", "contestant", "judge calls a reply", "ms a call, waiting included")
-    lines = _opened(*heads, "replies logged as unaudited")
+    lines = _opened(*heads, "replies not audited", "of all, not in the log either")
     for one in scenarios:
         for name, runs in one.runs.items():
-            if not any(run.audits for run in runs):
+            if not any(run.audits or run.unaudited for run in runs):
                 continue
-            calls = sum(run.audits for run in runs) / sum(run.requests for run in runs)
-            times = Spread.of([run.audit_ms for run in runs if run.audit_ms is not None])
-            dropped = sum(run.unaudited for run in runs) / sum(run.requests for run in runs)
-            cells = [one.name, str(one.connections), name, f"{calls:.2f}", times.text(2), f"{dropped:.1%}"]
+            replies = sum(run.requests for run in runs)
+            calls = sum(run.audits for run in runs) / replies
+            times = [run.audit_ms for run in runs if run.audit_ms is not None]
+            cells = [one.name, str(one.connections), name, f"{calls:.2f}"]
+            cells.append(Spread.of(times).text(2) if times else "")
+            cells += [f"{sum(run.unaudited for run in runs) / replies:.1%}"]
+            cells += [f"{sum(run.unlogged for run in runs) / replies:.1%}"]
             lines.append(f"| {' | '.join(cells)} |")
     return lines if len(lines) > 2 else []
+
+
+def rewrites(scenarios: Sequence[Scenario], base: str) -> list[str]:
+    """What a reply that falls short costs where it is rewritten, as a Markdown table."""
+    heads = ("load", "connections", "contestant", "replies that fall short", "calls for such a reply")
+    lines = _opened(*heads, "added p50 of such a reply", "added p99")
+    for one in scenarios:
+        for name, runs in one.runs.items():
+            short, replies = sum(run.rewritten for run in runs), sum(run.requests for run in runs)
+            if not short:
+                continue
+            cells = [one.name, str(one.connections), name, f"{short / replies:.1%}", _calls(runs, short, replies)]
+            for mine, theirs in (("rewritten_p50_ms", "p50_ms"), ("rewritten_p99_ms", "p99_ms")):
+                added = one.added_to(name, base, mine, theirs)
+                cells.append("" if added is None else added.text(1))
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 2 else []
+
+
+def _calls(runs: Sequence[Measured], short: int, replies: int) -> str:
+    """Calls by role for a reply that falls short; the auditor's first one, which every reply takes, included."""
+    totals = Counter[str]()
+    for run in runs:
+        totals.update(run.calls)
+    totals["auditor"] -= replies - short  # one reading of each reply that does not
+    return ", ".join(f"{role} {number / short:.2f}" for role, number in sorted(totals.items()))
 
 
 def memory(figures: Mapping[str, Mapping[int, float]]) -> list[str]:

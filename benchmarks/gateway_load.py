@@ -37,9 +37,10 @@ class Load:
         stream: whether answers are wanted as events.
         seconds: how long to measure, after the warm-up.
         least: measured answers before the end, however long that takes.
+        mark: answers that hold these bytes are measured apart, too; empty: none are.
     """
 
-    def __init__(self, head: bytes, model: str, stream: bool, seconds: float, least: int) -> None:
+    def __init__(self, head: bytes, model: str, stream: bool, seconds: float, least: int, mark: bytes = b"") -> None:
         self._head = head
         self._body = b'{"model":%b,"messages":[{"role":"user","content":"%%b"}]%b}' % (
             msgspec.json.encode(model),
@@ -49,7 +50,10 @@ class Load:
         self._seconds = seconds
         self._least = least
         self._asked = 0
+        self.mark = mark
         self.whole_ns: list[int] = []
+        self.marked_ns: list[int] = []
+        self.all_marked = 0
         self.first_ns: list[int] = []
         self.failures: Counter[str] = Counter()
         self.all_answers = 0
@@ -73,9 +77,10 @@ class Load:
         body = self._body % text
         return self._head % len(body) + body, b"[r:%08x]" % zlib.crc32(text)
 
-    def answered(self, asked_ns: int, first_ns: int, failure: str | None) -> None:
+    def answered(self, asked_ns: int, first_ns: int, failure: str | None, *, marked: bool = False) -> None:
         """Count one answer."""
         self.all_answers += failure is None
+        self.all_marked += marked and failure is None
         if failure is not None:
             self.failures[failure] += 1
             if self.failures.total() > 1000:
@@ -86,6 +91,8 @@ class Load:
         if asked_ns >= self.began_ns:  # answered after the end, too: the slow ones would else be left out
             self.whole_ns.append(now - asked_ns)
             self.first_ns.append(first_ns - asked_ns)
+            if marked:
+                self.marked_ns.append(now - asked_ns)
         if self.over.is_set():
             return
         self.answers += 1  # of earlier requests, too: the rate would else lack the first of each connection
@@ -97,6 +104,7 @@ class Load:
     def measured(self) -> dict[str, object]:
         """The figures; of an empty measurement only the failures."""
         found: dict[str, object] = {"failures": dict(self.failures), "answers": self.all_answers}
+        found["marked"] = self.all_marked
         if len(self.whole_ns) < 2 or self.began_ns is None:
             return found
         seconds = (self.ended_ns - self.began_ns) / 1e9
@@ -104,10 +112,19 @@ class Load:
             "seconds": seconds,
             "requests_per_s": self.answers / seconds,
             "p50_ms": statistics.median(self.whole_ns) / 1e6,
-            "p99_ms": statistics.quantiles(self.whole_ns, n=100, method="inclusive")[98] / 1e6,
+            "p99_ms": _p99_ms(self.whole_ns),
+            "marked_p50_ms": statistics.median(self.marked_ns) / 1e6 if self.marked_ns else None,
+            "marked_p99_ms": _p99_ms(self.marked_ns),
             "first_p50_ms": statistics.median(self.first_ns) / 1e6,
             "client_cpu_s": self.cpu_s,
         }
+
+
+def _p99_ms(times_ns: list[int]) -> float | None:
+    """The 99th percentile; None of fewer than 100, whose largest would be told in its place."""
+    if len(times_ns) < 100:
+        return None
+    return statistics.quantiles(times_ns, n=100, method="inclusive")[98] / 1e6
 
 
 class Connection(asyncio.Protocol):
@@ -142,7 +159,9 @@ class Connection(asyncio.Protocol):
         self._data = self._data + data if self._data else data
         if not self._is_whole():
             return
-        self._load.answered(self._asked_ns, self._first_ns, self._failure())
+        mark = self._load.mark
+        marked = bool(mark) and mark in self._data
+        self._load.answered(self._asked_ns, self._first_ns, self._failure(), marked=marked)
         if self._load.over.is_set():
             self._done = True
             self._transport.close()
@@ -180,7 +199,8 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     lines = [f"POST {options.path} HTTP/1.1", f"Host: 127.0.0.1:{options.port}", "Content-Type: application/json"]
     lines += [f"Authorization: Bearer {options.key}", "Content-Length: "]
     head = "\r\n".join(lines).encode() + b"%d\r\n\r\n"
-    load = Load(head, options.model, options.stream, options.seconds, max(options.least, 2))
+    least, mark = max(options.least, 2), options.mark.encode()
+    load = Load(head, options.model, options.stream, options.seconds, least, mark)
     loop = asyncio.get_running_loop()
     for _ in range(options.connections):
         await loop.create_connection(lambda: Connection(load), "127.0.0.1", options.port)
@@ -207,6 +227,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--patience", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--mark", default="", metavar="TEXT", help="measure answers that hold it apart, too")
     print(json.dumps(run(measure(parser.parse_args()))))
 
 
