@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -276,3 +277,11 @@ async def test_a_clients_key_stands_in_no_two_lines_of_the_log(
     lines = [one["choices"][0]["original"]["content"] for one in records(log) if "window" in one["settings"]]
     assert lines == ["a" * 1990 + "***"]
     assert KEY[:10] not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["\\" * 200_000, "s" * 200_000, "\\s" * 100_000, SECRET[:-1] * 10_000])
+def test_a_long_text_is_looked_through_no_further_than_a_key_is_long(text: str) -> None:
+    """What an upstream writes must not hold the gateway up."""
+    began = perf_counter()
+    assert Credentials(SECRET * 50).open_end(text) < 20_000
+    assert perf_counter() - began < 2

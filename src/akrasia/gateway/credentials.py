@@ -140,7 +140,10 @@ def _open_end(key: str, text: str) -> int:
         while at >= 0 and not key.startswith(text[at:]):
             at = text.find(key[0], at + 1)
         return len(text) - at if at >= 0 else 0
-    starts = (at for at in range(begin, len(text)) if text[at] in (key[0], "\\"))
+    # A row of backslashes is tried once, not anew from each of them.
+    row = (at for at in range(begin, len(text)) if text[at] == "\\" and (at == begin or text[at - 1] != "\\"))
+    plain = (at for at in range(begin, len(text)) if text[at] == key[0] != "\\")
+    starts = sorted((*row, *plain))
     return next((len(text) - at for at in starts if _goes_on(key, text, at)), 0)
 
 
