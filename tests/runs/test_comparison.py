@@ -91,13 +91,16 @@ def test_one_pool_has_one_reachable_for_all_that_choose_from_it(tmp_path: Path, 
         strategies = ["direct", "self_consistency:3", "best_of_n:4"]
         akrasia.run(tmp_path / name, model=f"{SCRIPT}{script}", suite=suite, samples=4, strategy=strategies)
     found = {row.name.partition(" ")[2]: row for row in compared(tmp_path / "a", tmp_path / "b").metrics}
-    # Of nine rows six are tests: of direct all three, of the vote deployed and risk, of the best of 4, which loses
-    # nothing by definition, what it deploys.
+    # Of nine rows five are tests: of direct all three, of the vote deployed and risk. The best of 4 deploys what is
+    # reachable in 4 draws, and so loses nothing.
     tested = ["direct deployed", "direct reachable@4", "direct risk@4"]
-    tested += ["self_consistency:3 deployed", "self_consistency:3 risk@4", "best_of_n:4 deployed"]
+    tested += ["self_consistency:3 deployed", "self_consistency:3 risk@4"]
     smallest = min((found[name] for name in tested), key=lambda row: row.p)
-    assert smallest.p_adjusted == pytest.approx(min(1.0, 6 * smallest.p))
+    assert smallest.p_adjusted == pytest.approx(min(1.0, 5 * smallest.p))
     direct = found["direct reachable@4"]
+    same = found["best_of_n:4 deployed"]
+    assert same.p_adjusted == direct.p_adjusted
+    assert same.difference.value == pytest.approx(direct.difference.value)  # by definition, and as measured
     assert found["self_consistency:3 reachable@4"].p_adjusted == direct.p_adjusted
     assert found["best_of_n:4 reachable@4"].p_adjusted == found["best_of_n:4 deployed"].p_adjusted
     assert found["best_of_n:4 risk@4"].p_adjusted is None
@@ -117,11 +120,23 @@ def test_a_choice_and_what_it_is_compared_with_have_one_k(tmp_path: Path, suite_
     deployed, reachable, risk = found.metrics
     assert (reachable.name, risk.name) == ("reachable@4", "risk@4")
     assert deployed.items == reachable.items == 23
-    assert reachable.difference.value == 0
+    assert (reachable.difference.value, reachable.test) == (0, "identity")
+    assert risk.difference.value == pytest.approx(-deployed.difference.value)
+    assert deployed.p_adjusted == risk.p_adjusted == deployed.p
     assert (
         "1 of 24 items have fewer than 4 measured draws"
         in {one.code: one.message for one in found.diagnostics}["left_out"]
     )
+
+
+def test_every_temperature_and_seed_has_rows_of_its_own(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(12)
+    keys: dict[str, Any] = {"suite": suite, "samples": 2, "temperature": [0.5, 1.0], "seed": [0, 1]}
+    for name, script in (("a", "half"), ("b", "spread")):
+        akrasia.run(tmp_path / name, model=f"{SCRIPT}{script}", **keys)
+    names = [row.name for row in compared(tmp_path / "a", tmp_path / "b").metrics]
+    assert len(set(names)) == 12
+    assert {"T=0.5 seed=0 deployed", "T=1 seed=1 risk@2"} <= {name.partition(" direct ")[2] for name in names}
 
 
 def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:

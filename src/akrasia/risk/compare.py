@@ -110,8 +110,8 @@ def compare(
         clusters: (M,) labels.
         level: nominal coverage of each interval; they are not adjusted for being several, the p-values are.
         power: of the minimum detectable difference.
-        defined: metrics that are known without measuring: name → the metric that it equals by definition, or None where
-            it is 0 by definition. They are no further tests, so Holm does not count them.
+        defined: metrics that are known without measuring: name → the metric that it equals by definition (but for its
+            sign, maybe), or None where it is 0 by definition. They are no further tests, so Holm does not count them.
 
     Raises:
         InputError: no metric, one that equals a metric that is not there, or shapes that differ.

@@ -13,6 +13,7 @@ from akrasia.core import InputError, Undefined
 from akrasia.core.cell import Cell
 from akrasia.risk import Diagnostic, PerItem, compare, per_item
 from akrasia.risk.compare import MetricComparison
+from akrasia.runs.differences import METRICS, Terms, known_by_definition, less, side_terms
 from akrasia.runs.reference import Reference, reference, without_thin_items
 from akrasia.runs.value_labels import rates, states
 from akrasia.stats.diagnostic import few_clusters, ordered
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from akrasia.runs.pool import Pool
     from akrasia.runs.reader import Run
 
-METRICS = ("deployed", "reachable", "risk")
 Place = tuple[str, str]
 """Suite and id of an item."""
 
@@ -69,8 +69,7 @@ def compare_runs(
     notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b), *_unmatched(a, b, pairs)]
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
-    defined: dict[str, str | None] = {}
-    pooled: dict[tuple[str, str], str] = {}
+    made: dict[str, Terms] = {}
     for first, second in pairs:
         one, other = reference(a, first), reference(b, second)
         pool_a, pool_b = one.pool, other.pool
@@ -91,34 +90,30 @@ def compare_runs(
                 f"{a.folder} and {b.folder} share no item of {first.suite}: compare runs on the same items"
             )
         clusters.update(zip(places[0], pool_a.clusters, strict=True))
-        prefix = f"{first.suite} {first.strategy} " if len(pairs) > 1 else ""
-        names = {metric: f"{prefix}{metric}" + (f"@{k}" if metric != "deployed" else "") for metric in METRICS}
-        if _nothing_to_lose(one, k) and _nothing_to_lose(other, k):
-            defined |= {names["reachable"]: names["deployed"], names["risk"]: None}
-        for metric, name in names.items():
+        terms = side_terms(a, first, one, k), side_terms(b, second, other, k)
+        for metric in METRICS:
+            name = f"{_prefix(first, pairs)}{metric}" + (f"@{k}" if metric != "deployed" else "")
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
-        if _is_the_pools(one, k) and _is_the_pools(other, k):
-            # What is drawn from one pool, or chosen from it, has that pool's reachable: one thing is tested.
-            same = pooled.setdefault((first.pool or first.name, second.pool or second.name), names["reachable"])
-            if same != names["reachable"] and columns[same] == columns[names["reachable"]]:
-                defined.setdefault(names["reachable"], defined.get(same) or same)
+            made[name] = less(terms[1][metric], terms[0][metric])
     order = list(clusters)
     metrics = {name: (_column(order, mine), _column(order, theirs)) for name, (mine, theirs) in columns.items()}
+    defined = known_by_definition({name: (made[name], _measured(*both)) for name, both in metrics.items()})
     found = compare(metrics, clusters=[clusters[place] for place in order], level=level, defined=defined)
     fewest = min((row.difference.n for row in found.metrics if row.difference.n is not None), default=0)
     return RunComparison(found.metrics, ordered(dict.fromkeys([*notes, few_clusters(fewest)])))
 
 
-def _nothing_to_lose(side: Reference, k: int) -> bool:
-    """Whether deployed is reachable by definition: one draw is the best of one, the best of n that of n; risk is 0."""
-    if side.chosen is None:
-        return side.deployed is None and k == 1
-    return side.chosen.best and k <= side.chosen.n
-
-
-def _is_the_pools(side: Reference, k: int) -> bool:
-    """Whether reachable@k is that of the pool alone: nothing beside it, and no choice among more draws than k."""
-    return side.deployed is None or (side.chosen is not None and side.chosen.n <= k)
+def _prefix(cell: Cell, pairs: Sequence[tuple[Cell, Cell]]) -> str:
+    """What tells a pair's rows from those of the others: suite and strategy, and what else differs between them."""
+    if len(pairs) == 1:
+        return ""
+    cells = [first for first, _ in pairs]
+    told = [cell.suite, cell.strategy]
+    if len({one.sampling.temperature for one in cells}) > 1:
+        told.append(f"T={cell.sampling.temperature:g}")
+    if len({one.seed for one in cells}) > 1:
+        told.append(f"seed={cell.seed}")
+    return " ".join(told) + " "
 
 
 def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
@@ -297,3 +292,8 @@ def _by_place(places: list[Place], side: PerItem, metric: str) -> dict[Place, fl
 
 def _column(order: list[Place], values: dict[Place, float]) -> NDArray[np.float64]:
     return np.array([values.get(place, np.nan) for place in order])
+
+
+def _measured(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[int]:
+    """The rows of the items that both sides measured."""
+    return np.flatnonzero(np.isfinite(first) & np.isfinite(second)).tolist()
