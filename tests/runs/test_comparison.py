@@ -85,6 +85,17 @@ def test_one_answer_per_item_is_one_exact_test(tmp_path: Path, suite_file: Write
     assert (risk.name, risk.p, risk.p_adjusted, risk.test) == ("risk@1", None, None, "identity")
 
 
+def test_few_items_are_told_where_the_interval_needs_many(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(5)
+    for samples in (1, 2):
+        for name, script in (("a", "half"), ("b", "spread")):
+            akrasia.run(tmp_path / f"{name}{samples}", model=f"{SCRIPT}{script}", suite=suite, samples=samples)
+    exact = compared(tmp_path / "a1", tmp_path / "b1")
+    assert "few_clusters" not in codes(exact)
+    assert exact.metrics[0].mde is None  # five items cannot be significant
+    assert "few_clusters" in codes(compared(tmp_path / "a2", tmp_path / "b2"))
+
+
 def test_one_pool_has_one_reachable_for_all_that_choose_from_it(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(30)
     for name, script in (("a", "half"), ("b", "spread")):

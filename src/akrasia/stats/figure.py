@@ -16,7 +16,8 @@ class Figure(Struct, frozen=True):
         low: lower end of the interval; None where the data give no interval (one cluster, unbounded quantity).
         high: upper end; None as `low`.
         level: nominal coverage of the interval, in (0, 1).
-        method: how the interval was made ("cluster-t", "wilson", "bootstrap", "profile likelihood", …).
+        method: how the interval was made ("cluster-t", "wilson", "mcnemar-melded", "bootstrap", "profile likelihood",
+            …).
         n: independent units behind it (clusters, or items where every item is its own); None where that has no meaning.
     """
 
