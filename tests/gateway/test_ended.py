@@ -258,3 +258,25 @@ async def test_one_who_stops_serving_by_cancelling_hurries(upstream: Upstream, s
         await stopping
     assert (await asking).status == 503
     assert len(records(log)) == 1
+
+
+@pytest.mark.parametrize(("mode", "release"), [("pass", "whole"), ("observe", "whole"), ("enforce", "sentences")])
+async def test_after_a_stream_that_broke_the_connection_takes_the_next_request(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, release: str
+) -> None:
+    """Its end is whole HTTP: a client keeps the connection, and must not find it closed under the next request."""
+    settings = {"release": release} if mode == "enforce" else {}
+    served = await serve(policy(tmp_path, mode, **settings), log=tmp_path / "audit.jsonl")
+    upstream.faults.append(
+        broken([chunk({"model": "tiny"}, [{"index": 0, "delta": {"content": f"{GOOD} "}}])], "reset")
+    )
+    body = b'{"model": "tiny", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for last in (b"upstream_reset", b"data: [DONE]\n\n"):
+        writer.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        async with asyncio.timeout(5):
+            got = await reader.readuntil(b"\r\n0\r\n\r\n")
+        assert got.startswith(b"HTTP/1.1 200")
+        assert last in got
+    writer.close()

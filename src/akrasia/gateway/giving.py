@@ -80,7 +80,6 @@ def _texts(choice: Body) -> list[str]:
 async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:
     """End a stream that has begun with an error."""
     exchange.failure = error.reason
-    out.force_close()
     await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
     return out
 

@@ -198,6 +198,5 @@ class Relay:
         if not self._answered:  # what breaks after the end is nothing to the client
             await self._flush()
             await send(self._out, error_event(error.error), self._write_s)
-        self._out.force_close()
         await send(self._out, b"", self._write_s, last=True)
         return self._out
