@@ -57,21 +57,10 @@ def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunS
     """
     from akrasia.runs.forecast import forecast, with_left
 
-    plan = Plan(config, load_suites(config))
-    config = plan.config
-    bench = Bench(config, options.on_notice, plan.auditing)
-    utilities = build_utilities(plan, bench.adherence)
-    prices = _prices(config, bench)
-    _tell_unused_judges(config, utilities, options.on_notice)
-    check_audit_keys(config, options.on_notice)
-    _tell_misfits(plan, options.on_notice)
-    _models(config, options)
-    previous = previous_run(out, config)
-    for folder in options.reuse:
-        store_of(folder)
-    counts = wait_for(forecast(plan, bench, utilities, prices))
-    if previous is not None or options.reuse:
-        counts = with_left(counts, plan, None if previous is None else out, options.reuse)
+    made = _prepared(config, out, options)
+    counts = wait_for(forecast(made.plan, made.bench, made.utilities, made.prices))
+    if made.previous is not None or options.reuse:
+        counts = with_left(counts, made.plan, None if made.previous is None else out, options.reuse)
     return RunSummary(str(out), counts)
 
 
@@ -90,18 +79,10 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
         InputError: nothing can be done as configured; nothing was bought.
         RunIncomplete: it stopped and can be resumed; all that was bought is stored.
     """
-    plan = Plan(config, load_suites(config))
-    config = plan.config
-    bench = Bench(config, options.on_notice, plan.auditing)
-    utilities = build_utilities(plan, bench.adherence)
-    prices = _prices(config, bench)
-    _tell_unused_judges(config, utilities, options.on_notice)
-    check_audit_keys(config, options.on_notice)
-    _tell_misfits(plan, options.on_notice)
-    models = _models(config, options)
+    made = _prepared(config, out, options)
+    config, plan, bench, utilities = made.plan.config, made.plan, made.bench, made.utilities
+    models, previous, reuse = made.models, made.previous, made.reuse
     roles = {**bench.roles, **bench.auditors.roles(models)}
-    previous = previous_run(out, config)
-    reuse = [store_of(folder) for folder in options.reuse]
     with made_folder(out), RunLock(out):
         try:
             await _open(_each_once(models, roles), out, fresh=previous is None)
@@ -115,7 +96,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 _record(out, now)
                 cell_ids = await store.add_plan([planned.cell for planned in plan.cells], plan.items())
                 asked = {cell_ids[planned.cell.name]: planned.cell.model for planned in plan.cells}
-                rates = Rates(prices, asked, bench.models)
+                rates = Rates(made.prices, asked, bench.models)
                 meter = Meter(rates, max_cost=config.max_cost, max_tokens=config.max_tokens_total)
                 done = _carry_over(plan, store, meter, cell_ids)
                 engine = Engine(
@@ -153,6 +134,33 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 utility.close()
         _end(out, meter, fresh=previous is None)
     return summary
+
+
+class _Prepared(Struct, frozen=True):
+    """What stands before anything is bought. `reuse`: stores of other runs."""
+
+    plan: Plan
+    bench: Bench
+    utilities: Mapping[str, Utility]
+    prices: Prices
+    models: dict[str, Model]
+    previous: manifest.Manifest | None
+    reuse: list[Path]
+
+
+def _prepared(config: RunConfig, out: Path, options: Options) -> _Prepared:
+    """All that is made and checked for a run, and for a plan alike: a plan refuses what its run would refuse."""
+    plan = Plan(config, load_suites(config))
+    config = plan.config
+    bench = Bench(config, options.on_notice, plan.auditing)
+    utilities = build_utilities(plan, bench.adherence)
+    prices = _prices(config, bench)
+    _tell_unused_judges(config, utilities, options.on_notice)
+    check_audit_keys(config, options.on_notice)
+    _tell_misfits(plan, options.on_notice)
+    models = _models(config, options)
+    previous = previous_run(out, config)
+    return _Prepared(plan, bench, utilities, prices, models, previous, [store_of(folder) for folder in options.reuse])
 
 
 def _prices(config: RunConfig, bench: Bench) -> Prices:
