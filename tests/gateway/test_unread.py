@@ -226,7 +226,8 @@ def test_a_delta_beside_a_message_is_named() -> None:
 
 def test_only_what_stays_behind_is_left_out() -> None:
     choice: Body = {"message": {"content": "a", "reasoning": "b", "x": "c", "y": None}, "z": 1, "logprobs": None}
-    assert left_out(choice, {"message": {"content": "a"}}) == ("choice.z", "reasoning", "x")
+    left = ("choices[2].z", "choices[2].message.reasoning", "choices[2].message.x")
+    assert left_out(choice, {"index": 2, "message": {"content": "a"}}) == left
     assert left_out({"message": {"content": "a"}}, {"message": {"content": "a"}}) == ()
 
 

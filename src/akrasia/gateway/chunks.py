@@ -32,6 +32,11 @@ def chunks_of(events: bytes) -> list[Body]:
         found = list(read_chunks(events))
         for chunk in found:
             msgspec.convert(chunk, _Chunk)
+    except msgspec.ValidationError as error:
+        # Names the place and the types alone, never what stands there.
+        what, _, place = str(error).partition(" - at `$")
+        said = f"the upstream sent a chunk with {place.strip('.`') or 'no object'} of another type ({what})"
+        raise upstream_failed(502, said, "upstream_invalid") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise upstream_failed(502, "the upstream sent an event that is no chunk", "upstream_invalid") from None
     return found

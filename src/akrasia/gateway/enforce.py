@@ -31,7 +31,7 @@ from akrasia.gateway.exchange import Exchange, ended
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, give
 from akrasia.gateway.keeping import Kept, audit_headers, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
-from akrasia.gateway.records import ChoiceAudit, logged_choice, part_audit, told_choice, told_of
+from akrasia.gateway.records import ChoiceAudit, logged_choice, part_audit, told_choice, told_of, with_left_beside
 from akrasia.gateway.sending import send
 from akrasia.gateway.wire import Body, WireError, indexes_of
 
@@ -178,7 +178,8 @@ class Enforce:
         )
         if any(one.logged.decision == "withheld" for one in decided):
             return await self._withheld(exchange, audit, decided)
-        kept = Kept([one.logged for one in decided], 200, None, audit.spent(), since(exchange), _seconds(audit))
+        choices_kept = with_left_beside([one.logged for one in decided], deployed.completion)
+        kept = Kept(choices_kept, 200, None, audit.spent(), since(exchange), _seconds(audit))
         logged = await self._keep(exchange, audit, kept)
         if logged is False and exchange.policy.on_audit_error == "closed":
             raise audit_unavailable()

@@ -24,7 +24,7 @@ from akrasia.gateway.passing import Relay
 from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_choice, told_of
 from akrasia.gateway.reply import Reply, read_reply
 from akrasia.gateway.sending import send_whole
-from akrasia.gateway.unread import unread_fields
+from akrasia.gateway.unread import place_of, unread_fields
 from akrasia.gateway.wire import Body, WireError, indexes_of
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ async def audited(audit: ExchangeAudit, seen: Seen, reply: Reply) -> list[Choice
     found: list[ChoiceAudit] = await gathered([audit.choice(choice) for choice in choices]) if choices else []
     made = []
     for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
-        fields = ", ".join({**unread_fields(choice), **reply.beside})
+        places = (place_of(name, index) for name in unread_fields(choice))
+        fields = ", ".join([*places, *(place_of(name, None) for name in reply.beside)])
         reasons = (one.unknown, reply.unread, f"text that no audit reads in {fields}" if fields else None)
         unknown = "; ".join(reason for reason in reasons if reason) or None
         made.append(msgspec.structs.replace(one, unknown=unknown, trail=seen.trails.get(index)))

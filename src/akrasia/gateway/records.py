@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.audit import Target, Trail, Verdict, failed_required
 from akrasia.audit.adherence import unmeasured
@@ -16,7 +17,7 @@ from akrasia.core import Message, Usage
 from akrasia.gateway.allowed import CONTENT, Part, unread_escapes
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.policy import Policy
-from akrasia.gateway.unread import left_out, unread_fields
+from akrasia.gateway.unread import left_beside, left_out, unread_fields
 from akrasia.gateway.wire import Body
 from akrasia.values import Taxonomy
 
@@ -157,6 +158,16 @@ def logged_choice(
         left_out=() if leaves is None or decision in ("stopped", "withheld") else left_out(choice, leaves),
         beside=beside,
     )
+
+
+def with_left_beside(logged: Sequence[LoggedChoice], reply: Mapping[str, Any]) -> list[LoggedChoice]:
+    """Choices for the log, of which the first that left tells what of the reply beside them stayed behind."""
+    names, found = left_beside(reply), list(logged)
+    for place, one in enumerate(found):
+        if names and one.decision not in ("stopped", "withheld"):
+            found[place] = replace(one, left_out=(*names, *one.left_out))
+            break
+    return found
 
 
 def told_choice(logged: LoggedChoice, audit: ChoiceAudit | None, values: Taxonomy | None, *, evidence: bool) -> Body:

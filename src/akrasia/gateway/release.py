@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from akrasia.core import StoreFailed
 from akrasia.gateway.allowed import (
@@ -36,10 +37,19 @@ from akrasia.gateway.exchange import Exchange, ended, too_late
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, reply_too_long, wants_usage
 from akrasia.gateway.keeping import Kept, audit_headers, comment, credentials_of, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
-from akrasia.gateway.records import ChoiceAudit, PartAudit, logged_choice, part_audit, told_choice, told_of
+from akrasia.gateway.records import (
+    ChoiceAudit,
+    PartAudit,
+    logged_choice,
+    part_audit,
+    told_choice,
+    told_of,
+    with_left_beside,
+)
 from akrasia.gateway.seams import Seams
 from akrasia.gateway.sending import send
 from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads
+from akrasia.gateway.unread import odd_texts
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.windows import CONTEXT, StreamedChoice
 from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
@@ -207,7 +217,9 @@ class Release:
             choice = self._choices.setdefault(index, StreamedChoice())
             if choice.stopped is not None:
                 continue
-            choice.add(text_of((part.get("delta") or {}).get("content")) or "")
+            delta = part.get("delta") or {}
+            choice.unread = choice.unread or odd_texts(delta)
+            choice.add(text_of(delta.get("content")) or "")
             while choice.stopped is None and (end := choice.window_end(self._keys)):
                 await self._release(index, choice, end)
 
@@ -260,13 +272,16 @@ class Release:
         audits, _ = await gathered([gathered([self._audit.choice(raw) for raw in whole["choices"]]), gathered(ends)])
         for raw, found in zip(whole["choices"], audits, strict=True):
             index, choice = raw["index"], self._choices[raw["index"]]
+            if found.missing is None and choice.unread is not None:
+                found = replace(found, unknown=choice.unread)
+            choice.unread = found.missing
             allowed = _without_reasoning(allowed_choice(raw, self._exchange.id))
             decided.append((self._decided(choice, raw, found, allowed), found))
             if choice.stopped is None:
                 rests.append((index, choice, allowed))
         if any(one.decision == "withheld" for one, _ in decided):
             raise audit_unavailable(again=self._audit.may_come)
-        await self._keep([one for one, _ in decided], 200, None, closed=True)
+        await self._keep(with_left_beside([one for one, _ in decided], whole), 200, None, closed=True)
         for index, choice, allowed in rests:
             self._rest(index, choice, allowed)
         values = self._policy.constitution
@@ -296,7 +311,7 @@ class Release:
         if choice.stopped is not None:
             delivered = choice.left + ("\n\n" if choice.left else "") + self._policy.stop_text
             return logged_choice(index, raw, found, "stopped", choice.stopped, delivered)
-        missing = found.missing or choice.unread
+        missing = found.missing
         decision: Decision = "passed" if missing is None else "released"
         if missing is not None and self._policy.on_audit_error == "closed":
             decision = "withheld"
@@ -332,8 +347,9 @@ class Release:
         logged = []
         for raw in assemble(self._chunks)["choices"]:
             index = raw["index"]
-            left = self._choices.get(index, StreamedChoice()).left
-            why = f"broken off ({error.reason}); {len(left)} letters had left"
+            choice = self._choices.get(index, StreamedChoice())
+            left, unread = choice.left, f": {choice.unread}" if choice.unread else ""
+            why = f"broken off ({error.reason}); {len(left)} letters had left{unread}"
             logged.append(logged_choice(index, raw, None, "withheld", why, left or None))
         return logged
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from akrasia.gateway.stream import DONE_DATA, assemble, payloads, read_chunks
-from akrasia.gateway.unread import known_fields, repeats_a_field, unread_beside, unread_in_chunks
-from akrasia.gateway.wire import Body, read_completion
+from akrasia.gateway.stream import DONE_DATA, assemble, payloads
+from akrasia.gateway.unread import any_repeats_a_field, known_fields, repeats_a_field, unread_beside, unread_in_chunks
+from akrasia.gateway.wire import Body, read_completion, read_object
 
 UNREADABLE = "the reply cannot be read"
 
@@ -46,10 +46,11 @@ def read_reply(data: bytes, *, streamed: bool) -> Reply:
 
 
 def _of_events(data: bytes) -> Reply:
-    chunks = list(read_chunks(data))
+    texts = [one for one in payloads(data) if one.strip() != DONE_DATA]
+    chunks = [read_object(one) for one in texts]
     choices = assemble(chunks)["choices"]
     unread, beside = unread_in_chunks(chunks, choices)
-    if any(repeats_a_field(one) for one in payloads(data) if one.strip() != DONE_DATA):
+    if any_repeats_a_field(texts, chunks):
         unread = _REPEATED
     return Reply([known_fields(choice) for choice in choices], unread, beside)
 

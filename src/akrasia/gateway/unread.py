@@ -21,6 +21,7 @@ from akrasia.gateway.wire import Body
 _MESSAGE = frozenset({*TEXTS, "role", "tool_calls", "function_call"})
 _CHOICE = frozenset({"index", "message", "logprobs", "finish_reason"})
 _REPLY = frozenset({"choices"})
+_MADE_ANEW = frozenset({"id", "object", "created", "model", "choices", "usage"})
 _LABELLED = frozenset(
     {"id", "object", "model", "created", "system_fingerprint", "service_tier", "provider", "x_groq", "usage"}
     | {"prompt_filter_results", "content_filter_results", "role", "type", "expires_at", "index"}
@@ -53,6 +54,18 @@ def unknown_shape(choice: Mapping[str, Any], *, media: bool) -> str | None:
     if message.get("function_call") and known_function(message["function_call"]) is None:
         found.append("a function_call of an unknown kind")
     return "; ".join(found) or None
+
+
+def odd_texts(delta: Mapping[str, Any]) -> str | None:
+    """Which texts of a delta are none, in words; None: none is. Put together with others, they could not be seen."""
+    found = [
+        name for name, field in delta.items() if not isinstance(field, str) and name in TEXTS and not _listed(field)
+    ]
+    return "; ".join(f"{name} of an unknown shape" for name in found) or None
+
+
+def _listed(field: object) -> bool:
+    return field is None or isinstance(field, list)
 
 
 def unread_fields(choice: Mapping[str, Any]) -> Body:
@@ -116,6 +129,8 @@ def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body
         for part in chunk.get("choices") or ():
             if type(part.get("index", 0)) is not int or not isinstance(part.get("delta", {}), dict | None):
                 why = "a chunk of an unknown shape"
+            elif part.get("delta"):
+                why = why or odd_texts(part["delta"])
             rest = {name: field for name, field in part.items() if name != "delta"}
             if rest == clean:
                 continue
@@ -166,13 +181,36 @@ def _read_in(message: object) -> frozenset[str]:
     return frozenset(text for text in said if text)
 
 
+def place_of(name: str, index: int | None) -> str:
+    """Where a field stands in a reply: ``choices[0].message.thinking``, ``choices[0].text``, ``citations``.
+
+    Args:
+        name: as from `unread_fields` or `unread_beside`.
+        index: of the choice; None: it was said beside all of them, or by the chunks of any.
+    """
+    said = name.removeprefix("choice.")
+    if index is None:
+        return f"choices[].{said}" if said != name or name in _CHOICE else name
+    return f"choices[{index}].{said}" if said != name or name in _CHOICE else f"choices[{index}].message.{name}"
+
+
+def left_beside(reply: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a reply's fields beside its choices that do not leave where it is made anew."""
+    return tuple(name for name, field in reply.items() if name not in _MADE_ANEW and not _is_empty(field))
+
+
 def left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of a choice's fields that do not leave, or not whole; in the order in which they stand.
+    """The places of a choice's fields that do not leave, or not whole; in the order in which they stand.
 
     Args:
         choice: as the upstream sent it.
         leaves: what leaves of it.
     """
+    index = leaves.get("index", 0)
+    return tuple(place_of(name, index) for name in _left_out(choice, leaves))
+
+
+def _left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> list[str]:
     message = choice.get("message")
     went: Mapping[str, Any] = leaves.get("message") or {}
     names = [name for name, field in choice.items() if name not in _CHOICE and not _is_empty(field)]
@@ -180,7 +218,7 @@ def left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> tuple[str,
     if not _is_empty(choice.get("logprobs")) and leaves.get("logprobs") is None:
         found.append("choice.logprobs")
     if not isinstance(message, dict):
-        return tuple(found if message is None else ["message", *found])
+        return found if message is None else ["message", *found]
     for name, field in message.items():
         if _is_empty(field) or name == "role":
             continue
@@ -194,7 +232,20 @@ def left_out(choice: Mapping[str, Any], leaves: Mapping[str, Any]) -> tuple[str,
             whole = len(calls) == len(kept) and not any(_more_of_call(call) for call in calls)
         if not whole:
             found.append(name)
-    return tuple(found)
+    return found
+
+
+def any_repeats_a_field(texts: Sequence[bytes], found: Sequence[Body]) -> bool:
+    """Whether `repeats_a_field` is so of any of several texts.
+
+    Args:
+        texts: JSON.
+        found: what they were decoded to.
+    """
+    together = b"".join(texts)
+    if b"\\u" not in together and together.count(b'"') == msgspec.json.encode(found).count(b'"'):
+        return False
+    return any(map(repeats_a_field, texts))
 
 
 def repeats_a_field(text: bytes) -> bool:
