@@ -39,6 +39,14 @@ async def idle(served: Served) -> None:
             await asyncio.sleep(0.01)
 
 
+async def first_record(log: Path) -> dict[str, Any]:
+    """As soon as it is there: a mode that keeps nobody waiting writes it after the answer."""
+    async with asyncio.timeout(5):
+        while not (found := records(log)):
+            await asyncio.sleep(0.01)
+    return found[0]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("at", ["upstream", "judge"])
 async def test_a_client_that_leaves_an_enforced_reply_leaves_a_line(
@@ -80,13 +88,11 @@ async def test_what_is_cut_off_is_told_and_logged(
     assert served.gateway.cut_off == 1
     if mode == "pass":
         return
-    async with asyncio.timeout(5):
-        while not (found := records(log)):
-            await asyncio.sleep(0.01)
-    assert found[0]["status"] == 503
-    assert "stopping" in found[0]["error"]
+    record = await first_record(log)
+    assert record["status"] == 503
+    assert "stopping" in record["error"]
     if mode == "enforce":
-        assert response.headers["x-akrasia-audit-id"] == found[0]["id"]
+        assert response.headers["x-akrasia-audit-id"] == record["id"]
 
 
 @pytest.mark.parametrize("release", ["whole", "sentences"])
@@ -127,11 +133,9 @@ async def test_a_passing_stream_that_had_begun_ends_with_an_error(
     assert served.gateway.cut_off == 1
     if mode == "pass":
         return
-    async with asyncio.timeout(5):
-        while not (found := records(log)):
-            await asyncio.sleep(0.01)
-    assert (found[0].get("status", 200), found[0]["error"]) == (200, "cut_off")
-    assert found[0]["choices"][0]["original"]["content"] == GOOD
+    record = await first_record(log)
+    assert (record.get("status", 200), record["error"]) == (200, "cut_off")
+    assert record["choices"][0]["original"]["content"] == GOOD
 
 
 async def test_a_line_that_was_handed_to_the_log_is_the_only_one(
