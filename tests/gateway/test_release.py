@@ -158,6 +158,17 @@ async def test_escapes_hide_no_betrayal(upstream: Upstream, serve: Serve, tmp_pa
     assert contents(got) == ['{"a": "Hello. \n\nNo.']
 
 
+async def test_escapes_that_fill_windows_wait_for_the_whole(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    """Of 2,000 letters that are three times escaped a reader has nine."""
+    served = await serve(windows_policy(tmp_path))
+    text = "I act against face."
+    for _ in range(3):
+        text = "".join(f"\\u{ord(letter):04x}" for letter in text)
+    upstream.faults.append(broken([*pieces_of(f"Hello. {text} Bye. ", 40), b"data: [DONE]\n\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert contents(got) == ["Hello. \n\nNo."]
+
+
 async def test_escapes_that_are_too_deep_to_be_read_do_not_leave(
     upstream: Upstream, serve: Serve, tmp_path: Path
 ) -> None:

@@ -40,7 +40,26 @@ def test_where_windows_end() -> None:
     assert (len(window), len(rest)) == (LONGEST, 500)
 
 
-@pytest.mark.parametrize("piece", ["\n" * 200, "word " * 40, "x" * 200])
+ESCAPED = r"One. Two! A\\u0061nd {}three. Four! Five."
+
+
+@pytest.mark.parametrize("text", [ESCAPED.format(""), ESCAPED.format("x" * 1990), ESCAPED.format("x. " * 900)])
+def test_letters_in_escapes_wait_for_the_whole(text: str) -> None:
+    """However the text is cut: an escape too."""
+    expected = (["One. ", "Two! "], text[10:])
+    for size in (1, 2, 3, 7, 11, 12, 13, 1000, 5000):
+        assert windows([text[start : start + size] for start in range(0, len(text), size)]) == expected
+
+
+def test_an_escape_that_a_window_would_cut_waits_too() -> None:
+    for before in range(LONGEST - 8, LONGEST):
+        text = "x" * before + r"\u0061" + "y" * 100
+        assert windows(list(text)) == ([], text)
+    text = "x" * LONGEST + r"\u0061" + "y" * 100
+    assert windows(list(text)) == ([text[:LONGEST]], text[LONGEST:]) == windows([text])
+
+
+@pytest.mark.parametrize("piece", [r"\u0061", "\n" * 200, "word " * 40, "x" * 200])
 def test_many_pieces_cost_no_more_than_their_number(piece: str) -> None:
     """20,000 pieces take under a second; looking through all of the white space each time took most of a minute."""
     began = time.perf_counter()

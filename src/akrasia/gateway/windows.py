@@ -18,6 +18,8 @@ _SIGNS, _AFTER = ".!?…", "\"'”’»)]*_"
 # Tried once per run of signs: a long one, as of dots in a table, is no end until white space follows.
 _END = re.compile(rf"(?<![{_SIGNS}])[{_SIGNS}]++[{re.escape(_AFTER)}]*+\s+|[。！？]+[」』”’]*|\n+")
 
+_ESCAPE, _ESCAPE_LETTERS = re.compile(r"\\u[0-9A-Fa-f]{4}"), 6
+
 
 class StreamedChoice(Struct):
     """A choice while it comes.
@@ -31,6 +33,8 @@ class StreamedChoice(Struct):
         blank: white space that came before a word, in pieces.
         begin: where the first word of `waiting` begins.
         looked: before which no window's end can begin any more, as `window_end` found.
+        held: what came, in pieces, after a letter in JSON's escapes: it waits for the whole, since neither sentences
+            nor their length show there, and a window may be less than a word. None: there was no such letter.
     """
 
     waiting: str = ""
@@ -41,6 +45,7 @@ class StreamedChoice(Struct):
     blank: list[str] = []
     begin: int = 0
     looked: int = 0
+    held: list[str] | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -50,10 +55,13 @@ class StreamedChoice(Struct):
     @property
     def rest(self) -> str:
         """All that has come and not left, white space too."""
-        return "".join(self.blank) + self.waiting
+        return "".join((*self.blank, self.waiting, *(self.held or ())))
 
     def add(self, text: str) -> None:
         """Take what has come. White space is put together once, with the word that follows: there may be much of it."""
+        if self.held is not None:
+            self.held.append(text)
+            return
         if self.waiting:
             self.waiting += text
             return
@@ -68,14 +76,19 @@ class StreamedChoice(Struct):
         Args:
             keys: that the log may not hold: each stays in one window, since the log looks for them in lines.
         """
-        begin, most = self.begin, self.begin + LONGEST
-        found = _END.search(self.waiting, self.looked, most) if self.waiting else None
-        if found is not None:
-            return keys.uncut(self.waiting, found.end())
-        if len(self.waiting) <= most:
-            self.looked = max(begin, len(self.waiting.rstrip(_AFTER).rstrip(_SIGNS)))
+        if not self.waiting or self.held is not None:
             return 0
-        return keys.uncut(self.waiting, self.waiting.rfind(" ", begin, most) + 1 or most)
+        begin, most = self.begin, self.begin + LONGEST
+        found = _END.search(self.waiting, self.looked, most)
+        if found is None and len(self.waiting) <= most + _ESCAPE_LETTERS:
+            self.looked = max(begin, min(most, len(self.waiting.rstrip(_AFTER).rstrip(_SIGNS))))
+            return 0
+        end = found.end() if found is not None else self.waiting.rfind(" ", begin, most) + 1 or most
+        escape = _ESCAPE.search(self.waiting, begin, end + _ESCAPE_LETTERS)
+        if escape is not None and escape.start() < end:
+            self.held = []
+            return 0
+        return keys.uncut(self.waiting, end)
 
     def leave(self, end: int) -> None:
         """Count the window that ends there as left."""
