@@ -82,8 +82,12 @@ class Credentials:
         """Whether a key may stand in JSON, or a text in it may end in the beginning of one; False is certain."""
         if self._odd or (self._keys and b"\\" in data and _SPELLED.search(data) is not None):
             return True
-        # A name, with a colon after it, is no text.
-        return any(two in data or data.count(end) > data.count(name) for two, end, name in self._begun)
+        for two, end, name in self._begun:
+            if two in data:
+                return True
+            if data.count(end) > data.count(name):  # a name, with a colon after it, is no text
+                return True
+        return False
 
     def open_end(self, text: str) -> int:
         """How many letters at a text's end may be the beginning of a key."""

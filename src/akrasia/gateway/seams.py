@@ -59,7 +59,8 @@ class Seams:
 
     def feed(self, events: bytes) -> bytes:
         """Whole events as they may go on; what is no chunk goes on as it came, but for keys."""
-        if not self._held and not self._keys.may_end_open(events) and not _may_halve(events):
+        halves = b"\\" in events and _may_halve(events)
+        if not self._held and not halves and not self._keys.may_end_open(events):
             return events
         if events.count(b"\n\n") == 1 and events.endswith(b"\n\n") and b"\r" not in events:
             return self._event(events)
