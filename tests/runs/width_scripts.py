@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 
@@ -40,11 +39,3 @@ def often_lost(request: Request, sample: int) -> str:
     if random.Random(f"{number} {sample}").random() < 0.6:
         raise CallRefused("400: this content is not served")
     return f"#### {2 * number + number % 2}"
-
-
-async def slow_spread(request: Request, sample: int) -> str:
-    """Right with a probability that differs between items, and slow enough to be interrupted."""
-    await asyncio.sleep(0.005)
-    number = _number(request)
-    own = random.Random(f"{number} {sample}")
-    return f"#### {2 * number + (own.random() > (number * 7919 % 97) / 97)}"
