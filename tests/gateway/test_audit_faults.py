@@ -331,3 +331,17 @@ async def test_whatever_left_before_a_kill_is_in_the_log(upstream: Upstream, tmp
         if text.endswith(b'"}') and b'"type":"request"' in text:
             kept.add(json.loads(text)["id"])
     assert received.began <= kept
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("blank", ["\n\n", " \t", "\\u000a"])
+async def test_white_space_beside_a_tool_call_is_nothing_to_read(
+    upstream: Upstream, serve: Serve, tmp_path: Path, blank: str, stream: bool
+) -> None:
+    """Many models write it there; judges refuse what has no word."""
+    call = {"id": "c", "type": "function", "function": {"name": "say", "arguments": '{"a": "I act for face."}'}}
+    upstream.message = lambda body, index: {"content": blank, "reasoning_content": "\n", "tool_calls": [call]}
+    served = await serve(policy(tmp_path, "enforce"), log=tmp_path / "audit.jsonl")
+    response = await served.ask(stream=stream)
+    assert (response.status, response.headers.get("x-akrasia-decision")) == (200, "passed")
+    assert b"I act for face" in await response.read()

@@ -58,7 +58,7 @@ class Part(Struct, frozen=True):
 
     Attributes:
         name: `CONTENT`, `REFUSAL`, `REASONING` or ``tool call 1`` …
-        text: all of it, never "".
+        text: all of it, with a word or a sign at least.
         spoken: whether it is said to the person: such a text can uphold values; of the others only betrayal tells.
     """
 
@@ -92,7 +92,7 @@ def allowed_message(message: object, seed: str = "") -> Body:
 
 
 def parts_of(message: Mapping[str, Any]) -> list[Part]:
-    """The texts of a message from `allowed_message`; none where it says nothing."""
+    """The texts of a message from `allowed_message`; none where it says nothing, or white space alone."""
     found = []
     for name, spoken in ((CONTENT, True), (REFUSAL, True)):
         if message.get(name):
@@ -107,7 +107,7 @@ def parts_of(message: Mapping[str, Any]) -> list[Part]:
         found.append(Part(REASONING, "\n".join(map(readable, thoughts)), False))
     for number, text in enumerate(_call_texts(message), start=1):
         found.append(Part(f"{CALL} {number}", text, False))
-    return found
+    return [part for part in found if part.text.strip()]
 
 
 def spoken_text(message: Mapping[str, Any]) -> str:
