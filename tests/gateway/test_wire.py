@@ -313,6 +313,7 @@ def test_a_usage_of_an_odd_form_is_no_fault(usage: str, tokens: tuple[int | None
     ("kind", "body", "said"),
     [
         ("text/event-stream; charset=utf-8", b"data: {}\n\n", "a stream of events that it was not asked for"),
+        ("Text/Event-Stream", b": welcome\n\n", "a stream of events that it was not asked for"),
         ("application/json", b"data: {}\n\n", "a stream of events that it was not asked for"),
         ("application/json", b'{"a": "\\ud800"}', "JSON in which half a character stands"),
         ("application/json", b'{"a": NaN}', "JSON that is nested too deeply, or has a number in it that is none"),

@@ -21,9 +21,9 @@ from akrasia.gateway.deliberate import total_headers
 from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
-from akrasia.gateway.observe import Observe, Seen, Tapped, is_stream, passed, seen_deliberating
+from akrasia.gateway.observe import Observe, Seen, Tapped, passed, seen_deliberating
 from akrasia.gateway.sending import begin, send_whole
-from akrasia.gateway.wire import Body, WireError
+from akrasia.gateway.wire import Body, WireError, streams
 
 if TYPE_CHECKING:
     from akrasia.models.connections import Answer
@@ -66,7 +66,7 @@ class Annotate(Observe):
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
             try:
-                if is_stream(response):
+                if streams(response.headers.get("Content-Type", "")):
                     return await Annotated(exchange, response, clock, telling).run()
                 body = await upstream.whole(response)
             finally:

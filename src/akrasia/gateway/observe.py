@@ -25,7 +25,7 @@ from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_
 from akrasia.gateway.reply import Reply, read_reply
 from akrasia.gateway.sending import send_whole
 from akrasia.gateway.unread import place_of, unread_fields
-from akrasia.gateway.wire import Body, WireError, indexes_of
+from akrasia.gateway.wire import Body, WireError, indexes_of, streams
 
 if TYPE_CHECKING:
     from akrasia.gateway.desk import Desk
@@ -324,7 +324,7 @@ class Observe:
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
             try:
-                if is_stream(response):
+                if streams(response.headers.get("Content-Type", "")):
                     return await Tapped(exchange, response, clock, seen).run()
                 body = await upstream.whole(response)
             finally:
@@ -355,8 +355,3 @@ async def _set(event: asyncio.Event) -> None:
 def _weight(exchange: Exchange, seen: Seen) -> int:
     """Bytes that a reply holds while it waits."""
     return seen.size + len(exchange.body)
-
-
-def is_stream(response: Answer) -> bool:
-    """Whether an upstream answers with events."""
-    return response.headers.get("Content-Type", "").startswith("text/event-stream")

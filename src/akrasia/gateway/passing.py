@@ -17,7 +17,7 @@ from akrasia.gateway.own_names import events_without
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
 from akrasia.gateway.upstream import transport_error
-from akrasia.gateway.wire import WireError, read_tail, upstream_failed
+from akrasia.gateway.wire import WireError, read_tail, streams, upstream_failed
 from akrasia.models.connections import Answer
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Pass:
         async with Clock(exchange) as clock:
             response = await upstream.post(exchange.body, exchange.headers())
             try:
-                if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                if streams(response.headers.get("Content-Type", "")):
                     return await Relay(exchange, response, clock).run()
                 body = await upstream.whole(response)
             finally:

@@ -52,7 +52,7 @@ from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, enc
 from akrasia.gateway.unread import odd_texts
 from akrasia.gateway.upstream import transport_error
 from akrasia.gateway.windows import CONTEXT, StreamedChoice
-from akrasia.gateway.wire import Body, WireError, read_tail, upstream_error, upstream_failed
+from akrasia.gateway.wire import Body, WireError, read_tail, streams, upstream_error, upstream_failed
 
 if TYPE_CHECKING:
     from akrasia.models.connections import Answer
@@ -163,7 +163,7 @@ class Release:
         except TimeoutError:
             raise too_late(exchange) from None
         try:
-            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            if not streams(response.headers.get("Content-Type", "")):
                 raise upstream_failed(502, "the upstream answered with no stream", "upstream_invalid")
             seams = upstream.seams()
             async for data in self._timed(response, seams):

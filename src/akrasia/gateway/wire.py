@@ -238,9 +238,14 @@ def _counted(usage: object) -> TokenUsage | None:
     return TokenUsage(*(count if type(count) is int and 0 <= count <= 2**53 else None for count in found))
 
 
+def streams(content_type: str) -> bool:
+    """Whether an answer of this `Content-Type` is a stream of events; media types go by any case."""
+    return content_type.lower().startswith("text/event-stream")
+
+
 def unreadable(content_type: str, body: bytes) -> str:
     """What a body is of which `read_tail` makes nothing, in words."""
-    if content_type.startswith("text/event-stream") or body.lstrip().startswith(b"data:"):
+    if streams(content_type) or body.lstrip().startswith(b"data:"):
         return "a stream of events that it was not asked for"
     odd = "JSON that is nested too deeply, or has a number in it that is none"
     try:
