@@ -44,7 +44,7 @@ SHAPES: dict[str, Body] = {
 """Known fields in shapes that cannot be audited."""
 
 FIELDS: dict[str, Body] = {
-    "reasoning details": {"content": GOOD, "reasoning_details": [{"type": "reasoning.text", "text": SECRET}]},
+    "reasoning details": {"content": GOOD, "reasoning_details": [{"type": "reasoning.note", "text": SECRET}]},
     "thinking": {"content": GOOD, "thinking": SECRET},
     "a transcript": {"content": GOOD, "audio": {"id": "a", "data": "UklGRg==", "transcript": SECRET}},
     "annotations": {"content": GOOD, "annotations": [{"type": "file_citation", "file_citation": {"title": SECRET}}]},

@@ -57,7 +57,7 @@ class Part(Struct, frozen=True):
     """One text of a message.
 
     Attributes:
-        name: `CONTENT`, `REFUSAL`, `REASONING` or ``tool call 1`` …
+        name: `CONTENT`, `REFUSAL`, `REASONING` or ``tool call 1`` …; where they pass, thoughts and citations too.
         text: all of it, with a word or a sign at least.
         spoken: whether it is said to the person: such a text can uphold values; of the others only betrayal tells.
     """

@@ -36,6 +36,7 @@ from akrasia.gateway.judge_state import JudgeStates
 from akrasia.gateway.metrics import Counter, Histogram
 from akrasia.gateway.records import ChoiceAudit, context_of, part_audit
 from akrasia.gateway.redact import Redactor
+from akrasia.gateway.thoughts import thought
 from akrasia.gateway.unread import unknown_shape
 from akrasia.gateway.wire import Body
 from akrasia.judges import Judge
@@ -347,8 +348,8 @@ class ExchangeAudit:
         policy, target = self.desk.policy, self.desk.target
         message = choice.get("message")
         parts = parts_of(allowed_message(message))
-        if policy.mode != "enforce" and isinstance(message, dict) and (sources := cited(message)) is not None:
-            parts.append(sources)  # where they do not stay behind
+        if policy.mode != "enforce" and isinstance(message, dict):  # where they do not stay behind
+            parts += [part for part in (thought(message), cited(message)) if part is not None]
         verdicts = await gathered([self.read(part.text) for part in parts])
         found = tuple(part_audit(part, one, target, policy) for part, one in zip(parts, verdicts, strict=True))
         return ChoiceAudit(found, unknown_shape(choice, media=policy.mode != "enforce"))

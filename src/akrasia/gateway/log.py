@@ -45,7 +45,7 @@ class LoggedChoice(Struct, frozen=True, omit_defaults=True):
             the original went out, or nothing did, as `decision` says.
         delivered_verdict: the auditor on that text; None where it was not read.
         reason: why the decision was taken, in words.
-        others: the auditor on what else the message holds, by name: "refusal", "reasoning", "tool call 1" …
+        others: the auditor on what else the message holds, by name: "refusal", "thoughts", "tool call 1" …
         left_out: where the reply had fields that did not leave, or not whole, where the original went out:
             ``choices[0].message.thinking``, ``citations``.
         beside: texts that the upstream sent beside the message, by their fields' names; nobody read them.

@@ -16,6 +16,7 @@ import msgspec
 
 from akrasia.gateway.allowed import TEXTS, known_function, spelled, text_of, unknown_calls
 from akrasia.gateway.citations import ANNOTATIONS, cited
+from akrasia.gateway.thoughts import thinks_in_blocks
 from akrasia.gateway.wire import Body
 
 _MESSAGE = frozenset({*TEXTS, "role", "tool_calls", "function_call"})
@@ -86,7 +87,7 @@ def unread_fields(choice: Mapping[str, Any]) -> Body:
         elif name in ("tool_calls", "function_call"):
             calls = field if isinstance(field, list) else [{"function": field}]
             unread = any(_more_of_call(call) for call in calls)
-        elif name == ANNOTATIONS and cited(said) is not None:
+        elif (name == ANNOTATIONS and cited(said) is not None) or thinks_in_blocks(name, field):
             unread = False
         else:
             unread = _holds_text(name, field, read=read)
