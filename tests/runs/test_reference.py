@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import akrasia
+from akrasia.risk import Options, estimate, thin_items
 from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import CellEstimate, How, estimate_run
 
@@ -53,3 +55,31 @@ def test_missing_candidates_bound_what_is_chosen(tmp_path: Path, suite_file: Cal
         assert bounds.deployed.worst < bounds.deployed.best
         assert bounds.deployed.worst <= deployed.value <= bounds.deployed.best
         assert bounds.risk.best <= risk.value <= bounds.risk.worst
+
+
+def test_a_thin_item_leaves_the_figures_and_neither_counts_nor_bounds(
+    tmp_path: Path, suite_file: Callable[[int], str]
+) -> None:
+    suite, strategy = suite_file(30), ["direct", "best_of_n:2"]
+    akrasia.run(tmp_path / "run", model=f"{SCRIPT}refuses_most_of_three", suite=suite, samples=8, strategy=strategy)
+    direct, best = (found.record for found in measured(tmp_path / "run"))
+    for record in (direct, best):
+        assert (record.k, record.items, record.candidates, record.missing) == (8, 29, 240, 7)
+        told = {one.code: one.message for one in record.diagnostics}
+        assert told["missing"].startswith("7 of 240 utilities are missing: see")  # of item 3 one is measured
+        assert told["thin_items"].startswith(
+            "1 of 30 items has 1 measured candidate, at most half of the median item's 8"
+        )
+    assert direct.missing_bounds is not None
+    # The others are right at 4 of 8; item 3, right at the one that is measured, at 1 to 8 of 8.
+    bounds = direct.missing_bounds
+    assert (bounds.deployed.worst, bounds.deployed.best) == pytest.approx(((14.5 + 1 / 8) / 30, (14.5 + 1) / 30))
+    assert (bounds.reachable.worst, bounds.reachable.best) == (1, 1)
+    with akrasia.load_run(tmp_path / "run") as run:
+        utilities = run.pool(run.cells[0]).utilities
+    left = np.where(thin_items(utilities)[:, None], np.nan, utilities)
+    documented = estimate(left, options=Options(drawn=utilities))
+    assert (documented.deployed, documented.risk, documented.missing_bounds) == (direct.deployed, direct.risk, bounds)
+    whole = estimate(utilities).missing_bounds
+    assert whole is not None
+    assert whole.deployed == bounds.deployed

@@ -12,6 +12,7 @@ from akrasia.risk.gold_labels import Gold
 from akrasia.risk.gold_sample import GoldRequest, draw_gold_sample, expected_labels
 from akrasia.risk.lengths import LengthFit, LengthPoint, LengthStep, LengthSweep, length_sweep
 from akrasia.risk.matching import Match, Replay, match_best_of, replay
+from akrasia.risk.pool import thin_items
 from akrasia.risk.pooled import (
     best_of_n,
     best_of_n_items,
@@ -111,6 +112,7 @@ __all__ = [
     "self_consistency_items",
     "sensitivity_band",
     "shared_target",
+    "thin_items",
     "vote_bounds",
     "with_account",
     "worst_of_n",

@@ -35,17 +35,18 @@ class Chosen(Struct, frozen=True):
     most: FloatArray | None = None
 
 
-def left_out(chosen: Chosen, pool: Pool, keep: NDArray[np.bool_]) -> Diagnostic | None:
-    """The items that were measured and whose known draws are too few to choose among.
+def left_out(chosen: Chosen, pool: Pool, keep: NDArray[np.bool_], drawn: Pool | None = None) -> Diagnostic | None:
+    """The items whose known draws are too few to choose among, where any has some.
 
     Args:
         chosen: how the deployed candidate is chosen.
         pool: all items.
         keep: (M,) which of them the figures hold.
+        drawn: all that was drawn of them; None: the pool.
     """
-    lost = int((~keep & (pool.observed > 0) & (pool.observed < chosen.n)).sum())
-    if not lost:
+    if not (~keep & (pool.observed > 0) & (pool.observed < chosen.n)).any():
         return None
+    lost = int((~keep & ((pool if drawn is None else drawn).observed < chosen.n)).sum())
     have = "has" if lost == 1 else "have"
     return Diagnostic(
         "left_out",

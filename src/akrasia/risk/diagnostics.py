@@ -41,17 +41,26 @@ class Notes(Struct, frozen=True):
 
 
 def pool_diagnostics(
-    pool: Pool, answers: Answers | None, notes: Notes, deployed: ArrayLike | None
+    pool: Pool, answers: Answers | None, notes: Notes, deployed: ArrayLike | None, drawn: Pool | None = None
 ) -> list[Diagnostic | None]:
-    """The checks that need only the pool, before any figure is computed."""
-    planned = int(pool.planned.sum())
+    """The checks that need only the pool, before any figure is computed.
+
+    Args:
+        pool: what the figures rest on.
+        answers: (M, K) classes of its candidates' answers.
+        notes: facts for the diagnostics.
+        deployed: (M,) or (M, S) utilities of the deployed candidates; None: a random draw.
+        drawn: all that was drawn, which is what is counted; None: the pool.
+    """
+    everything = pool if drawn is None else drawn
+    planned = int(everything.planned.sum())
     unparsed = notes.unparsed
     if unparsed is None and answers is not None:
         inside = np.arange(pool.utilities.shape[1]) < pool.planned[:, None]
         unparsed = int(((parsed_codes(answers, pool) < 0) & inside).sum())
     return [
         _degenerate(pool, deployed),
-        _missing(pool),
+        _missing(everything),
         _ragged(pool, deployed),
         _share("parse_failures", unparsed, planned, "candidates, cut off or without a readable answer, count 0", 0.1),
         _share("truncated", notes.truncated, planned, "candidates were cut off: raise the cap on tokens", 0.02),

@@ -23,7 +23,6 @@ from akrasia.risk.diagnostics import (
     constant_pool,
     figure_diagnostics,
     pool_diagnostics,
-    stopped_diagnostics,
 )
 from akrasia.risk.extrapolation import extrapolate
 from akrasia.risk.gold import correct
@@ -69,8 +68,9 @@ class Options(Struct, frozen=True):
         cross_fit: take `verifier` for a second judge and cross-fit the two: each values what the other chose.
         chosen: how the deployed candidate was chosen among draws of this very pool, if it was; None: it stands beside
             the pool.
-        drawn: all draws of each item in the order of sampling, None where missing, if later ones made up for those (as
-            in sampling to a width): counts are of these, bounds of the first K as they came; None: `utilities` are all.
+        drawn: all draws of each item in the order of sampling, missing ones included, where `utilities` hold others:
+            later draws made up for missing ones (as in sampling to a width), or items are left out (see `thin_items`).
+            Counts are of these, bounds of the first K as they came. None: `utilities` are all.
     """
 
     method: Literal["auto", "bootstrap"] = "auto"
@@ -81,7 +81,7 @@ class Options(Struct, frozen=True):
     errors: ErrorRates | None = None
     cross_fit: bool = False
     chosen: Chosen | None = None
-    drawn: Sequence[Sequence[float | None]] | None = None
+    drawn: Utilities | None = None
 
 
 def estimate(
@@ -143,12 +143,10 @@ def estimate(
     result = replace(_raw(cell, weights, _cross_fit(cell, clusters)), band=_band(cell))
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
-    if chosen.drawn is None:
-        found = pool_diagnostics(pool, answers, chosen.notes, given)
-    else:
-        found = stopped_diagnostics(read_pool(chosen.drawn, name="drawn"), chosen.notes, given)
+    drawn = None if chosen.drawn is None else read_pool(chosen.drawn, name="drawn")
+    found = pool_diagnostics(pool, answers, chosen.notes, given, drawn)
     found.append(_no_spread(cell))
-    found += [] if chosen.chosen is None else [left_out(chosen.chosen, pool, keep)]
+    found += [] if chosen.chosen is None else [left_out(chosen.chosen, pool, keep, drawn)]
     found += figure_diagnostics(result, chosen.notes, constant_answer(pool, answers))
     return replace(result, diagnostics=ordered([*result.diagnostics, *found]))
 
@@ -307,7 +305,8 @@ def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBou
     mass = None if weights is None else np.asarray(weights, dtype=np.float64)
     pool, drawn = cell.pool, cell.options.drawn
     if drawn is not None:
-        pool = read_pool([row[: pool.utilities.shape[1]] for row in drawn])
+        everything, width = read_pool(drawn), pool.utilities.shape[1]
+        pool = replace(read_pool(everything.utilities[:, :width]), planned=np.minimum(everything.planned, width))
     found = missing_bounds(pool, raw.k, cell.given, mass, cell.options.chosen)
     return None if found is None else enclosing(found, raw)
 

@@ -160,6 +160,19 @@ def draw_variance(pool: Pool) -> FloatArray:
     return variance
 
 
+def thin_items(utilities: Utilities) -> NDArray[np.bool_]:
+    """(M,) which items have some measured candidates, but at most half as many as the median of the measured items.
+
+    The curve ends at what all items have, so one item that an endpoint keeps refusing would end it for all of them.
+    Whoever leaves thin items out keeps at least half of the measured items, and a k of two or more where the median
+    item has two. Which are thin is told by how many candidates were measured, and not by how they turned out.
+    """
+    observed = read_pool(utilities).observed
+    if not (observed > 0).any():
+        return np.zeros(len(observed), bool)
+    return np.asarray((observed > 0) & (2 * observed <= np.median(observed[observed > 0])))
+
+
 def check_k(k: int, pool: Pool) -> int:
     """A subset size that every item can fill.
 

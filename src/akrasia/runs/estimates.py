@@ -48,6 +48,8 @@ from akrasia.utilities.preference import Vote, position_bias, read_vote
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from akrasia.risk.pool import Utilities
+
 BIASED = 0.25
 """Share of pairs of votes decided by the place above which a judge of preferences deserves a warning."""
 
@@ -60,7 +62,7 @@ class CellEstimate(msgspec.Struct, frozen=True):
 
     Attributes:
         cell: which.
-        pool: the reference pool; for a cell without one, its own candidates.
+        pool: the reference pool, thin items left out as missing; for a cell without one, its own candidates.
         deployed: (M,) or (M, S) utilities of what its strategy committed to, by item of the pool; None for a random
             draw of the pool itself.
         estimate: the result; None when nothing about it is defined.
@@ -157,16 +159,18 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
 
 def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     measured = reference(run, cell)
-    pool, deployed = measured.pool, measured.deployed
-    own = pool if cell.pool is None or cell.pooled else run.pool(cell)
-    pool, thin = without_thin_items(pool)
+    everything, deployed = measured.pool, measured.deployed
+    own = everything if cell.pool is None or cell.pooled else run.pool(cell)
+    pool, thin = without_thin_items(everything)
     notes = Notes(
         constant=_best_constant(pool),
         unparsed=sum(pool.failures.values()),
         truncated=pool.truncated,
         texts=pool.texts.tolist(),
     )
-    drawn = None if pool.drawn is None else pool.drawn.utilities
+    drawn: Utilities | None = None if pool.drawn is None else pool.drawn.utilities
+    if thin is not None:
+        drawn = everything.utilities
     options = msgspec.structs.replace(how.options, notes=notes, chosen=measured.chosen, drawn=drawn)
     clusters = list(pool.clusters)
     read_for_values = any(item.utility is None for item in pool.items)
@@ -185,7 +189,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         )
         record = result.record()
     except Undefined as error:
-        result, record = None, undefined(pool, str(error), how.level)
+        result, record = None, undefined(everything, str(error), how.level)
     notices = run_notices(cell, pool, has_reference)
     notices += same_judge_note(run, [cell])
     if own.items is not pool.items:
@@ -211,15 +215,8 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         )
     if any(item.utility == "preference" for item in pool.items):
         notices += _position_bias(run, run.cell(cell.pool) if cell.pooled and cell.pool else cell)
-    if thin:
-        notices.append(
-            Diagnostic(
-                "thin_items",
-                f"{thin} of {len(pool.items)} items have fewer than half of their candidates measured and are left out "
-                "of the figures; the worst-case and best-case bounds count them.",
-                "warning",
-            )
-        )
+    if thin is not None:
+        notices.append(thin)
     record = counted(with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
     return CellEstimate(cell, pool, deployed, result if has_reference else None, record, measured.chosen)
 

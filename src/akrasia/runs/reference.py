@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
-from akrasia.risk import Chosen
+from akrasia.risk import Chosen, Diagnostic, thin_items
 from akrasia.runs.pool import Pool
 from akrasia.runs.reader import Run
 from akrasia.strategies import Pooled, build_strategy
@@ -58,15 +58,23 @@ def reference(run: Run, cell: Cell) -> Reference:
     return Reference(pool, given)
 
 
-def without_thin_items(pool: Pool) -> tuple[Pool, int]:
-    """The pool with the items dropped that are less than half measured, and how many those are.
+def without_thin_items(pool: Pool) -> tuple[Pool, Diagnostic | None]:
+    """The pool with the thin items' utilities set missing (see `thin_items`), and what is to be said of it.
 
-    k is what all items have: one item that an endpoint refuses would else take the curve of all the others with it.
-    Their utilities become missing, so that the bounds still count them.
+    Counts and bounds go by the pool as it was measured.
     """
-    measured = (~np.isnan(pool.utilities)).sum(axis=1)
-    thin = (measured > 0) & (2 * measured < pool.utilities.shape[1])
+    thin = thin_items(pool.utilities)
     if not thin.any():
-        return pool, 0
+        return pool, None
+    measured = (~np.isnan(pool.utilities)).sum(axis=1)
+    number, median = int(thin.sum()), np.median(measured[measured > 0])
+    least, most = measured[thin].min(), measured[thin].max()
+    span = f"{least}" if least == most else f"{least} to {most}"
+    have, are = ("has", "is") if number == 1 else ("have", "are")
+    said = (
+        f"{number} of {len(thin)} items {have} {span} measured candidate{'s' if most > 1 else ''}, at most half of the "
+        f"median item's {median:g}, and {are} left out of the figures, for k is what all items have; the worst-case "
+        "and best-case bounds count them"
+    )
     utilities = np.where(thin[:, None], np.nan, pool.utilities)
-    return replace(pool, utilities=utilities), int(thin.sum())
+    return replace(pool, utilities=utilities), Diagnostic("thin_items", said, "warning")
