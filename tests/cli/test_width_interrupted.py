@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.test_run import Result, akrasia, assert_refused
+from tests.runs.conftest import records
 
 MODEL = '''
 import asyncio, random, re
@@ -114,6 +115,15 @@ def test_it_is_called_unfinished_until_it_is_gone_on_with(
     assert akrasia(*command, cwd=tmp_path).code == 0
     assert commands(tmp_path) == [[], []]
     assert "its width is not reached" not in page(tmp_path)
+
+
+def test_gone_on_with_after_a_kill_it_is_the_run_that_nobody_killed(tmp_path: Path, command: list[str]) -> None:
+    for after in (700, 1100):
+        assert interrupted(tmp_path, command, after=after, by=signal.SIGKILL) == -signal.SIGKILL
+    assert akrasia(*command, "--concurrency", "3", cwd=tmp_path).code == 0
+    command[command.index("run", 1)] = "other"
+    assert akrasia(*command, cwd=tmp_path).code == 0
+    assert records(tmp_path / "run")["scores"] == records(tmp_path / "other")["scores"]
 
 
 def test_a_budget_stops_it_on_its_way_to_a_smaller_width(tmp_path: Path, command: list[str]) -> None:

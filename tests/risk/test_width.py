@@ -90,7 +90,7 @@ def test_decisions():
     assert early.half_width is None
     first = decide(plan, pools[:100])
     assert not first.stop
-    assert 110 <= first.look_at <= 150
+    assert 110 <= first.look_at <= 200
     last = decide(plan, pools)
     assert last.stop
     assert last.half_width <= 0.04

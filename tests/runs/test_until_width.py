@@ -14,6 +14,8 @@ from akrasia.core import InputError, RunIncomplete
 from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.gold import labelled_cell
+from akrasia.runs.until_width import known_of, next_stop, settled, width_plan
+from akrasia.runs.width_pool import finished
 
 Write = Callable[[int], str]
 
@@ -41,6 +43,49 @@ def test_stops_at_the_width_with_fewer_candidates(tmp_path: Path, suite_file: Wr
     assert record.deployed.low is not None
     assert record.deployed.high is not None
     assert record.deployed.low < 0.5 < record.deployed.high
+
+
+def test_what_is_bought_does_not_depend_on_how_much_is_asked_at_once(tmp_path: Path, suite_file: Write) -> None:
+    suite, script, scores = suite_file(600), "scripted:tests.runs.width_scripts:at_odd_speeds", []
+    for concurrency in (1, 8, 64, None):
+        out = tmp_path / f"run-{concurrency}"
+        (cell,) = akrasia.run(out, model=script, suite=suite, until_width=0.06, concurrency=concurrency).cells
+        scores.append(records(out)["scores"])
+        with akrasia.load_run(out) as run:
+            (found,) = estimate_run(run)
+            stopped = finished(run, run.cells[0])
+        # Nothing is bought beyond the look that found the width, and its width is the one of the figures.
+        assert len(stopped.items) == len(stopped.drawn) == cell.items < 600
+        assert found.record.risk is not None
+        assert found.record.risk.half_width == stopped.half_width
+        assert found.record.items == len(stopped.used) < cell.items  # some could not be measured, others stood in
+    assert scores[0] == scores[1] == scores[2] == scores[3]
+
+
+def test_a_batch_that_was_cut_in_two_ends_where_it_would_have() -> None:
+    plan = width_plan(0.05, 9)
+    whole = [0.0] * 4 + [0.0, 1.0, 0.0, 0.0]
+    assert [next_stop(plan, whole[:there]) for there in range(9)] == [4, 4, 4, 4, 8, 8, 8, 8, 8]
+    assert next_stop(plan, [0.0] * 8) == 9
+    # No more than twice as many draws as could be measured, whatever the batch.
+    lost: list[float | None] = [None] * 17
+    assert next_stop(plan, lost) == 18
+    assert not settled(plan, lost)
+    assert settled(plan, [*lost, None])
+    assert known_of([*lost, 1.0]) == [1.0]
+
+
+def test_a_wider_width_goes_back_to_its_own_look(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(900)
+    go(tmp_path / "one", suite, until_width=0.06)
+    go(tmp_path / "run", suite, until_width=0.04)
+    go(tmp_path / "run", suite, until_width=0.06)
+    records = []
+    for name in ("one", "run"):
+        with akrasia.load_run(tmp_path / name) as run:
+            records.append(estimate_run(run)[0].record)
+    assert records[0].risk == records[1].risk
+    assert records[0].items == records[1].items
 
 
 def test_missing_and_failed_candidates_are_counted_and_bounded(tmp_path: Path, suite_file: Write) -> None:
@@ -78,8 +123,8 @@ def test_out_of_items_is_incomplete_and_more_items_go_on(tmp_path: Path, suite_f
     go(tmp_path / "run", suite, until_width=0.03)
     assert bought < {row[0] for row in records(tmp_path / "run")["calls"]}
     with akrasia.load_run(tmp_path / "run") as run:
-        (found,) = estimate_run(run)
-    assert found.record.items > 120
+        (estimated,) = estimate_run(run)
+    assert estimated.record.items > 120
     calls = len(records(tmp_path / "run")["calls"])
     go(tmp_path / "run", suite, until_width=0.03)
     assert len(records(tmp_path / "run")["calls"]) == calls

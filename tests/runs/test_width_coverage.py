@@ -15,9 +15,6 @@ from akrasia.runs.until_width import Looks, known_of, most_draws, settled
 
 WORLDS = 1000
 
-AT_ONCE = 8
-"""Items under way when the width is reached; they are finished and used as well."""
-
 
 def item(rng: np.random.Generator, chance: float, lost: float, plan: UntilWidth) -> list[float]:
     """What is known of one item once it is settled; a draw is lost whatever it is."""
@@ -49,15 +46,11 @@ def test_every_cell_covers(world: World, lost: str) -> None:
     widths = []
     for _ in range(WORLDS):
         looks, known = Looks(plan), []
-        after = AT_ONCE
-        while after:
-            for chance in world.draw(rng, 50):
-                share = {"none": 0.0, "10 %": 0.1}.get(lost, 0.2 * (chance > half))
-                known.append(item(rng, chance, share, plan))
-                looks.add(known[-1], str(len(known)))
-                after -= looks.reached
-                if not after:
-                    break
+        while not looks.reached:
+            (chance,) = world.draw(rng, 1)
+            share = {"none": 0.0, "10 %": 0.1}.get(lost, 0.2 * (chance > half))
+            known.append(item(rng, chance, share, plan))
+            looks.add(known[-1], str(len(known)))
         pools = read_stopped(known, first=plan.first, most=plan.most, cut_short=True)
         direct = estimate_stopped(pools, ks=[plan.most], extrapolate=False)
         utilities = np.array([row[: plan.first] for row in known])
@@ -69,6 +62,7 @@ def test_every_cell_covers(world: World, lost: str) -> None:
         found = (direct.risk, direct.deployed, direct.reachable, chosen[2].deployed, chosen[3].deployed, chosen[3].risk)
         for (name, right), figure in zip(truth.items(), found, strict=True):
             hits[name].append(inside(figure, right))
+        assert direct.risk.half_width == pytest.approx(looks.half_width)
         widths.append(direct.risk.half_width)
     print(f"half-width | {world.name}, {lost} lost | mean {np.mean(widths):.4f} | most {max(widths):.4f}")
     shares = {name: report(f"{name}, {world.name}, {lost} lost", covered) for name, covered in hits.items()}

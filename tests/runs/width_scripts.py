@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 
@@ -39,3 +40,13 @@ def often_lost(request: Request, sample: int) -> str:
     if random.Random(f"{number} {sample}").random() < 0.6:
         raise CallRefused("400: this content is not served")
     return f"#### {2 * number + number % 2}"
+
+
+async def at_odd_speeds(request: Request, sample: int) -> str:
+    """Right with a probability that differs between items; the harder an item, the later its answers; some are lost."""
+    number = _number(request)
+    chance = (number * 7919) % 97 / 97
+    await asyncio.sleep(0.002 * (1 - chance))
+    if number % 40 == 3:
+        raise CallRefused("400: this content is not served")
+    return f"#### {2 * number + (random.Random(f'{number} {sample}').random() > chance)}"

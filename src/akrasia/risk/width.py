@@ -91,7 +91,8 @@ def decide(
     """Whether the items finished so far give the width.
 
     The items must be a prefix of the plan's order: those that happen to finish first are the easy ones. The next look
-    is at the number of items that the spread so far asks for, at most half as many again, so there are few looks.
+    is at the number of items that the spread so far asks for: at least a tenth more than now, since every item under
+    way is waited for at a look, and at most twice as many, since a spread of few items is uncertain.
 
     Args:
         plan: the plan.
@@ -108,4 +109,4 @@ def decide(
     if width <= plan.half_width:
         return Decision(True, width, done, risk)
     asked = math.ceil(done * (width / plan.half_width) ** 2) if math.isfinite(width) else 2 * done
-    return Decision(False, width, min(max(asked, done + 10), math.ceil(1.5 * done)), risk)
+    return Decision(False, width, min(max(asked, math.ceil(1.1 * done)), 2 * done), risk)

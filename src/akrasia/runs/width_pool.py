@@ -1,14 +1,13 @@
-"""What the figures of a run to a width rest on, for every cell of it: the finished items, and their first draws.
+"""What the figures of a run to a width rest on, for every cell: the items of the last look, and their first draws.
 
-The finished items are those before the first that is not, for those that happen to be finished are the easy ones. Of
-each, a mean and every choice among draws rest on the first `first` draws that could be measured, which no outcome
-chose: a missing one is made up for by the next, whatever it might have been.
+Of a run that is still on its way they are those before the first that is not settled, for those that happen to be
+settled are the easy ones. Of each, a mean and every choice among draws rest on the first `first` draws that could be
+measured, which no outcome chose: a missing one is made up for by the next, whatever it might have been.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import takewhile
 
 import numpy as np
 from msgspec import Struct
@@ -18,7 +17,7 @@ from akrasia.core.cell import Cell
 from akrasia.risk import UntilWidth
 from akrasia.runs.pool import FirstDraws, NotReached, Pool, Stopped
 from akrasia.runs.reader import Run
-from akrasia.runs.until_width import MORE_ITEMS, Looks, settled, usable, width_plan
+from akrasia.runs.until_width import MORE_ITEMS, Looks, look_through, usable, width_plan
 
 
 class Finished(Struct, frozen=True):
@@ -26,14 +25,16 @@ class Finished(Struct, frozen=True):
 
     Attributes:
         plan: which it follows.
-        items: the finished ones, in suite order.
+        items: the finished ones, in suite order: those up to the look that reached the width, where one did.
         drawn: all of which anything was drawn, these among them.
+        half_width: of the risk, at the last look; None before the first.
         not_reached: why the run is unfinished, if it is.
     """
 
     plan: UntilWidth
     items: list[Stopped]
     drawn: list[Stopped]
+    half_width: float | None
     not_reached: NotReached | None
 
     @property
@@ -52,18 +53,13 @@ def finished(run: Run, cell: Cell) -> Finished:
         raise InputError(f"{run.folder} does not sample to a width")
     plan = width_plan(run.manifest.run.until_width, cell.samples)
     everything = run.stopped(cell)
-    items = list(takewhile(lambda one: settled(plan, one.utilities), everything))
-    looks = Looks(plan)
-    for item in items:
-        looks.add(item.known, item.item.cluster or item.item.id)
-    out_of_items = len(items) == len(everything)
-    if out_of_items and not looks.reached:
-        looks.look()
+    looks = look_through(plan, ((one.utilities, one.item.cluster or one.item.id) for one in everything))
     return Finished(
         plan,
-        items=items,
+        items=everything[: looks.passed],
         drawn=[item for item in everything if item.draws],
-        not_reached=None if looks.reached else _why_not(looks, out_of_items=out_of_items),
+        half_width=looks.half_width,
+        not_reached=None if looks.reached else _why_not(looks, out_of_items=looks.passed == len(everything)),
     )
 
 
