@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from tests.gateway.audited import BAD, GOOD, policy, records, told_in
 from tests.gateway.conftest import Serve, Served
@@ -72,6 +74,39 @@ async def test_a_stream_has_it_as_a_comment_before_its_end(
     assert lines[-2:] == [b"data: [DONE]", b""]
     assert b"\n\n".join([*lines[:-3], *lines[-2:]]) == sent
     assert records(log)[0]["audit_s"] is not None
+
+
+def numbered(sent: list[bytes]) -> list[bytes]:
+    return [b"id: %d\n" % place + event for place, event in enumerate(sent)]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        numbered,
+        lambda sent: [b"\xef\xbb\xbf", *numbered(sent)],
+        lambda sent: [*sent[:-1], b"event: end\nid: 1\n", sent[-1]],
+        lambda sent: [*sent[:-1], b"event: end\r\n" + sent[-1]],
+        lambda sent: [event.replace(b"\n\n", b"\rid: 1\n\n") for event in sent],
+        lambda sent: numbered(sent)[:-1],  # a stream that never says that it is whole
+    ],
+)
+async def test_a_client_reads_a_stream_of_any_lines(
+    upstream: Upstream, serve: Serve, tmp_path: Path, shape: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    served = await serve(policy(tmp_path, "annotate"))
+    upstream.message = lambda body, index: BAD
+    upstream.always = broken(shape(events(upstream, {"model": "tiny"})), "whole")
+    async with openai.AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
+        stream = await client.chat.completions.create(
+            model="tiny", messages=[{"role": "user", "content": "x"}], stream=True
+        )
+        chunks = [one async for one in stream]
+    assert "".join(one.choices[0].delta.content or "" for one in chunks) == f"{BAD} "
+    got = await (await served.ask(stream=True)).read()
+    (told,) = told_in(got)
+    assert told["choices"][0]["betrayed"] == ["humility"]
+    assert b"[DONE]" not in got or got.index(b": akrasia") < got.index(b"[DONE]")
 
 
 async def test_the_words_do_not_wait_for_the_audit(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ verdict, and what it had is audited all the same.
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,12 +22,12 @@ from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
 from akrasia.gateway.observe import Observe, Seen, Tapped, passed, seen_deliberating
 from akrasia.gateway.sending import begin, send_whole
+from akrasia.gateway.stream import DONE_DATA, payloads, whole_events
 from akrasia.gateway.wire import Body, WireError, streams
 
 if TYPE_CHECKING:
     from akrasia.models.connections import Answer
 
-_DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 _MOMENT_S = 0.05
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
@@ -127,6 +126,7 @@ class Annotated(Tapped):
         super().__init__(exchange, response, clock, telling.seen)
         self._telling = telling
         self._held = b""
+        self._numbered = False
         self._told = False
 
     @property
@@ -134,16 +134,18 @@ class Annotated(Tapped):
         return self._told
 
     async def _send(self, events: bytes) -> None:
-        end = _DONE.search(events)
-        if end is not None:
-            self._held = events[end.start() :]
-            events = events[: end.start()]
+        self._numbered = self._numbered or _has_id(events)
+        if DONE_DATA in events:
+            events, self._held = _before_end(events)
         if events:
             await super()._send(events)
 
     async def _relay(self) -> None:
         await super()._relay()
-        await super()._send(comment(await self._telling.told()) + self._held)
+        said = comment(await self._telling.told())
+        if self._numbered:  # clients that keep an event's id take a comment by itself for an event without data
+            said = said.removesuffix(b"\n")
+        await super()._send(said + self._held)
         self._told = True
 
     async def _begin(self) -> web.StreamResponse:
@@ -152,3 +154,18 @@ class Annotated(Tapped):
         headers.update(audit_headers(self._exchange))
         self._out = await begin(self._exchange.request, headers, self._write_s)
         return self._out
+
+
+def _before_end(events: bytes) -> tuple[bytes, bytes]:
+    """Whole events before the one that ends the stream, and the rest with it."""
+    start = 0
+    for event in whole_events(events):
+        if DONE_DATA in payloads(event):
+            break
+        start += len(event)
+    return events[:start], events[start:]
+
+
+def _has_id(events: bytes) -> bool:
+    """Whether an event may have an id; False is certain."""
+    return events.startswith((b"id", b"\xef\xbb\xbfid")) or b"\nid" in events or b"\rid" in events
