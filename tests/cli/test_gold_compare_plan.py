@@ -272,6 +272,10 @@ def test_plan(runs: Path) -> None:
     assert all(option["cost"] <= 2000 for option in plan["options"])
     text = akrasia(*arguments)
     assert "half-width then" in text.out
+    assert "labels" not in text.out
+    # With nothing but candidates to buy the mix is all candidates, and stands once.
+    assert plan["options"][0]["candidates"] == plan["options"][1]["candidates"]
+    assert [line.split()[0] for line in text.out.splitlines()[-1:]] == ["candidates"]
     assert_refused(akrasia("plan", runs / "weak", "--cost-candidate", "-1", "--budget", "5"), "must be positive")
     # All 150 items of the suite are in the run, so there are only candidates to buy.
     assert {option["items"] for option in plan["options"]} == {150}
@@ -294,6 +298,16 @@ def test_plan_that_buys_nothing_or_has_nothing_to_plan(runs: Path) -> None:
     assert "half-width then" not in text
     arguments = ("plan", runs / "mumbling", "--cost-candidate", "1", "--budget", "5", "--cell")
     assert_refused(akrasia(*arguments, "greedy"), "deterministic", "nothing to plan")
+
+
+def test_plan_of_a_run_to_a_width(runs: Path) -> None:
+    made = akrasia(
+        "run", "--model", "scripted:pair:strong", "--suite", "suite.jsonl", "--until-width", "0.3", "--out", "width",
+        cwd=runs,
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    refused = akrasia("plan", runs / "width", "--cost-candidate", "1", "--budget", "5")
+    assert_refused(refused, "samples to a width (0.3)", "a smaller --until-width")
 
 
 def test_numbers_that_cannot_be_planned_or_drawn_with(runs: Path, tmp_path: Path) -> None:

@@ -153,3 +153,27 @@ def test_what_items_lack_is_paid_first_and_is_no_purchase_of_its_own():
     poor = plan_purchase(utilities, Costs(0.01), 0.05, most_items=24)
     assert poor.options == ()
     assert any("more than the budget of 0.05" in note.message for note in poor.diagnostics)
+
+
+@pytest.mark.parametrize(("planned", "k"), [(4, None), (4, 2), (2, None)])
+def test_an_item_that_lost_most_draws_blocks_no_plan(planned, k):
+    rng = np.random.default_rng(10)
+    whole = pools(rng, np.linspace(0.2, 0.8, 20), planned)
+    utilities = np.vstack([whole, whole[:2]])
+    utilities[20, 1:] = utilities[21] = np.nan  # one draw left of one item, none of another
+    plan = plan_purchase(utilities, Costs(0.01), 5, k=k, most_items=22)
+    assert plan.k == (k or planned)
+    assert plan.half_width == plan_purchase(whole, Costs(0.01), 5, k=k).half_width
+    lost = 2 * planned - 1
+    assert f"fewer than {planned} candidates lack {lost} in all" in codes(plan)["lacking_candidates"].message
+    assert {option.items for option in plan.options} == {22}  # they are bought, and there are no others
+    by_name = {option.buy: option for option in plan.options}
+    more = by_name["candidates"].candidates - planned
+    assert by_name["candidates"].cost == pytest.approx(0.01 * (lost + 22 * more))
+    assert 5 - 0.22 < by_name["candidates"].cost <= 5
+
+
+def test_one_item_is_one_item():
+    utilities = pools(np.random.default_rng(6), np.full(40, 0.4), 4)
+    plan = plan_purchase(utilities, Costs(1.0), 7, most_items=40)
+    assert "would buy 1 more item, but" in codes(plan)["no_more_items"].message

@@ -36,6 +36,13 @@ def plan(
                 f"{chosen.name} is deterministic: more draws of an item would all be the same, so there is nothing to "
                 "plan; name a cell of random draws with --cell"
             )
+        width = opened.manifest.run.until_width
+        if width is not None:
+            raise InputError(
+                f"{run} samples to a width ({width:g}): how its draws turn out tells how many items and candidates it "
+                "takes, so neither can be bought by itself; for a narrower interval go on with its akrasia run and a "
+                "smaller --until-width (--dry-run counts what that takes at most)"
+            )
         pool = opened.pool(chosen)
         most = suite_size(opened, chosen.suite)
     costs = Costs(cost_candidate, cost_item, cost_label)
@@ -46,19 +53,14 @@ def plan(
     print(f"{chosen.name}: the interval of risk@{found.k} has a half-width of {found.half_width:.4f} now")
     for diagnostic in found.diagnostics:
         print(f"  {diagnostic.severity}: {diagnostic.message}")
+    alone = {(one.items, one.candidates) for one in found.options if one.buy != "mix"}
     rows = [
-        [
-            one.buy,
-            count(one.items),
-            count(one.candidates),
-            count(one.labels),
-            f"{one.cost:.4g}",
-            f"{one.half_width:.4f}",
-        ]
+        [one.buy, count(one.items), count(one.candidates), f"{one.cost:.4g}", f"{one.half_width:.4f}"]
         for one in found.options
+        if one.buy != "mix" or (one.items, one.candidates) not in alone
     ]
     if rows:
-        head = ["buy", "items in all", "candidates each", "labels in all", "cost", "half-width then"]
+        head = ["buy", "items in all", "candidates each", "cost", "half-width then"]
         print(f"\n{table(head, rows)}")
     if cost_label is not None:
         print("\nLabels narrow nothing here: the figures are not corrected by gold (see `akrasia gold sample`).")

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.curve import all_fail, reachable_items
 from akrasia.risk.extrapolation import mixture_with_sure
-from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
+from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool, thin_items
 from akrasia.stats.diagnostic import FEW_CLUSTERS, Diagnostic, ordered
 from akrasia.stats.grouping import FloatArray, group
 from akrasia.stats.intervals import check_level, interval_of_mean, t_quantile
@@ -120,8 +120,10 @@ def plan_purchase(
 ) -> PurchasePlan:
     """Say what to buy next with a budget.
 
+    The spread is that of the items which are not thin (see `thin_items`); what is missing of any is bought first.
+
     Args:
-        utilities: (M, K) as measured so far.
+        utilities: (M, K) as measured so far, NaN where missing.
         costs: prices.
         budget: what may be spent.
         k: size of the risk; None: all candidates that every item has.
@@ -137,7 +139,7 @@ def plan_purchase(
     check_level(level)
     _check_money(budget, costs)
     everything = read_pool(utilities)
-    keep = everything.observed > 0
+    keep = (everything.observed > 0) & ~thin_items(everything)
     pool = everything.rows(keep)
     if pool.items < 2 or pool.smallest < 2:
         raise Undefined("a purchase can be planned from two items with two candidates each on: sample a little first")
@@ -149,14 +151,14 @@ def plan_purchase(
     grouping = group(pool.items, None if clusters is None else np.asarray(clusters)[keep])
     spread = Spreads(pool, size, float(lost.var(ddof=1)))
     room = None if most_items is None else max(0, most_items - everything.items)
-    model = _Model(spread, grouping.design_effect(lost), pool, costs, gold, level, room)
-    now = round(float(pool.observed.mean()))
-    # What items lack of their candidates every row buys first: whoever goes on with the run gets them.
+    model = _Model(spread, grouping.design_effect(lost), everything, costs, gold, level, room)
+    seen, now = round(float(pool.observed.mean())), round(float(everything.planned.mean()))
+    # What items lack of their candidates every row buys first: a plan is made for items that are all as deep.
     left = budget - model.cost(0, now, 0)
     ways = [] if left < 0 else [*_single(model, left, now), _mix(model, budget, now)]
     options = [option for option in ways if model.adds(option, now)]
     options.sort(key=lambda option: option.half_width)
-    half = model.half_width(pool.items, now, 0 if gold is None else gold.items)
+    half = model.half_width(pool.items, seen, 0 if gold is None else gold.items)
     if half == 0:
         raise Undefined("every item loses the same: there is no spread to plan by (see the diagnostics of the risk)")
     # The interval that is printed may be Wilson's: what the model says is scaled to it, so that both tell one story.
@@ -171,7 +173,7 @@ def plan_purchase(
         _beyond(model, left, now),
         _nothing(model, budget, now, options),
     ]
-    return PurchasePlan(size, half, spread.between, spread.within(now), tuple(options), ordered(notes))
+    return PurchasePlan(size, half, spread.between, spread.within(seen), tuple(options), ordered(notes))
 
 
 def _check_money(budget: float, costs: Costs) -> None:
@@ -200,7 +202,7 @@ def _lacking(model: _Model, budget: float, now: int) -> Diagnostic | None:
     price = model.cost(0, now, 0)
     if not price:
         return None
-    number = round(price / model.costs.candidate)
+    number = model.lacking(now)
     stands = "stands first in every cost" if price <= budget else f"is more than the budget of {budget:g}"
     return Diagnostic(
         "lacking_candidates",
@@ -214,11 +216,8 @@ def _no_room(model: _Model, budget: float, now: int, most_items: int | None) -> 
     if model.room is None or wanted <= model.room:
         return None
     tail = f", {model.room} of them not sampled yet" if model.room else ", all of them sampled already"
-    return Diagnostic(
-        "no_more_items",
-        f"the budget would buy {wanted:,} more items, but there are {most_items} in all{tail}",
-        "info",
-    )
+    more = f"{wanted:,} more items" if wanted > 1 else "1 more item"
+    return Diagnostic("no_more_items", f"the budget would buy {more}, but there are {most_items} in all{tail}", "info")
 
 
 def _beyond(model: _Model, budget: float, now: int) -> Diagnostic | None:
@@ -302,7 +301,7 @@ def _halves(pool: Pool, k: int) -> float:
 
 
 class _Model(Struct, frozen=True):
-    """Half-width as a function of what is bought."""
+    """Half-width as a function of what is bought, for all the items in hand and more."""
 
     spread: Spreads
     effect: float
@@ -345,9 +344,12 @@ class _Model(Struct, frozen=True):
         gold = 0 if self.gold is None else round(self.gold.items * self.labels_per_item())
         return option.items > self.pool.items or option.candidates > now or option.labels > gold
 
+    def lacking(self, candidates: int) -> int:
+        """What the items in hand lack until each has so many measured candidates."""
+        return int(np.maximum(0, candidates - self.pool.observed).sum())
+
     def cost(self, more_items: int, candidates: int, more_gold: int) -> float:
-        old = max(0.0, candidates * self.pool.items - float(self.pool.observed.sum()))
-        price = old * self.costs.candidate + more_items * self.costs.new_item(candidates)
+        price = self.lacking(candidates) * self.costs.candidate + more_items * self.costs.new_item(candidates)
         return price + more_gold * self.labels_per_item() * (self.costs.label or 0.0)
 
 
