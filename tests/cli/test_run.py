@@ -88,7 +88,9 @@ def test_what_decides_how_much_it_draws_is_planned_within_bounds(tmp_path: Path)
     cell, bounds = text.splitlines()[2], text.splitlines()[-1]
     assert cell.split()[-5:-2] == ["1", "2", "2–8"]
     # Of a fair coin until the first success, four times at most: 1.875 draws, twice.
-    assert bounds.endswith("between 2 and 8 calls, as its candidates turn out; by its prior about 4.")
+    assert bounds.endswith(
+        "between 2 and 8 calls, as the replies turn out; tokens and cost are the most; by its prior about 4."
+    )
 
 
 def test_options_without_effect_are_told(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -224,8 +223,7 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
         if few is None:
             row += [_known(cell.calls), _known(cell.tokens), _money(cell.cost)]
         else:
-            row += [_range(_known, few.calls, cell.calls), _range(_known, few.tokens, cell.tokens)]
-            row.append(_range(_money, few.cost, cell.cost))
+            row += [_range(few.calls, cell.calls), _known(cell.tokens), _money(cell.cost)]
         if stored and cell.left is not None:
             left = cell.left
             row += [count(left.candidates), _known(left.calls), _known(left.tokens), _money(left.cost)]
@@ -246,8 +244,11 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
 
 
 def _say_range(cell: CellCount, fewest: Taken) -> str:
-    """A line about a cell whose strategy decides by its candidates how many it draws."""
-    said = [f"{cell.cell}: between {_known(fewest.calls)} and {_known(cell.calls)} calls, as its candidates turn out"]
+    """A line about a cell of which the replies decide how many calls it makes."""
+    said = [
+        f"{cell.cell}: between {_known(fewest.calls)} and {_known(cell.calls)} calls, as the replies turn out",
+        "tokens and cost are the most",
+    ]
     if cell.expected is not None:
         said.append(f"by its prior about {_known(cell.expected.calls)}")
     if cell.left is not None:
@@ -255,9 +256,9 @@ def _say_range(cell: CellCount, fewest: Taken) -> str:
     return f"{'; '.join(said)}."
 
 
-def _range(word: Callable[[Any], str], low: float | None, high: float | None) -> str:
+def _range(low: int | None, high: int | None) -> str:
     """10 and 40 → 10–40; what is alike stands once."""
-    return "–".join(dict.fromkeys((word(low), word(high))))
+    return "–".join(dict.fromkeys((_known(low), _known(high))))
 
 
 def _known(number: int | None) -> str:

@@ -5,7 +5,9 @@ So prompts, worked examples, several calls and votes are all counted as they wou
 long as their cap. What a tokenizer makes of a text is guessed (`prompt_tokens`), on the high side for most.
 
 A strategy that decides by its candidates how many it draws is carried out with one and with two of them. Every further
-one takes what the second took, so this tells what the fewest, the most and the expected number take.
+one takes what the second took, so this tells what the most and the expected number take. Where replies decide how many
+calls are made, the fewest are those that are made when every reply says nothing, without the statement of values, which
+its own cell buys, and without judges, who read a text once however often it is drawn. Nothing bounds tokens from below.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from akrasia.core import (
     Sampling,
     Utility,
 )
-from akrasia.runs.ask import DurableAsk
+from akrasia.runs.ask import JUDGES, DurableAsk
 from akrasia.runs.bench import Bench
 from akrasia.runs.engine import utility_of
 from akrasia.runs.manifest import read
@@ -40,6 +42,7 @@ from akrasia.runs.plan import CellCount, Left, Plan, PlannedCell, Taken, is_judg
 from akrasia.runs.prices import Prices, Rates, cost
 from akrasia.runs.store import CallPlace, read_only
 from akrasia.strategies import Live, Pooled
+from akrasia.strategies.tasks import STATE
 from akrasia.utilities import ADHERENCE
 
 ITEMS = 200
@@ -72,13 +75,19 @@ class Tally:
 
     What one candidate asks twice in the same words is bought once, and counted so.
 
+    Args:
+        silent: whether it answers nothing instead.
+
     Attributes:
         calls, prompt, completion: calls and tokens by role.
+        own: calls that are bought for this candidate alone: not judges', nor the statement, which has a cell.
         open_ended: whether a call without a cap on its reply was among them.
         blind: whether one came after such a reply, which its prompt may hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
+        self.own = 0
         self.calls: Counter[str] = Counter()
         self.prompt: Counter[str] = Counter()
         self.completion: Counter[str] = Counter()
@@ -100,13 +109,17 @@ class Tally:
             return self._said[again]
         self.blind |= self._after_open
         self.calls[role] += 1
+        self.own += not role.startswith(JUDGES) and place.label != STATE
         self.prompt[role] += prompt_tokens(request.messages)
         self.completion[role] += cap or 0
         if cap is None:
             self.open_ended = self._after_open = True
         # Every reply of its own letter, so that none seems to repeat what was said before.
         letter = chr(ord("a") + self.calls.total() % 26)
-        reply = self._said[again] = Reply(letter * (CHARACTERS_PER_TOKEN * (cap or 1)))
+        reply = Reply("" if self._silent else letter * (CHARACTERS_PER_TOKEN * (cap or 1)))
+        if request.continue_turn and not self._silent:
+            reply = replace(reply, reasoning=letter)  # as of an endpoint that begins the turn anew
+        self._said[again] = reply
         return reply
 
 
@@ -147,12 +160,16 @@ async def _count(number: int, planned: PlannedCell, utilities: Mapping[str, Util
     positions = [index * items // used for index in range(used)]
     one = await _tallied(number, planned, planned.strategy.rehearsed(), positions, utilities)
     scale = _Scale(rates, number, candidates, used)
+    fewest = None
+    if draws is not None or planned.strategy.calls_vary:
+        least = await _tallied(number, planned, planned.strategy.rehearsed(), positions, utilities, silent=True)
+        fewest = scale.least(least.own * (1 if draws is None else draws.fewest))
     if draws is None:
-        return _counted(planned, candidates, scale, one)
+        return replace(_counted(planned, candidates, scale, one), fewest=fewest)
     two = await _tallied(number, planned, planned.strategy.rehearsed(2), positions, utilities)
     expected = None if draws.expected is None else scale.taken(_drawn(one, two, draws.expected))
     count = _counted(planned, candidates, scale, _drawn(one, two, draws.most))
-    return replace(count, fewest=scale.taken(_drawn(one, two, draws.fewest)), expected=expected)
+    return replace(count, fewest=fewest, expected=expected)
 
 
 async def _tallied(
@@ -161,9 +178,11 @@ async def _tallied(
     strategy: Live,
     positions: Sequence[int],
     utilities: Mapping[str, Utility | None],
+    *,
+    silent: bool = False,
 ) -> Tally:
     """What one candidate each of the items at these positions asks."""
-    tally = Tally()
+    tally = Tally(silent=silent)
     for position in positions:
         tally.next_candidate()
         ask = DurableAsk(tally, _Silent(), (number, planned.cell), position)
@@ -202,6 +221,10 @@ class _Scale:
     def whole(self, number: int) -> int:
         """Rounded up."""
         return -(-number * self._candidates // self._used)
+
+    def least(self, number: int) -> Taken:
+        """So many calls, rounded down; replies may be short, so nothing is known of tokens."""
+        return Taken(number * self._candidates // self._used, None, None)
 
     def prompt(self, tally: Tally) -> int | None:
         """Tokens of prompts."""

@@ -72,9 +72,10 @@ class CellCount(Struct, frozen=True):
         acts: whether they are deployed; False of statements and ratings, which actions are measured against.
         audit: what the audits of its candidates came to; None for a cell that audits nothing.
         left: of a plan, what no stored run holds yet; None where nothing is stored.
-        fewest: of a plan, what it takes at least, where a strategy decides by its candidates how many it draws; its
-            `calls`, `tokens` and `cost` are then the most. None elsewhere.
-        expected: what such a cell takes by its strategy's prior; None where that is not known.
+        fewest: of a plan, how many calls it makes at least, where replies decide how many; its `calls`, `tokens` and
+            `cost` are the most, and nothing bounds the last two from below. None elsewhere.
+        expected: what such a cell takes by its strategy's prior, replies as long as their cap; None where the prior
+            does not tell, as of several drawn at once.
     """
 
     cell: str

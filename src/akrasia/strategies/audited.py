@@ -199,8 +199,9 @@ class AuditedItems(Live):
         return inner + stated + len(self._stages) * self._settings.budget * revision
 
     def draws(self) -> Draws | None:
-        """Those of the inner strategy."""
-        return self._inner.draws()
+        """Those of the inner strategy, which its own cell may have bought: none of them is sure."""
+        found = self._inner.draws()
+        return None if found is None else replace(found, fewest=0)
 
     def rehearsed(self, draws: int = 1) -> Live:
         """See the base: every text falls short, and every revision is made and refused by the guard."""

@@ -42,6 +42,7 @@ class Live(ABC):
         name: as in the registry.
         samples: how many candidates per item it can give; None: as many as wanted (a deterministic one gives 1).
         calls: model calls per candidate, for the plan; None: not known beforehand. A parameter may decide it.
+        calls_vary: whether more than `calls` may be made, as replies turn out.
         prompts: names of the prompt files that it uses.
         reasons: whether it has the model deliberate in a call of its own, labelled `REASON`, before it commits.
         needs_auditor: whether it audits, and so needs somebody who does.
@@ -56,6 +57,7 @@ class Live(ABC):
     pool_on_scenarios: str | None = None
     rests_on: str = ""
     calls: int | None = 1
+    calls_vary: ClassVar[bool] = False
     prompts: tuple[str, ...] = ()
 
     @classmethod

@@ -44,6 +44,7 @@ class BudgetForced(Live):
     """
 
     name = "budget_forced"
+    calls_vary = True
     prompts = (_REASON_PROMPT, _ANSWER_PROMPT, _FALLBACK_PROMPT)
 
     def __init__(self, length: int) -> None:

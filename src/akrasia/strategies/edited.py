@@ -111,6 +111,10 @@ class Donors:
             found.setdefault(item.metadata.get("domain"), []).append(position)
         return found
 
+    def at_longest(self) -> Donors:
+        """The same, always with the longest of the scenarios that may lend, as a forecast counts them."""
+        return LongestDonors(self._items)
+
     def near(self, item: Item) -> list[int]:
         """Positions of the `NEAREST` donors before an item; where there are too few, of the next ones behind it."""
         mine = self._domains[item.metadata.get("domain")]
@@ -133,6 +137,18 @@ class Donors:
         return self._items[position], position - self._place[item.id][0]
 
 
+class LongestDonors(Donors):
+    """The same, always with the longest of the scenarios that may lend: what a forecast counts."""
+
+    def draw(self, item: Item, seed: int | None) -> tuple[Item, int] | None:  # noqa: ARG002 - whatever the sample
+        """See `Donors`."""
+        longest = max(self.near(item), key=self._letters, default=None)
+        return None if longest is None else (self._items[longest], longest - self._place[item.id][0])
+
+    def _letters(self, position: int) -> int:
+        return sum(len(message.content) for message in self._items[position].input)
+
+
 def _family(item: Item) -> str:
     return item.cluster or item.id
 
@@ -148,6 +164,7 @@ class EditedScenarios(Live):
     name = "edited"
 
     def __init__(self, edit: str, donors: Donors) -> None:
+        self._edit = edit
         self._donors = donors
         before = {"removed": (), "reversed": (TASK_PROMPTS["reason"][0], REVERSE)}.get(
             edit, (TASK_PROMPTS["reason"][0],)
@@ -165,6 +182,11 @@ class EditedScenarios(Live):
     def most_tokens(self, answer: int) -> int | None:
         """What comes before at its longest, and the action."""
         return len(self.prompts) * answer
+
+    def rehearsed(self, draws: int = 1) -> Live:  # noqa: ARG002 - one action is drawn
+        """See the base: all of what would be truncated stays in view, and the longest scenario lends its reasoning."""
+        kept = "kept" if self._edit.startswith("truncated-") else self._edit
+        return EditedScenarios(kept, self._donors.at_longest())
 
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One action per sample, and beside it the reasoning as it was edited."""

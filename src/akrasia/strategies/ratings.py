@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from akrasia.core import Ask, Candidate, InputError, Item, sample_of
 from akrasia.judges.ratings import HIGHEST, LOWEST, rated_order
+from akrasia.prompts import prompt
 from akrasia.prompts.tasks import TASK_PROMPTS, rate_prompt
 from akrasia.strategies.base import Live, committed, per_sample, then_ask
 from akrasia.strategies.tasks import are_scenarios
@@ -28,13 +29,15 @@ class Rate(Live):
 
     Args:
         taxonomy: the values; None until a plan binds it.
+        wording: in which every sample asks; None: all in turn.
     """
 
     name = "rate"
     prompts = TASK_PROMPTS["rate"]
 
-    def __init__(self, taxonomy: Taxonomy | None = None) -> None:
+    def __init__(self, taxonomy: Taxonomy | None = None, wording: int | None = None) -> None:
         self._taxonomy = taxonomy
+        self._wording = wording
 
     def for_items(self, items: Sequence[Item]) -> Live:
         """Checked against these scenarios.
@@ -50,6 +53,11 @@ class Rate(Live):
         """Bound to the values that are rated."""
         return Rate(taxonomy)
 
+    def rehearsed(self, draws: int = 1) -> Live:  # noqa: ARG002 - one list is drawn
+        """See the base: in the longest wording."""
+        longest = max(range(len(self.prompts)), key=lambda place: len(prompt(self.prompts[place])))
+        return Rate(self._taxonomy, longest + 1)
+
     async def __call__(self, item: Item, samples: Sequence[int], ask: Ask) -> list[Candidate]:
         """One list of ratings per sample."""
         return await per_sample(self._rate, item, samples, ask)
@@ -59,7 +67,7 @@ class Rate(Live):
             raise InputError("strategy 'rate' rates the values that a run's judges look for: name a judge")
         sample = sample_of(ask.request(item.input).seed)
         values = rated_order(self._taxonomy, sample)
-        asked = rate_prompt(str(item.metadata["addressee"]), values, rated_wording(sample))
+        asked = rate_prompt(str(item.metadata["addressee"]), values, self._wording or rated_wording(sample))
         number = {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST}
         ids = [value.id for value in values]
         schema = {
