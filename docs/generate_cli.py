@@ -22,8 +22,13 @@ def page() -> str:
         "# Command line",
         "",
         "This page is generated from the commands. Machine-readable output is `--json` on standard output, and nothing",
-        "else is there; progress and notices go to standard error. Exit codes: 0 done, 2 bad usage or input (one line:",
-        "what is wrong, where, what to do), 3 run incomplete and resumable.",
+        "else is there; progress and notices go to standard error. Exit codes:",
+        "",
+        "- 0: done. Commands that only read a run (`risk`, `gap`, `compare`, `report`) end with 0 on an unfinished one, too:",
+        "  what they show is true of what is stored, and the diagnostic `incomplete` says what is not there yet.",
+        "- 1: a gate failed (`audit --fail-under`, `suite lint`), or `verify-log` found a broken log.",
+        "- 2: bad usage or input: one line says what is wrong, where, and what to do.",
+        "- 3: a run is incomplete, and the same command goes on with it; of `verify-log`, the log is.",
     ]
     root = typer.main.get_command(app)
     _describe(root, "akrasia", lines)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import akrasia
+from akrasia.core import InputError
 from akrasia.risk import Options, estimate, thin_items
 from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import CellEstimate, How, estimate_run
@@ -83,3 +84,16 @@ def test_a_thin_item_leaves_the_figures_and_neither_counts_nor_bounds(
     whole = estimate(utilities).missing_bounds
     assert whole is not None
     assert whole.deployed == bounds.deployed
+
+
+def test_a_pooled_cell_names_the_cell_whose_pool_it_is_computed_from(
+    tmp_path: Path, suite_file: Callable[[int], str]
+) -> None:
+    akrasia.run(tmp_path / "run", model=f"{SCRIPT}half", suite=suite_file(5), samples=4, strategy=list(POOLED))
+    with akrasia.load_run(tmp_path / "run") as run:
+        direct, vote, _ = run.cells
+        with pytest.raises(
+            InputError, match=r"self_consistency:3.* computed from the pool of .* direct .*: ask for that"
+        ):
+            run.pool(vote)
+        assert run.pool(run.cell(str(vote.pool))).utilities.shape == run.pool(direct).utilities.shape == (5, 4)

@@ -252,10 +252,15 @@ class Run:
         pool is as deep as the least drawn item that has any.
 
         Raises:
-            InputError: nothing is stored for this cell.
+            InputError: the cell is pooled and draws nothing, or nothing is stored for it.
         """
         import numpy as np
 
+        if cell.pooled:
+            raise InputError(
+                f"{self.folder}: cell {cell.name!r} draws nothing of its own, it is computed from the pool of "
+                f"{cell.pool!r}: ask for that cell"
+            )
         number = self._cells[cell.name][0]
         items = self.items(cell.suite)
         drawn = dict(
