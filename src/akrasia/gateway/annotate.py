@@ -38,7 +38,7 @@ class Annotate(Observe):
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back with the verdict."""
         exchange.parsed()  # what cannot be read cannot be audited: the client is told now
-        seen = Seen(self._gateway.limits.reply_bytes)
+        seen = Seen(self._gateway.limits.reply_bytes, self._gateway.upstream.credentials)
         told = Telling(exchange, seen)
         try:
             return await self._told(exchange, seen, told)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from akrasia.core import Ask, CallRefused, EndpointLost, Fingerprint, Reply, Request, Sampling
+from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
 from akrasia.gateway.wire import Body, WireError
 from akrasia.models.chat_reply import parse_replies
 from akrasia.models.chat_request import BodyWriter, Dialect
@@ -121,6 +122,7 @@ class TimedAsk:
         tokens: of the request.
         left: stage → seconds that it may take now; None: no limit.
         watch: runs while a role is asked.
+        keys: that are blotted out of what a role says.
 
     Attributes:
         calls: that were made, failed ones too.
@@ -133,8 +135,10 @@ class TimedAsk:
         tokens: TokenBudget,
         left: Callable[[str], float | None],
         watch: Stopwatch,
+        keys: Credentials = NO_CREDENTIALS,
     ) -> None:
         self._watch = watch
+        self._keys = keys
         self._doors = doors
         self._tokens = tokens
         self.calls = 0
@@ -160,7 +164,7 @@ class TimedAsk:
             raise EndpointLost("the time for rewriting was over") from None
         letters = len(reply.text) + sum(len(message.content) for message in request.messages)
         self._tokens.take((reply.usage.prompt_tokens, reply.usage.completion_tokens), letters, role)
-        return reply
+        return replace(reply, text=self._keys.out_of(reply.text))
 
     def at(self, sample: int) -> TimedAsk:  # noqa: ARG002 - the protocol's signature
         """The same door: there are no samples here."""

@@ -313,10 +313,11 @@ class ExchangeAudit:
         self.watch = Stopwatch()
         self.judge = WatchedJudge(desk.judge, audits, self._left, self.watch, desk.policy.deadline_s.audit)
         self._exchange = exchange
+        self._secrets = exchange.gateway.upstream.credentials
         self._context = context_of(exchange.parsed())
         own = LooseAsk(dict.fromkeys(ROLES, UpstreamModel(exchange)))
         doors = {role: desk.doors.get(role, own) for role in ROLES}
-        self._asked = TimedAsk(doors, self.tokens, self._left, self.watch)
+        self._asked = TimedAsk(doors, self.tokens, self._left, self.watch, self._secrets)
         self._ask = CountedAsk(self._asked)
 
     def reply_asked(self) -> None:
@@ -330,7 +331,8 @@ class ExchangeAudit:
         self.judge.go_on(left)
 
     async def read(self, text: str) -> Verdict:
-        """The auditor on a text."""
+        """The auditor on a text; one that was unescaped or joined may hold a key that its pieces did not."""
+        text = self._secrets.out_of(text)
         auditor = Auditor(self.judge, self.desk.values, budget=0, on_lost="stand")
         return await auditor.read(text, self.desk.target, self._ask)
 

@@ -1,14 +1,17 @@
 """Blots keys out of what was said: by the upstream to a client, and by anybody to the audit log.
 
 A key is found as it is and as JSON may write it, with escapes, in JSON inside JSON as well. In another encoding, or cut
-in two by other text, it is not found. Texts that come in pieces are put together by `akrasia.gateway.seams`.
+in two by other text, it is not found. Texts that come in pieces are put together by `akrasia.gateway.seams`, and what
+is whole then is looked through once more by `akrasia.gateway.joined`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any
 
 from akrasia.models.chat_faults import SHORTEST_SECRET
@@ -77,6 +80,24 @@ class Credentials:
         if isinstance(value, list | tuple):
             return [self.out_of(one, keep) for one in value]
         return value
+
+    def out_of_pieces(self, texts: Sequence[str]) -> list[str]:
+        """Texts that are read one after another, with the keys blotted out: those in one of them, and over several.
+
+        Of a key over several, the mark stands where it begins.
+        """
+        made: list[str] = [self.out_of(text) for text in texts]
+        if len(made) < 2 or not self._in_text(whole := "".join(made)):
+            return made
+        starts = list(accumulate(map(len, made), initial=0))
+        # Those that are left go over an end each, so that no text is cut more than twice.
+        for begin, end in reversed([match.span() for match in self._pattern.finditer(whole)]):
+            place = first = bisect_right(starts, begin) - 1
+            while place < len(made) and starts[place] < end:
+                mark = MARK if place == first else ""
+                made[place] = made[place][: max(0, begin - starts[place])] + mark + made[place][end - starts[place] :]
+                place += 1
+        return made
 
     def may_end_open(self, data: bytes) -> bool:
         """Whether a key may stand in JSON, or a text in it may end in the beginning of one; False is certain."""

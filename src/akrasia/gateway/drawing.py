@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from akrasia.gateway.asking import letters_of
 from akrasia.gateway.exchange import too_late
+from akrasia.gateway.joined import without_keys
 from akrasia.gateway.wire import Body, WireError, indexes_of, read_completion, read_tail, upstream_failed
 
 if TYPE_CHECKING:
@@ -166,8 +167,11 @@ class Drawing:
         tokens = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
         self._tokens.take(tokens, letters_of(request, answer))
         choices = completion["choices"]
+        keys = exchange.gateway.upstream.credentials
         # A client puts choices of the same index together, and an audit reads each by itself.
-        made = [{**one, "index": index} for index, one in zip(indexes_of(choices), choices, strict=True)]
+        made = [
+            {**without_keys(one, keys), "index": index} for index, one in zip(indexes_of(choices), choices, strict=True)
+        ]
         return {**completion, "choices": made}
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from akrasia.audit import Trail
 from akrasia.core import StoreFailed
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
+from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
 from akrasia.gateway.deliberate import Deployed, deliberated, total_headers
 from akrasia.gateway.exchange import CUT_BY_OPERATOR, Clock, Exchange, ended
 from akrasia.gateway.giving import give
@@ -51,6 +52,7 @@ class Seen(Struct):
 
     Attributes:
         most: bytes that are kept; a longer answer passes, and is not audited.
+        keys: that nobody may read in it.
         pieces: the events, or the one body.
         size: bytes of them.
         too_long: more passed than is kept.
@@ -64,6 +66,7 @@ class Seen(Struct):
     """
 
     most: int
+    keys: Credentials = NO_CREDENTIALS
     pieces: list[bytes] = []
     size: int = 0
     too_long: bool = False
@@ -93,7 +96,9 @@ class Seen(Struct):
 
     def reply(self) -> Reply:
         """What passed, as far as it can be read."""
-        return Reply() if self.too_long else read_reply(b"".join(self.pieces), streamed=self.streamed)
+        if self.too_long:
+            return Reply()
+        return read_reply(b"".join(self.pieces), streamed=self.streamed, keys=self.keys)
 
 
 class Tapped(Relay):
@@ -302,7 +307,7 @@ class Observe:
 
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back; have it audited afterwards."""
-        seen = Seen(self._gateway.limits.reply_bytes)
+        seen = Seen(self._gateway.limits.reply_bytes, self._gateway.upstream.credentials)
         try:
             return await self._through(exchange, seen)
         except WireError as error:

@@ -35,6 +35,7 @@ from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, reply_too_long, wants_usage
+from akrasia.gateway.joined import without_keys
 from akrasia.gateway.keeping import Kept, audit_headers, comment, credentials_of, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import (
@@ -74,6 +75,7 @@ class Release:
         self._keep_alive_s = keep_alive_s
         self._audits = audits_of(exchange.gateway)
         self._keys = credentials_of(exchange)
+        self._secrets = exchange.gateway.upstream.credentials
         self._choices: dict[int, StreamedChoice] = {}
         self._chunks: list[Body] = []
         self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -205,6 +207,11 @@ class Release:
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
         yield seams.end()
 
+    def _whole(self) -> Body:
+        """What has come, put together."""
+        whole = assemble(self._chunks)
+        return {**whole, "choices": [without_keys(choice, self._secrets) for choice in whole["choices"]]}
+
     def _body(self) -> bytes:
         request = dict(self._exchange.parsed())
         request["stream"] = True
@@ -214,7 +221,7 @@ class Release:
         """Add a chunk, and release the windows that it ends."""
         for part in chunk.get("choices") or ():
             index = part.get("index", 0)
-            choice = self._choices.setdefault(index, StreamedChoice())
+            choice = self._choices.setdefault(index, StreamedChoice(keys=self._secrets))
             if choice.stopped is not None:
                 continue
             delta = part.get("delta") or {}
@@ -264,7 +271,7 @@ class Release:
 
     async def _end(self) -> None:
         """Audit each choice as a whole, and let the rest of it leave."""
-        whole = assemble(self._chunks)
+        whole = self._whole()
         self._count(whole)
         decided: list[tuple[LoggedChoice, ChoiceAudit]] = []
         rests: list[tuple[int, StreamedChoice, Body]] = []
@@ -345,7 +352,7 @@ class Release:
     def _broken_off(self, error: WireError) -> list[LoggedChoice]:
         """The choices of a reply that did not come to its end: what has left was audited."""
         logged = []
-        for raw in assemble(self._chunks)["choices"]:
+        for raw in self._whole()["choices"]:
             index = raw["index"]
             choice = self._choices.get(index, StreamedChoice())
             left, unread = choice.left, f": {choice.unread}" if choice.unread else ""

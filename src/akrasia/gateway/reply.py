@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
+from akrasia.gateway.joined import without_keys
 from akrasia.gateway.stream import DONE_DATA, assemble, payloads
 from akrasia.gateway.unread import any_repeats_a_field, known_fields, repeats_a_field, unread_beside, unread_in_chunks
 from akrasia.gateway.wire import Body, read_completion, read_object
@@ -26,12 +28,13 @@ class Reply(Struct, frozen=True):
     beside: Body = {}
 
 
-def read_reply(data: bytes, *, streamed: bool) -> Reply:
+def read_reply(data: bytes, *, streamed: bool, keys: Credentials = NO_CREDENTIALS) -> Reply:
     """What there is in the bytes of a reply; no choice only where they say nothing at all.
 
     Args:
         data: whole events, or a body; b"" where nothing passed.
         streamed: whether these are events.
+        keys: that nobody may read, also where the pieces of a reply make one together.
     """
     if not data:
         return Reply()
@@ -40,7 +43,8 @@ def read_reply(data: bytes, *, streamed: bool) -> Reply:
     except (msgspec.DecodeError, ValueError, AttributeError, TypeError, RecursionError):
         made = None
     if made is None:
-        return Reply([{}], UNREADABLE, {"reply": data.decode(errors="replace")})
+        return Reply([{}], UNREADABLE, without_keys({"reply": data.decode(errors="replace")}, keys))
+    made = Reply([without_keys(choice, keys) for choice in made.choices], made.unread, without_keys(made.beside, keys))
     nothing = not made.choices and (made.unread is not None or made.beside)
     return msgspec.structs.replace(made, choices=[{}]) if nothing else made
 

@@ -68,11 +68,12 @@ class Upstream:
 
     Attributes:
         key: as given.
+        credentials: it, to be blotted out.
     """
 
     def __init__(self, base: URL, key: str | None, limits: Limits) -> None:
         self.key = key
-        self._credentials = Credentials(key)
+        self.credentials = Credentials(key)
         self._base = base
         self._chat = self._at("chat/completions")
         self._limits = limits
@@ -218,11 +219,11 @@ class Upstream:
 
     def clean(self, data: bytes) -> bytes:
         """What the upstream sent, with its key blotted out should it stand there."""
-        return self._credentials.out_of_json(data)
+        return self.credentials.out_of_json(data)
 
     def seams(self) -> Seams:
         """What cleans one of the upstream's streams."""
-        return Seams(self._credentials)
+        return Seams(self.credentials)
 
     def forwarded(self, request: web.BaseRequest, *, own_key: bool) -> CIMultiDict[str]:
         """The client's headers that the upstream gets.

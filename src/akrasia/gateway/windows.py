@@ -35,6 +35,7 @@ class StreamedChoice(Struct):
         looked: before which no window's end can begin any more, as `window_end` found.
         held: what came, in pieces, after a letter in JSON's escapes: it waits for the whole, since neither sentences
             nor their length show there, and a window may be less than a word. None: there was no such letter.
+        keys: that must not leave, also where they come in pieces with other texts between them.
     """
 
     waiting: str = ""
@@ -46,6 +47,7 @@ class StreamedChoice(Struct):
     begin: int = 0
     looked: int = 0
     held: list[str] | None = None
+    keys: Credentials = NO_CREDENTIALS
 
     @property
     def goes_on(self) -> bool:
@@ -55,7 +57,8 @@ class StreamedChoice(Struct):
     @property
     def rest(self) -> str:
         """All that has come and not left, white space too."""
-        return "".join((*self.blank, self.waiting, *(self.held or ())))
+        text: str = self.keys.out_of("".join((*self.blank, self.waiting, *(self.held or ()))))
+        return text
 
     def add(self, text: str) -> None:
         """Take what has come. White space is put together once, with the word that follows: there may be much of it."""
@@ -64,10 +67,12 @@ class StreamedChoice(Struct):
             return
         if self.waiting:
             self.waiting += text
+            if (clean := self.keys.out_of(self.waiting)) != self.waiting:
+                self.waiting, self.looked = clean, self.begin
             return
         self.blank.append(text)
         if text and not text.isspace():
-            self.waiting, self.blank = "".join(self.blank), []
+            self.waiting, self.blank = self.keys.out_of("".join(self.blank)), []
             self.begin = self.looked = len(self.waiting) - len(self.waiting.lstrip())
 
     def window_end(self, keys: Credentials = NO_CREDENTIALS) -> int:
