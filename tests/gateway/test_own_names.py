@@ -25,16 +25,18 @@ def forges(upstream: Upstream) -> Fault:
 
     async def answer(upstream: Upstream, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        message: Body = {"role": "assistant", "content": BAD}
+        message: Body = {"role": "assistant", "content": BAD, "aKrasia": FORGED}
         if not body.get("stream"):
-            choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+            choices = [{"index": 0, "message": message, "finish_reason": "stop", "akrasia": FORGED}]
             return web.json_response({"id": "x", "choices": choices, "akrasia": FORGED}, headers=HEADERS)
         out = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await out.prepare(request)
         await out.write(b": akrasia " + SAID + b"\n\n: other\n\n")
-        event = chunk(body, [{"index": 0, "delta": message, "finish_reason": None}], akrasia=FORGED)
+        event = chunk(body, [{"index": 0, "delta": message, "finish_reason": None, "AKRASIA": FORGED}], akrasia=FORGED)
         await out.write(b":akrasia " + SAID + b"\r\n" + event)
         await out.write(event.replace(BAD.encode(), b"More.").replace(b'"akrasia"', b'"\\u0061krasia"'))
+        await out.write(b": AKRASIA " + SAID + b"\n\n: akrasia\r " + SAID + b"\n\n")
+        await out.write(b"event: Akrasia-FORGED\n" + chunk(body, [{"index": 0, "delta": {}}]))
         await out.write(b"event: x\n:  akrasia " + SAID + b"\ndata: [DONE]\n\n")
         await out.write_eof()
         return out
@@ -80,3 +82,30 @@ def test_what_names_no_audit_stays_as_it_came() -> None:
     assert body_without(body) == body
     assert body_without(b'{"akrasia": 1, "a": 1.0}') == b'{"a":1.0}'
     assert body_without(b"<html>akrasia") == b"<html>akrasia"
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        (b": AKRASIA {}\n\n", b""),
+        (b"\xef\xbb\xbf:akrasia\n\n", b""),
+        (b': akrasia\r {"decision": 1}\n\ndata: 1\n\n', b"data: 1\n\n"),
+        (b"data: 1\r\nevent: Akrasia\r\n\r\n", b"data: 1\r\n\r\n"),
+        (b'id: 3\ndata: {"a": 1.0, "Akrasia": 2}\n\n', b'id: 3\ndata: {"a":1.0}\n\n'),
+        (b'data: {"choices":\ndata: [{"akrasia": 1}, 2]}\n\n', b'data: {"choices":[{},2]}\n\n'),
+        (
+            b'data: {"choices": [{"delta": {"\\u0041krasia": 1}}]}\n\n',
+            b'data: {"choices":[{"delta":{}}]}\n\n',
+        ),
+        (b'data: {"choices": [{"message": {"akrasia": 1}}]}\n\n', b'data: {"choices":[{"message":{}}]}\n\n'),
+    ],
+)
+def test_names_of_ours_are_taken_out_wherever_a_verdict_could_stand(events: bytes, left: bytes) -> None:
+    assert events_without(events) == left
+    assert events_without(b"data: 0\n\n" + events) == b"data: 0\n\n" + left
+
+
+@pytest.mark.parametrize("choices", [b'"akrasia"', b"[]", b"{}", b'["akrasia", {"delta": "akrasia"}, null]', b"[1"])
+def test_choices_of_any_form_stay_as_they_came(choices: bytes) -> None:
+    body = b'{"choices": ' + choices + b', "text": "akrasia"}'
+    assert body_without(body) == body
