@@ -11,7 +11,7 @@ from tests.risk.worlds import EASY, SPREAD, UNSOLVABLE_50, World, inside, report
 
 from akrasia.risk import Chosen, Options, UntilWidth, best_of_n_items, estimate, estimate_stopped, read_stopped
 from akrasia.risk.pooled import self_consistency_items
-from akrasia.runs.until_width import Looks, known_of, most_draws, settled
+from akrasia.runs.until_width import Looks, known_of, most_draws, next_stop
 
 WORLDS = 1000
 
@@ -22,8 +22,10 @@ def item(rng: np.random.Generator, chance: float, lost: float, plan: UntilWidth)
     draws: list[float | None] = [
         None if is_gone else float(luck < chance) for luck, is_gone in zip(right, gone < lost, strict=True)
     ]
-    least = next(number for number in range(plan.first, len(draws) + 1) if settled(plan, draws[:number]))
-    return known_of(draws[:least])
+    made = 0
+    while (stop := next_stop(plan, draws[:made])) > made:
+        made = stop
+    return known_of(draws[:made])
 
 
 @pytest.mark.slow

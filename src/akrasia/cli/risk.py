@@ -242,5 +242,7 @@ def _span(bounds: Bounds) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def _interval(value: float, low: float | None, high: float | None) -> str:
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "undefined"
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from akrasia.runs.summary import RunSummary
 
 
-MOST_REASONS = 3
-"""Of missing candidates, told on one line."""
-
-
 def run(
     model: Annotated[
         list[str] | None,
@@ -157,7 +153,7 @@ def run(
         return
     summary = wait_for(execute(plan, out, options))
     print_json(summary) if json else _show(summary)
-    _say_missing(summary)
+    _say_missing(summary, retried=plan.until_width is None)
     if plan.until_width is not None:
         _say_width(out, plan.until_width)
 
@@ -166,14 +162,20 @@ def _say_width(out: Path, wanted: float) -> None:
     """What the run stopped for, on standard error, since the counts alone do not tell."""
     from akrasia.runs import load_run
     from akrasia.runs.estimates import estimate_run
+    from akrasia.runs.width_pool import finished
 
     with load_run(out) as run:
-        record = estimate_run(run)[0].record
-    width = None if record.risk is None else record.risk.half_width
-    reached = "unknown" if width is None else f"{width:.4f}"
+        drawn = next(cell for cell in run.cells if not cell.pooled)
+        found = finished(run, drawn)
+        record = next(one.record for one in estimate_run(run) if one.cell.name == drawn.name)
     notice(
-        f"the half-width of risk@{record.k} is {reached} ({wanted:g} was wanted) with {counted(record.items, 'item')}"
+        f"the half-width of risk@{found.plan.most} is {found.half_width:.4f} ({wanted:g} was wanted) with "
+        f"{counted(len(found.used), 'item')}"
     )
+    if record.risk is None:
+        for one in record.diagnostics:
+            if one.code == "degenerate":
+                notice(one.message)
 
 
 def _show(summary: RunSummary) -> None:
@@ -184,7 +186,7 @@ def _show(summary: RunSummary) -> None:
             count(cell.candidates),
             count(cell.failures),
             count(cell.missing),
-            _known(cell.tokens),
+            _at_least(cell),
             _money(cell.cost),
         ]
         for cell in summary.cells
@@ -265,21 +267,25 @@ def _known(number: int | None) -> str:
     return "unknown" if number is None else count(number)
 
 
+def _at_least(cell: CellCount) -> str:
+    """The tokens of a cell, or what is known of them."""
+    return _known(cell.tokens) if cell.tokens_at_least is None else f"at least {count(cell.tokens_at_least)}"
+
+
 def _money(cost: float | None) -> str:
     return "unknown" if cost is None else f"{cost:.4g}"
 
 
-def _say_missing(summary: RunSummary) -> None:
-    """Why candidates are missing, on standard error, since the counts alone do not tell."""
-    total = sum(summary.missing.values())
-    if not total:
-        return
-    candidates = sum(cell.candidates for cell in summary.cells)
-    told = [f"{count(number)} × {reason}" for reason, number in list(summary.missing.items())[:MOST_REASONS]]
-    rest = total - sum(list(summary.missing.values())[:MOST_REASONS])
-    told += [f"{count(rest)} × other reasons"] if rest else []
-    notice(
-        f"{count(total)} of {counted(candidates, 'candidate')} {'has' if total == 1 else 'have'} no utility: "
-        f"{'; '.join(told)}. Which: column missing of table scores in {summary.out}/run.sqlite. To ask again: the same "
-        "command with --retry-missing"
-    )
+def _say_missing(summary: RunSummary, *, retried: bool) -> None:
+    """Why candidates are missing, on standard error, since the counts alone do not tell.
+
+    Args:
+        summary: of the run.
+        retried: whether they can be asked for again; a run to a width drew others in their place.
+    """
+    told = summary.told_missing()
+    if told:
+        way_on = (
+            "To ask again: the same command with --retry-missing" if retried else "Others were drawn in their place"
+        )
+        notice(f"{told}. Which: column missing of table scores in {summary.out}/run.sqlite. {way_on}")

@@ -31,7 +31,7 @@ class CurvePoint(Struct, frozen=True):
     """Reachable@k and the risk against it.
 
     Attributes:
-        k, reachable, risk: the point.
+        k, reachable, risk: the point; its risk is None where that means nothing.
         uncorrected: gold corrects the headline's reachable and not this point.
         risk_uncorrected: gold leaves this point's risk as the verifier had it, though it corrects the headline's
             reachable.
@@ -39,7 +39,7 @@ class CurvePoint(Struct, frozen=True):
 
     k: int
     reachable: Interval
-    risk: Interval
+    risk: Interval | None
     uncorrected: bool = False
     risk_uncorrected: bool = False
 
@@ -165,7 +165,7 @@ class CellContent(Struct, frozen=True, kw_only=True):
         items, candidates, failures, missing: counts; candidates and failures are the cell's own. Failures count 0,
             missing ones do not count.
         pool_candidates, pool_failures: the same of the reference pool, where that is another cell's; else None.
-        tokens: prompt plus generated tokens bought; None where the endpoint reported none.
+        tokens: prompt plus generated tokens bought; None where the endpoint did not report those of every call.
         deployed, reachable, risk: the headline; None where undefined, and a diagnostic says why.
         corrected: with gold, which of `deployed`, `reachable` and `risk` it corrects; None without gold.
         raw: deployed, reachable and risk as the verifier had them, where gold corrects any; else None.

@@ -146,7 +146,6 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
     """The one place where a measured cell becomes a cell of the report."""
     cell, pool, record = measured.cell, measured.pool, measured.record
     prompt, generated = run.tokens(cell)
-    known = [part for part in (prompt, generated) if part is not None]
     success = [None if share != share else share for share in row_means(pool.utilities).tolist()]
     bounds, raw = record.missing_bounds, record.uncorrected
     return CellContent(
@@ -168,7 +167,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
         pool_candidates=None if record.pool is None else record.pool.candidates,
         pool_failures=None if record.pool is None else record.pool.failures,
         missing=record.missing,
-        tokens=0 if cell.pooled else sum(known) if known else None,
+        tokens=None if prompt is None or generated is None else prompt + generated,
         deployed=interval(record.deployed),
         reachable=interval(record.reachable),
         risk=interval(record.risk),
@@ -180,7 +179,7 @@ def _cell(run: Run, name: str, measured: CellEstimate, room: int) -> CellContent
             CurvePoint(
                 row.k,
                 Interval(row.reachable, row.reachable_low, row.reachable_high),
-                Interval(row.risk, row.risk_low, row.risk_high),
+                None if row.risk is None else Interval(row.risk, row.risk_low, row.risk_high),
                 # Where gold corrects nothing at all the diagnostics say so, and no point differs from the headline.
                 uncorrected=row.corrected is False and record.curve[-1].corrected is True,
                 risk_uncorrected=row.risk_corrected is False and record.curve[-1].corrected is True,

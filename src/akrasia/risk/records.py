@@ -7,6 +7,7 @@ curve is a table. `Estimate.record()` is the one place where the first becomes t
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.stats.diagnostic import Bounds, Diagnostic
 from akrasia.stats.figure import Figure
@@ -31,13 +32,16 @@ class CurvePoint(Struct, frozen=True):
 
 
 class CurveRow(Struct, frozen=True, omit_defaults=True):
-    """A curve point as a table row; `corrected` and `risk_corrected` are there only with gold."""
+    """A curve point as a table row; `corrected` and `risk_corrected` are there only with gold.
+
+    The risk is None where it means nothing: of a degenerate cell.
+    """
 
     k: int
     reachable: float
     reachable_low: float | None
     reachable_high: float | None
-    risk: float
+    risk: float | None
     risk_low: float | None
     risk_high: float | None
     corrected: bool | None = None
@@ -49,7 +53,7 @@ class ErrorBudget(Struct, frozen=True):
 
     Attributes:
         finite_candidates: what reachable@4k is expected to add to reachable@k (binary utilities only).
-        finite_items: half-width of the interval of the headline risk.
+        finite_items: half-width of the interval of the headline risk, where that has a value.
         verifier: uncorrected minus corrected reachable, known only with gold.
     """
 
@@ -256,8 +260,9 @@ class Estimate(Struct, frozen=True):
         return any(diagnostic.code == "degenerate" for diagnostic in self.diagnostics)
 
     def record(self) -> RiskRecord:
-        """The record for programs. A degenerate cell's risk is None there, unless every candidate is perfect."""
+        """The record for programs. A degenerate cell's risk is None in all of it, unless every candidate is perfect."""
         senseless = self.degenerate and self.deployed.value < 1
+        budget = replace(self.error_budget, finite_items=None) if senseless else self.error_budget
         return RiskRecord(
             items=self.items,
             candidates=self.candidates,
@@ -265,8 +270,8 @@ class Estimate(Struct, frozen=True):
             deployed=self.deployed,
             reachable=self.reachable,
             risk=None if senseless else self.risk,
-            curve=tuple(_row(point) for point in self.curve),
-            error_budget=self.error_budget,
+            curve=tuple(_row(point, senseless=senseless) for point in self.curve),
+            error_budget=budget,
             waterfall=self.waterfall,
             diagnostics=self.diagnostics,
             uncorrected=self.uncorrected,
@@ -282,7 +287,8 @@ class Estimate(Struct, frozen=True):
         )
 
 
-def _row(point: CurvePoint) -> CurveRow:
+def _row(point: CurvePoint, *, senseless: bool) -> CurveRow:
     reachable, risk = point.reachable, point.risk
-    ends = (reachable.value, reachable.low, reachable.high, risk.value, risk.low, risk.high)
+    lost = (None, None, None) if senseless else (risk.value, risk.low, risk.high)
+    ends = (reachable.value, reachable.low, reachable.high, *lost)
     return CurveRow(point.k, *ends, point.corrected, point.risk_corrected)

@@ -132,7 +132,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 await model.close()
             for utility in utilities.values():
                 utility.close()
-        _end(out, meter, fresh=previous is None)
+        _end(out, meter, summary, fresh=previous is None)
     return summary
 
 
@@ -301,7 +301,7 @@ def _interruptible(meter: Meter, on_notice: Callable[[str], None]) -> Iterator[N
             signal.signal(number, handler)
 
 
-def _end(out: Path, meter: Meter, *, fresh: bool) -> None:
+def _end(out: Path, meter: Meter, summary: RunSummary, *, fresh: bool) -> None:
     """Raise why the run stopped early, if it did; a run that made nothing leaves no records behind."""
     reason = meter.final_reason()
     if reason is None:
@@ -310,4 +310,7 @@ def _end(out: Path, meter: Meter, *, fresh: bool) -> None:
     if nothing:
         for name in ("run.toml", "run.sqlite", "run.sqlite-wal", "run.sqlite-shm"):
             (out / name).unlink(missing_ok=True)
+    missing = summary.told_missing()
+    if isinstance(reason, WidthNotReached) and missing:
+        reason = WidthNotReached(f"{reason}. {missing}")
     raise _with_way_on(reason, out, bought=not nothing)

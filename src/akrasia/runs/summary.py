@@ -25,6 +25,20 @@ class RunSummary(Struct, frozen=True):
     cells: list[CellCount]
     missing: dict[str, int] = {}
 
+    def told_missing(self, most: int = 3) -> str:
+        """How many candidates have no utility, and the most frequent reasons, as a clause; "": all have one."""
+        total = sum(self.missing.values())
+        if not total:
+            return ""
+        told = [f"{number:,} × {reason}" for reason, number in list(self.missing.items())[:most]]
+        rest = total - sum(list(self.missing.values())[:most])
+        told += [f"{rest:,} × other reasons"] if rest else []
+        candidates = sum(cell.candidates for cell in self.cells)
+        return (
+            f"{total:,} of {candidates:,} candidate{'s' * (candidates != 1)} {'has' if total == 1 else 'have'} no "
+            f"utility: {'; '.join(told)}"
+        )
+
 
 REASONS = 20
 """Of missing candidates, told at most."""
@@ -71,8 +85,6 @@ def counts_of(
         items = len(planned.items)
         if plan.config.until_width is not None:  # which asks no more items than it needs
             items = totals[cell_ids[planned.cell.pool or planned.cell.name]].items
-        reported = found.prompt_tokens is not None or found.completion_tokens is not None
-        tokens = (found.prompt_tokens or 0) + (found.completion_tokens or 0)
         counts.append(
             CellCount(
                 cell=planned.cell.name,
@@ -80,14 +92,15 @@ def counts_of(
                 candidates=found.candidates,
                 failures=found.failures,
                 missing=found.missing,
-                tokens=tokens if reported or found.calls == 0 else None,
+                tokens=found.tokens,
                 cost=_cost(rates, number, found),
                 calls=found.calls,
-                prompt_tokens=found.prompt_tokens if found.calls else 0,
-                completion_tokens=found.completion_tokens if found.calls else 0,
+                prompt_tokens=found.prompt_tokens,
+                completion_tokens=found.completion_tokens,
                 judged=is_judged(plan.suites[planned.cell.suite]),
                 acts=planned.cell.strategy.partition(":")[0] not in NOT_DEPLOYED,
                 audit=audits.get(number),
+                tokens_at_least=(found.tokens_reported or None) if found.tokens is None else None,
             )
         )
     return counts

@@ -26,6 +26,9 @@ Drawn = Sequence[float | None]
 MORE_ITEMS = "use a larger suite, or a higher --limit"
 """What to do when the items are used up before the width is reached."""
 
+MEND = "mend what leaves draws missing, and run it with another --out, where --reuse takes the answers that were had"
+"""What to do when they are used up and none could be measured."""
+
 
 def width_plan(half_width: float, most: int) -> UntilWidth:
     """The plan of a run: the same from the half-width and the depth alone, so that a resume follows it."""
@@ -115,10 +118,19 @@ class Looks:
         self.reached, self.half_width, self._look_at = decision.stop, decision.half_width, decision.look_at
 
     @property
+    def way_on(self) -> str:
+        """What to do when the items are used up."""
+        return MORE_ITEMS if self._outcomes else MEND
+
+    @property
     def state(self) -> str:
         """How far it came, and how many items it may take."""
         used, wanted = len(self._outcomes), self.plan.half_width
         are = "item is used" if used == 1 else "items are used"
+        given_up = self.passed - used
+        if given_up:
+            first, most = self.plan.first, most_draws(self.plan)
+            are += f" ({given_up} left out: fewer than {first} of {most} draws could be measured)"
         if self.half_width is None:
             return (
                 f"{used} {are}, and the half-width of the risk is looked at from {self.plan.min_items} on "
@@ -196,7 +208,7 @@ class WidthSearch:
         if not looks.reached:
             looks.look()
         if not looks.reached:
-            raise WidthNotReached(f"out of items: {looks.state}; {MORE_ITEMS}")
+            raise WidthNotReached(f"out of items: {looks.state}; {looks.way_on}")
 
     async def _settle(
         self,

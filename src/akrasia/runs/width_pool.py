@@ -17,7 +17,7 @@ from akrasia.core.cell import Cell
 from akrasia.risk import UntilWidth
 from akrasia.runs.pool import FirstDraws, NotReached, Pool, Stopped
 from akrasia.runs.reader import Run
-from akrasia.runs.until_width import MORE_ITEMS, Looks, look_through, usable, width_plan
+from akrasia.runs.until_width import Looks, look_through, usable, width_plan
 
 
 class Finished(Struct, frozen=True):
@@ -65,7 +65,7 @@ def finished(run: Run, cell: Cell) -> Finished:
 
 def _why_not(looks: Looks, *, out_of_items: bool) -> NotReached:
     why = f"its width is not reached: {looks.state}; until then its intervals promise neither width nor coverage"
-    return NotReached(why, f"It is out of items: {MORE_ITEMS}." if out_of_items else "")
+    return NotReached(why, f"It is out of items: {looks.way_on}." if out_of_items else "")
 
 
 def width_pool(run: Run, cell: Cell) -> Pool:

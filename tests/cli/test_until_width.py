@@ -1,0 +1,68 @@
+"""What `akrasia run --until-width` says: beforehand, at its end, and when nothing could be measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.cli.test_run import akrasia
+
+MODEL = '''
+import random, re
+from akrasia.core import CallRefused
+
+def mostly_lost(request, sample):
+    """Wrong, or lost, one as often as the other."""
+    if random.Random(f"{request.messages[0].content} {sample}").random() < 0.5:
+        raise RuntimeError("nobody there")
+    return "#### -1"
+
+def dead(request, sample):
+    raise RuntimeError("nobody there")
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shaky.py").write_text(MODEL)
+    rows = ({"id": i, "input": f"What is {i} + {i}?", "target": f"{2 * i}", "utility": "numeric"} for i in range(110))
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def command(script: str, width: str) -> list[str]:
+    return [
+        "run", "--model", f"scripted:shaky:{script}", "--suite", "sums.jsonl", "--out", "run", "--samples", "8",
+        "--until-width", width,
+    ]  # fmt: skip
+
+
+def test_where_all_is_wrong_the_width_is_told_and_the_risk_is_undefined_everywhere(folder: Path) -> None:
+    result = akrasia(*command("mostly_lost", "0.09"), cwd=folder)
+    assert result.code == 0
+    # Wilson's interval of 0 of 100: 3.84 / 103.84, half of it.
+    found = re.search(r"the half-width of risk@8 is (0\.\d+) \(0\.09 was wanted\) with 100 items", result.err)
+    assert found
+    assert float(found[1]) == pytest.approx(0.0185, abs=5e-4)
+    assert "degenerate: every candidate has utility 0" in result.err
+    assert "Others were drawn in their place" in result.err
+    assert "--retry-missing" not in result.err
+    record = json.loads(akrasia("risk", "run", "--json", cwd=folder).out)
+    assert record["risk"] is record["error_budget"]["finite_items"] is None
+    assert [row["risk"] for row in record["curve"]] == [None] * 4
+    assert all(row["reachable"] == 0 for row in record["curve"])
+    printed = akrasia("risk", "run", cwd=folder).out
+    assert len(re.findall(r"^\d.*undefined$", printed, re.MULTILINE)) == 4
+    assert akrasia("report", "run", "-o", "page.html", cwd=folder).code == 0
+
+
+def test_where_nothing_can_be_measured_the_run_says_why_and_what_helps(folder: Path) -> None:
+    result = akrasia(*command("dead", "0.09"), cwd=folder)
+    assert result.code == 3
+    assert "0 items are used (110 left out: fewer than 4 of 16 draws could be measured)" in result.err
+    assert "1,760 × scripted:shaky:dead raised RuntimeError: nobody there" in result.err
+    assert "mend what leaves draws missing, and run it with another --out" in result.err
+    assert "--retry-missing" not in result.err
+    assert "larger suite" not in result.err + akrasia("risk", "run", cwd=folder).out
