@@ -52,7 +52,7 @@ class Progress:
         parts = [
             f"{self._done + made:,}/{self._planned:,} candidates",
             *([_pace(rate)] if made else []),
-            f"{meter.tokens:,} tokens",
+            f"{'' if meter.tokens_known else 'at least '}{meter.tokens:,} tokens",
         ]
         if meter.cost or meter.cost_known:
             parts.append(f"cost {meter.cost:.4g}" + ("" if meter.cost_known else " + unknown"))

@@ -63,6 +63,11 @@ class Meter:
         return self.stop_reason is not None
 
     @property
+    def tokens_known(self) -> bool:
+        """Whether every call told its tokens; else `tokens` is a lower bound."""
+        return not self._unknown
+
+    @property
     def limited(self) -> bool:
         """Whether there is a budget."""
         return self._max_cost is not None or self._max_tokens is not None

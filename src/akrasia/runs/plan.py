@@ -65,7 +65,8 @@ class CellCount(Struct, frozen=True):
         candidates: how many candidates; 0 for a pooled strategy, which draws none of its own.
         failures: candidates that count 0 because they could not be parsed, were cut off or refused.
         missing: candidates without a utility, and so left out and bounded, not counted 0.
-        tokens: prompt plus generated tokens bought; None: the endpoint reported none, or cannot be told beforehand.
+        tokens: prompt plus generated tokens bought; None: the endpoint did not report those of every call, or they
+            cannot be told beforehand. So are `prompt_tokens` and `completion_tokens`, each for itself.
         cost: money by the user's price file; None: unknown.
         calls: model calls.
         judged: whether judges read its candidates for values.
@@ -74,6 +75,7 @@ class CellCount(Struct, frozen=True):
         left: of a plan, what no stored run holds yet; None where nothing is stored.
         fewest: of a plan, how many calls it makes at least, where replies decide how many; its `calls`, `tokens` and
             `cost` are the most, and nothing bounds the last two from below. None elsewhere.
+        tokens_at_least: those that calls reported, where `tokens` is not known for others; None where none did.
         expected: what such a cell takes by its strategy's prior, replies as long as their cap; None where the prior
             does not tell, as of several drawn at once.
     """
@@ -94,6 +96,7 @@ class CellCount(Struct, frozen=True):
     left: Left | None = None
     fewest: Taken | None = None
     expected: Taken | None = None
+    tokens_at_least: int | None = None
 
 
 class Plan:

@@ -227,11 +227,14 @@ class Run:
         return found is not None
 
     def tokens(self, cell: Cell) -> tuple[int | None, int | None]:
-        """Prompt and generated tokens that a cell bought; None where its endpoint reported none."""
+        """Prompt and generated tokens that a cell bought; None where an endpoint did not report those of every call."""
         row = self._connection.execute(
-            "SELECT sum(prompt_tokens), sum(completion_tokens) FROM calls WHERE cell = ?", (self._cells[cell.name][0],)
+            "SELECT CASE WHEN count(*) = count(prompt_tokens) THEN total(prompt_tokens) END, "
+            "CASE WHEN count(*) = count(completion_tokens) THEN total(completion_tokens) END FROM calls WHERE cell = ?",
+            (self._cells[cell.name][0],),
         ).fetchone()
-        return row[0], row[1]
+        prompt, completion = (None if total is None else int(total) for total in row)
+        return prompt, completion
 
     def stopped(self, cell: Cell) -> list[Stopped]:
         """Every item of the cell's suite, in order, as far as it was drawn: pools that stop where their plan says."""

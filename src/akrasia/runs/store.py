@@ -177,7 +177,8 @@ class Store:
     def _bought(self, cell: int) -> Iterator[RoleTotals]:
         for row in self._reader.execute(
             "SELECT role, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), "
-            "count(*) - count(prompt_tokens + completion_tokens) FROM calls WHERE cell = ? GROUP BY role ORDER BY role",
+            "count(*) - count(prompt_tokens + completion_tokens), count(*) - count(prompt_tokens), "
+            "count(*) - count(completion_tokens) FROM calls WHERE cell = ? GROUP BY role ORDER BY role",
             (cell,),
         ):
             yield RoleTotals(*row)
@@ -297,10 +298,11 @@ class CallPlace(msgspec.Struct, frozen=True):
 
 
 class RoleTotals(msgspec.Struct, frozen=True):
-    """What one role answered in a cell. Token sums are None where no call reported any.
+    """What one role answered in a cell. Token sums are of the calls that reported any; None where none did.
 
     Attributes:
         unknown: calls of which the endpoint did not report all tokens.
+        no_prompt, no_completion: calls of which it did not report those of the prompt, or those generated.
     """
 
     role: str
@@ -309,6 +311,8 @@ class RoleTotals(msgspec.Struct, frozen=True):
     completion_tokens: int | None
     cached_tokens: int | None
     unknown: int
+    no_prompt: int
+    no_completion: int
 
 
 class AuditCount(msgspec.Struct, frozen=True):
@@ -346,18 +350,29 @@ class CellTotals(msgspec.Struct, frozen=True):
 
     @property
     def prompt_tokens(self) -> int | None:
-        """Of all roles that reported any; None where none did."""
-        return _sum(role.prompt_tokens for role in self.roles)
+        """Of all calls; None where those of one are not known, since a part is not the whole."""
+        return None if any(role.no_prompt for role in self.roles) else _sum(role.prompt_tokens for role in self.roles)
 
     @property
     def completion_tokens(self) -> int | None:
         """As the prompt's."""
-        return _sum(role.completion_tokens for role in self.roles)
+        found = _sum(role.completion_tokens for role in self.roles)
+        return None if any(role.no_completion for role in self.roles) else found
+
+    @property
+    def tokens(self) -> int | None:
+        """Of prompts and replies; None where any are not known."""
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        return None if prompt is None or completion is None else prompt + completion
+
+    @property
+    def tokens_reported(self) -> int:
+        """Those that calls reported: a lower bound of all."""
+        return sum(_sum((role.prompt_tokens, role.completion_tokens)) for role in self.roles)
 
 
-def _sum(numbers: Iterable[int | None]) -> int | None:
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known else None
+def _sum(numbers: Iterable[int | None]) -> int:
+    return sum(number for number in numbers if number is not None)
 
 
 def _json(record: object) -> str:

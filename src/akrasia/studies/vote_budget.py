@@ -30,6 +30,7 @@ class VoteBudget:
             if config.max_cost is not None:
                 check_prices(prices, (model,), config.prices)
             self._price = prices.of(model)
+        self._run_known = True
         self._run_tokens = 0
         self._run_cost = 0.0
 
@@ -39,7 +40,8 @@ class VoteBudget:
         return self._max_cost is not None or self._max_tokens is not None
 
     def after(self, summary: RunSummary) -> None:
-        """Count what the run took; a run that kept to its budgets knows it."""
+        """Count what the run took."""
+        self._run_known = all(cell.tokens is not None for cell in summary.cells)
         self._run_tokens = sum(cell.tokens or 0 for cell in summary.cells)
         self._run_cost = sum(cell.cost or 0.0 for cell in summary.cells)
 
@@ -54,6 +56,11 @@ class VoteBudget:
         """
         if not self.limited:
             return
+        if not self._run_known:
+            raise BudgetReached(
+                "the tokens of some calls of the run are unknown (an endpoint does not report them), so the study's "
+                "budget cannot hold while rewrites are compared: leave the budget out"
+            )
         prompt, completion = 0, 0
         for spent in ask.spent():
             if spent.prompt_tokens is None or spent.completion_tokens is None:
