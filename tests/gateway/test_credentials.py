@@ -156,3 +156,13 @@ def test_rows_of_backslashes_are_looked_through_once(key: str) -> None:
     data = json.dumps([hostile, key]).encode()
     assert json.loads(keys.out_of_json(data))[0] == hostile
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("mode", ["pass", "observe", "annotate", "enforce"])
+async def test_no_header_holds_a_key(upstream: Upstream, serve: Serve, tmp_path: Path, mode: str) -> None:
+    served = await serve(policy(tmp_path, mode) if mode != "pass" else "")
+    upstream.faults += [status(code, {"message": "no"}, {"Retry-After": KEY}) for code in (401, 429, 503)]
+    upstream.faults += [status(200, None, {f"x-{KEY}": "a", "x-b": KEY, "Retry-After": KEY})]
+    for _ in range(4):
+        response = await served.ask()
+        assert KEY not in str(response.raw_headers)

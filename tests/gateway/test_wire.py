@@ -260,6 +260,19 @@ def test_the_upstreams_error_reaches_the_client_without_the_key(name: str) -> No
     assert msgspec.json.decode(error.body) == wanted
 
 
+@pytest.mark.parametrize("said", ["0", "17", "0.5", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_number_of_seconds_or_a_date_is_passed_on(said: str) -> None:
+    assert upstream_error(429, {"Retry-After": said}, b"", KEY).retry_after == said
+
+
+@pytest.mark.parametrize("said", [
+    KEY, "", "soon", "-1", "1e3", "123456789012", "\u0661", "7, 8", f"7 {KEY}", "Wed, 21 Oct 2026 07:28:00 key",
+    f"Wed, 21 Oct 2026 07:28:00 GMT ({KEY})",
+])  # fmt: skip
+def test_of_retry_after_nothing_else_is_passed_on(said: str) -> None:
+    assert upstream_error(429, {"Retry-After": said}, b"", KEY).retry_after is None
+
+
 def test_a_web_page_becomes_an_error_object() -> None:
     error = upstream_error(502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>", None)
     assert error.status == 502

@@ -208,7 +208,7 @@ class Upstream:
         """
         try:
             async with self._opened().get(self._at(path), headers=headers, allow_redirects=False) as response:
-                body = await response.read()
+                body = body_without(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise transport_error(error) from None
         if response.status != 200:
@@ -240,7 +240,7 @@ class Upstream:
             if wanted is None:
                 wanted = _kept(self._names, name, _is_forwarded(name.lower()))
             if wanted:
-                sent[name] = value
+                sent.add(name, value)
         if not own_key and self.key is None and "Authorization" in request.headers:
             sent["Authorization"] = request.headers["Authorization"]
         return sent
@@ -251,10 +251,13 @@ class Upstream:
         for name, value in response.headers.items():
             wanted = self._returned.get(name)
             if wanted is None:
-                wanted = _kept(self._returned, name, _is_returned(name.lower()))
+                wanted = _kept(self._returned, name, _is_returned(name.lower()) and not self._names_key(name))
             if wanted and (self.key is None or self.key not in value):
-                sent[name] = value
+                sent.add(name, value)
         return sent
+
+    def _names_key(self, header: str) -> bool:
+        return self.key is not None and self.key.lower() in header.lower()
 
     def _refused(self, response: Answer, body: bytes) -> WireError:
         if response.status < 400:

@@ -6,6 +6,7 @@ Pure: bytes in, records and bytes out. What is streamed is `stream`'s business, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -279,18 +280,27 @@ def indexes_of(choices: Sequence[Body]) -> list[int]:
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
+_WAIT = re.compile(  # shorter than any key, or as HTTP writes dates
+    r"[0-9]{1,7}(\.[0-9]{1,3})?"
+    r"|(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4}"
+    r" [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+
 ANSWERED_200 = "upstream_200"
 """Reason of an error that the upstream sent under status 200: clients get it under 502."""
 
 
 def upstream_error(status: int, headers: Mapping[str, str], body: bytes, key: str | None) -> WireError:
-    """The upstream's refusal as the client gets it: its status and Retry-After, its error object where it sent one.
+    """The upstream's refusal as the client gets it: its status, its error object where it sent one, and Retry-After.
 
     Whatever else it sent (a web page, another shape of error) becomes an error object. The upstream's key is blotted
-    out of it. An error under status 200 becomes 502.
+    out of it. Of Retry-After passes what it may be: a number of seconds, or a date. An error under status 200 becomes
+    502.
     """
     reason, status = f"upstream_{status}", 502 if status == 200 else status
     retry_after = headers.get("Retry-After")
+    if retry_after is not None and _WAIT.fullmatch(retry_after) is None:
+        retry_after = None
     body = Credentials(key).out_of_json(body)
     text = scrub(body.decode("utf-8", "surrogateescape"), key).encode("utf-8", "surrogateescape")
     own = _own_error(text)
