@@ -23,6 +23,9 @@ def test_whole_broken_incomplete(tmp_path: Path) -> None:
 
     content = path.read_bytes()
     path.write_bytes(content[:-4])
+    whole_once = akrasia("verify-log", path)
+    assert (whole_once.code, "cut tail: audit.jsonl, line 9" in whole_once.out) == (1, True), "the note names that line"
+    path.with_name("audit.jsonl.lock").unlink()
     assert akrasia("verify-log", path).code == 3
     assert "torn: audit.jsonl, line 9: the last line ends after" in akrasia("verify-log", path).out
     cut = akrasia("verify-log", path, "--head", found["head"])

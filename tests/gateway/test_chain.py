@@ -244,6 +244,9 @@ def test_the_chain_goes_on_over_files(tmp_path: Path) -> None:
 
     path.unlink()
     absent = verify_log(path)
+    assert (absent.status, kinds(absent)) == ("broken", ["cut tail"]), "the note beside it names entries of it"
+    (tmp_path / "audit.jsonl.lock").unlink()
+    absent = verify_log(path)
     assert absent.status == "incomplete"
     assert "is not there: the log ends with" in absent.notes[0]
 

@@ -163,14 +163,15 @@ async def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 30, 80, 200])
 async def test_a_torn_line_is_set_aside_and_told(tmp_path: Path, cut: int) -> None:
+    """As a kill leaves it: the line that was being written is not whole, and nobody noted it."""
     path, told = tmp_path / "audit.jsonl", []
     log = await opened(path)
-    for _ in range(3):
+    for _ in range(2):
         await log.append(RECORD)
     await log.close()
     content = path.read_bytes()
-    path.write_bytes(content[:-cut])
-    torn = content[:-cut].rpartition(b"\n")[2]
+    torn = content.splitlines(keepends=True)[-1].replace(b'{"seq":2', b'{"seq":3')[:-cut]
+    path.write_bytes(content + torn)
     assert verify_log(path).status == "incomplete"
     log = await opened(path, on_notice=told.append)
     await log.append(RECORD)

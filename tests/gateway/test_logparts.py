@@ -55,6 +55,8 @@ def test_moved_files_stand_among_numbered_ones(tmp_path: Path) -> None:
     found = verify_log(path, head=head)
     assert (found.status, found.records, found.notes) == ("whole", 24, ())
     path.unlink()
+    assert kinds(verify_log(path)) == ["cut tail"]
+    (tmp_path / "audit.jsonl.lock").unlink()
     absent = verify_log(path)
     assert (absent.status, absent.records) == ("incomplete", 23)
 

@@ -66,6 +66,7 @@ def test_a_log_that_has_gone_is_named_by_the_one_that_follows(tmp_path: Path, ho
     path = tmp_path / "audit.jsonl"
     write(path, 4)
     head = verify_log(path).head
+    whole = path.read_bytes()
     if how == "moved":
         (tmp_path / "archive").mkdir()
         path.rename(tmp_path / "archive" / "audit.jsonl")
@@ -73,15 +74,38 @@ def test_a_log_that_has_gone_is_named_by_the_one_that_follows(tmp_path: Path, ho
         path.unlink()
     else:
         path.write_bytes(b"")
-        assert kinds(verify_log(path)) == ["cut tail"]
+    assert kinds(verify_log(path)) == ["cut tail"]
     notices, remark = told_at_start(path)
     assert notices == [remark]
     assert "no file beside it ends with entry 4" in notices[0]
     assert (first(path)["seq"], first(path)["previous"], first(path)["after"]) == (5, head, GONE)
+    assert first(path)["missing"] == {"first": 0, "previous": None}
+    for _ in range(2):
+        found = verify_log(path)
+        assert (found.status, kinds(found), found.first_seq) == ("broken", ["deleted"], 5)
+        assert found.faults[0].message == "entries 0 to 4 are missing before this line"
+        assert not any("elsewhere" in note for note in found.notes)
+        go_on(path, 2)
+        (notice,), remark = told_at_start(path)
+        assert notice == remark == f"{path} lacks entries that had been written (0 to 4): see akrasia verify-log"
+    path.rename(tmp_path / "later")
+    (tmp_path / "audit.jsonl.0").write_bytes(whole)
+    go_on(path, 1)
+    found = verify_log(path, head=head)
+    assert (found.status, found.first_seq, len(found.files)) == ("whole", 0, 3), "they are found again"
+
+
+def test_only_entries_that_are_nowhere_are_missing(tmp_path: Path) -> None:
+    """What the files say that retention took is elsewhere; what the note says that nobody moved is missing."""
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 4)
+    go_on(path, 3, lambda: path.rename(moved))  # entries 6 (the opening) to 8
+    moved.unlink()
+    path.write_bytes(b"")
+    told_at_start(path)
     found = verify_log(path)
-    assert (found.status, found.first_seq) == ("whole", 5)
-    assert found.notes[-1].startswith("the log begins in the middle: 5 earlier lines are elsewhere")
-    assert told_at_start(path) == ([], None)
+    assert (found.status, found.faults[0].message) == ("broken", "entries 6 to 8 are missing before this line")
+    assert found.notes[-1].startswith("the log begins in the middle: 6 earlier lines are elsewhere")
 
 
 def test_a_new_chain_beside_an_old_one_is_told(tmp_path: Path) -> None:
@@ -140,10 +164,20 @@ def test_a_log_that_is_emptied_while_its_copy_lacks_lines_fails_until_the_next_s
             file.write(*NEXT)
     file.close()
     assert path.read_bytes() == b""
-    assert (verify_log(path).status, kinds(verify_log(path))) == ("broken", ["cut tail"])
+    found = verify_log(path)
+    assert (found.status, kinds(found), found.lines) == ("broken", ["cut tail"], lines)
     (notice,), remark = told_at_start(path)
     assert notice == remark
-    assert (first(path)["seq"], first(path)["after"]) == (5, GONE)
+    assert (first(path)["seq"], first(path)["after"]) == (5, "audit.jsonl.1" if lines else GONE)
+    (tmp_path / "audit.jsonl.0").write_bytes(b"another file")
+    if lines:
+        (tmp_path / "audit.jsonl.1").rename(tmp_path / "audit.jsonl.2")
+    for _ in range(2):
+        go_on(path, 1)
+        found = verify_log(path)
+        many = "entry 4 is" if lines else "entries 0 to 4 are"
+        assert (kinds(found), found.faults[0].message) == (["deleted"], f"{many} missing before this line")
+        assert len(found.files) == 1 + bool(lines)
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -185,18 +219,43 @@ def test_a_last_line_that_was_written_anew_is_told_by_the_note(tmp_path: Path) -
     assert found.faults[0].message.startswith("entry 8 was another when it was written")
 
 
-def test_a_line_that_was_torn_is_incomplete_still(tmp_path: Path) -> None:
-    """Whoever cuts within the last line leaves what a kill leaves; further up, lines are missing."""
+@pytest.mark.parametrize("cut", [1, 2, 20, 150])
+def test_a_last_line_that_was_whole_once_is_missing_where_it_is_cut(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "audit.jsonl"
-    write(path, 8)
-    content = path.read_bytes()
-    path.write_bytes(content[:-30])
-    assert (verify_log(path).status, kinds(verify_log(path))) == ("incomplete", ["torn"])
-    path.write_bytes(content[: content.rindex(b'{"seq":6') + 40])
-    assert (verify_log(path).status, kinds(verify_log(path))) == ("broken", ["torn", "cut tail"])
+    write(path, 4)
+    path.write_bytes(path.read_bytes()[:-cut])
+    found = verify_log(path)
+    assert (found.status, kinds(found)) == ("broken", ["cut tail"])
+    assert "entry 4 had been written (audit.jsonl.lock)" in found.faults[0].message
     notices, remark = told_at_start(path)
-    assert (len(notices), remark is None) == (2, False)
-    assert kinds(verify_log(path)) == ["deleted"]
+    assert "it ends with entry 3, and entry 4 had been written" in (remark or "")
+    assert len(notices) == 2, "the torn bytes, which are set aside, and what is missing"
+    for _ in range(2):
+        go_on(path, 1)
+        found = verify_log(path)
+        assert (kinds(found), found.faults[0].message) == (["deleted"], "entry 4 is missing before this line")
+        assert "lacks entries that had been written (4 to 4)" in (told_at_start(path)[1] or "")
+
+
+def test_a_line_that_was_never_whole_is_torn(tmp_path: Path) -> None:
+    """A kill leaves it behind the noted line."""
+    path = tmp_path / "audit.jsonl"
+    write(path, 4)
+    with path.open("ab") as file:
+        file.write(b'{"seq":5,"time":"20')
+    assert (verify_log(path).status, kinds(verify_log(path))) == ("incomplete", ["torn"])
+    (notice,), remark = told_at_start(path)
+    assert ("torn line of 19 bytes" in notice, remark) == (True, None)
+    assert verify_log(path).status == "whole"
+
+
+def test_a_log_that_was_moved_while_stopped_is_incomplete_until_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    write(path, 4)
+    path.rename(tmp_path / "audit.jsonl.1")
+    found = verify_log(path)
+    assert (found.status, found.records) == ("incomplete", 4)
+    assert "is not there: the log ends with audit.jsonl.1" in found.notes[0]
 
 
 async def test_health_says_what_is_missing_of_the_log(serve: Serve, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from akrasia.core import InputError, StoreFailed
 from akrasia.gateway.chain import FORMAT, algorithm, write_line
 from akrasia.gateway.logparts import Opened, ending_with, number_of, rotated
-from akrasia.gateway.noted import Noted
+from akrasia.gateway.noted import Begun, Noted
 from akrasia.gateway.resume import find_end
 from akrasia.runs.lock import RunLock
 
@@ -78,6 +78,7 @@ class LogFile:
             self.close()
             raise
         self._seq, self._previous, self._after = end.seq, end.previous, end.after
+        self._begun, self._missing, self._lacking = end.begun, end.missing, end.lacking
         self._size = end.size  # of the whole lines; anything beyond is to be cut off
         self._pending: list[tuple[str, bytes]] = []  # lines of our own that go before the next batch
         self.remark = end.remark
@@ -111,7 +112,7 @@ class LogFile:
             self._rotate_if_possible()
         try:
             self._ready()
-            lines, seq, previous = self._own_lines(time)
+            lines, seq, previous, begun = self._own_lines(time)
             hashes = []
             for moment, record in records:
                 line, previous = write_line((seq, moment, "request"), record, previous, self._key)
@@ -122,14 +123,15 @@ class LogFile:
             if data:
                 self._commit(data)
                 with suppress(OSError):  # a note that is older than the log finds less, and nothing wrong
-                    self._lock.note(Noted(seq - 1, previous).text())
+                    self._lock.note(Noted(seq - 1, previous, begun, self._lacking).text())
         except OSError as error:
             self._undo()
             self.failing = True
             raise StoreFailed(f"cannot write the audit log {self.path}: {_told(error)}") from None
-        self._seq, self._previous, self._size = seq, previous, self._size + len(data)
+        self._seq, self._previous, self._size, self._begun = seq, previous, self._size + len(data), begun
         self.failing = False
         self._pending.clear()
+        self._missing = None
         return hashes
 
     def rotate(self) -> Path:
@@ -210,18 +212,21 @@ class LogFile:
         self._after, self._size, self._dirty = copy.name, 0, False
         self._on_notice(f"{self.path} was copied ({copy.name}) and emptied: the audit log goes on at its beginning")
 
-    def _own_lines(self, time: str) -> tuple[list[bytes], int, bytes]:
-        """The lines that have to stand before the next record, and where the chain then is."""
+    def _own_lines(self, time: str) -> tuple[list[bytes], int, bytes, Begun | None]:
+        """The lines that have to stand before the next record, where the chain then is, and the file's first line."""
         seq, previous = self._seq, self._previous
         own = list(self._pending)
         if self._size == 0:
-            own.insert(0, ("opened", msgspec.json.encode(Opened(FORMAT, algorithm(self._key), self._after))))
+            opened = Opened(FORMAT, algorithm(self._key), self._after, self._missing)
+            own.insert(0, ("opened", msgspec.json.encode(opened)))
         lines = []
+        begun = self._begun if self._size else None
         for kind, record in own:
             line, previous = write_line((seq, time, kind), record, previous, self._key)
+            begun = begun or Begun(seq, previous)
             seq += 1
             lines.append(line)
-        return lines, seq, previous
+        return lines, seq, previous, begun
 
     def _commit(self, data: bytes) -> None:
         """Write all of it, and wait for the disk."""

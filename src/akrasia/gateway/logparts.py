@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, Algorithm, Line, read_line
-from akrasia.gateway.noted import noted_beside
+from akrasia.gateway.noted import Begun, Noted, noted_beside
 
 LONGEST_LINE = 1 << 28
 """Bytes of a line that is read at all."""
@@ -25,18 +25,32 @@ _START = b'{"seq":'
 _NUMBERED = re.compile(r".+\.[0-9]{6}")  # eight digits are rather somebody's date
 
 
-class Opened(Struct, frozen=True):
+class Missing(Struct, frozen=True):
+    """Entries before the one that begins a file, which had been written and were in no file beside it then.
+
+    Attributes:
+        first: number of the first of them; the last is the one before the file's first.
+        previous: hash of the entry before the first of them, as hex digits; None: not known.
+    """
+
+    first: int
+    previous: str | None
+
+
+class Opened(Struct, frozen=True, omit_defaults=True):
     """The record that begins a file.
 
     Attributes:
         format: of the lines.
         algorithm: how they are hashed.
         after: name of the file whose last line is the one before; None where the log begins.
+        missing: what is missing between that one and this line.
     """
 
     format: int
     algorithm: Algorithm
     after: str | None
+    missing: Missing | None = None
 
 
 def rotated(path: Path) -> list[Path]:
@@ -71,6 +85,10 @@ def parts(path: Path) -> list[Path]:
     if is_numbered(path):
         return files
     beside = _Beside(path.parent)
+    noted = None if path.exists() else noted_beside(path)
+    moved = None if noted is None else beside.nearest(noted, path)
+    if moved is not None and moved not in files:
+        files.append(moved)
     place = len(files) - 1
     while place >= 0:
         found = beside.before(files[place], files[place - 1] if place else None)
@@ -84,6 +102,22 @@ def parts(path: Path) -> list[Path]:
 def ending_with(path: Path, digest: bytes) -> Path | None:
     """The file beside a log whose last line has a hash; None where there is none."""
     return _Beside(path.parent).ending_with(digest, path)
+
+
+def nearest(path: Path, noted: Noted) -> Path | None:
+    """The file beside a log that has gone or was emptied which holds the most of it: all, or a copy of its beginning.
+
+    Returns:
+        None where there is none.
+    """
+    return _Beside(path.parent).nearest(noted, path)
+
+
+def begun_with(path: Path) -> Begun | None:
+    """The line that a log's file begins with; None where it is none."""
+    text = _first(path)
+    line = None if text is None else read_line(text)
+    return None if line is None else Begun(line.seq, line.hash)
 
 
 def named_like(path: Path) -> list[Path]:
@@ -113,15 +147,20 @@ class _Beside:
         text = _first(file)
         if text is None:
             noted = noted_beside(file) if _is_empty(file) else None
-            return None if noted is None else self.ending_with(noted.hash, file)
+            found = None if noted is None else self.nearest(noted, file)
+            return None if found == known else found
         line = read_line(text)
         if line is None or line.previous == GENESIS:
             return None
+        opened = _opened(text)
+        named = None if opened is None else opened.after
+        joins = [line.previous]
+        if opened is not None and opened.missing is not None and opened.missing.previous is not None:
+            joins.append(opened.missing.previous.encode())
         last = None if known is None else _last(known)
-        if last is not None and last.hash == line.previous:
+        if last is not None and last.hash in joins:
             return None
-        named = _named(text)
-        fitting = self._by_end().get(line.previous, [])
+        fitting = next((ending for one in joins if (ending := self._by_end().get(one))), [])
         if fitting:
             return next((one for one in fitting if one.name == named), fitting[0])
         if named is None or named == file.name or Path(named).name != named:
@@ -132,6 +171,18 @@ class _Beside:
     def ending_with(self, digest: bytes, but: Path) -> Path | None:
         """The file whose last line has a hash, other than one; None where there is none."""
         return next((one for one in self._by_end().get(digest, []) if one != but), None)
+
+    def nearest(self, noted: Noted, but: Path) -> Path | None:
+        """See `nearest`."""
+        whole = self.ending_with(noted.hash, but)
+        if whole is not None or noted.begun is None:
+            return whole
+        copies = [
+            (last.seq, one)
+            for one in self._logs()
+            if one != but and begun_with(one) == noted.begun and (last := _last(one)) is not None
+        ]
+        return max((copy for copy in copies if copy[0] < noted.seq), default=(0, None))[1]
 
     def after(self, file: Path) -> Path | None:
         """The file that follows on another; None where none does."""
@@ -209,9 +260,9 @@ def _last(path: Path) -> Line | None:
     return None if text is None else read_line(text)
 
 
-def _named(first: bytes) -> str | None:
-    """The name that the file before had, by the first line of the one that follows on it."""
+def _opened(first: bytes) -> Opened | None:
+    """What the first line of a file says of the one before; None where it does not begin a file."""
     try:
-        return decode_json(first, Opened).after
+        return decode_json(first, Opened)
     except Undecodable:
         return None

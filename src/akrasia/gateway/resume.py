@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from akrasia.core import InputError
 from akrasia.gateway.chain import GENESIS, Line, hash_of, is_torn, read_line
-from akrasia.gateway.logparts import earlier, ending_with, last_line, named_like, rotated
-from akrasia.gateway.noted import Noted, noted_in
+from akrasia.gateway.logparts import Missing, begun_with, earlier, last_line, named_like, nearest, rotated
+from akrasia.gateway.noted import Begun, Noted, noted_in
 
 GONE = "a file that was moved, deleted or emptied"
 """What a log follows on whose last lines nobody finds."""
@@ -33,6 +33,9 @@ class End(Struct, frozen=True):
         after: name of the file that a new one follows on; None where the log begins, or the file goes on.
         mended: a torn line that was set aside.
         remark: what the owner has to know of lines that are not where they were.
+        begun: the first line of the file; None where it has none.
+        missing: entries between the file that a new one follows on and the next line.
+        lacking: all entries that were nowhere at this start or an earlier one, as `Noted.missing` has them.
     """
 
     seq: int = 0
@@ -41,6 +44,9 @@ class End(Struct, frozen=True):
     after: str | None = None
     mended: Mended | None = None
     remark: str | None = None
+    begun: Begun | None = None
+    missing: Missing | None = None
+    lacking: str = ""
 
 
 def find_end(path: Path, key: bytes | None, left: str | None) -> End:
@@ -62,25 +68,49 @@ def find_end(path: Path, key: bytes | None, left: str | None) -> End:
         if tail:
             mended = _set_aside(path, tail, size, first=last is None)
         if last is not None:
-            line = _verified(last, path, key)
-            torn = mended is not None and noted is not None and noted.seq == line.seq + 1
-            if noted is None or torn or not _beyond(noted, line):  # of a torn line its "mended" tells
-                return End(line.seq + 1, line.hash, size, mended=mended)
+            line, begun = _verified(last, path, key), begun_with(path)
+            if noted is None or not _beyond(noted, line):
+                remark, lacking = _lacking(path, noted)
+                return End(line.seq + 1, line.hash, size, None, mended, remark, begun, None, lacking)
             remark = (
                 f"{path} was cut or replaced: it ends with entry {line.seq}, and entry {noted.seq} had been written; "
                 "the audit log goes on after that one, and akrasia verify-log tells of the gap"
             )
-            return End(noted.seq + 1, noted.hash, size, mended=mended, remark=remark)
+            lacking = noted.lacking(min(line.seq + 1, noted.seq))
+            return End(noted.seq + 1, noted.hash, size, None, mended, remark, begun, None, lacking)
     before = _before(path, key, noted)
     if before is not None and (noted is None or not _beyond(noted, before[1])):
-        return End(before[1].seq + 1, before[1].hash, after=before[0].name, mended=mended)
+        remark, lacking = _lacking(path, noted)
+        return End(before[1].seq + 1, before[1].hash, 0, before[0].name, mended, remark, lacking=lacking)
     if noted is not None:
-        remark = (
-            f"{path} has gone or was emptied, and no file beside it ends with entry {noted.seq}, its last: the audit "
-            "log goes on after that one, and earlier entries are elsewhere"
-        )
-        return End(noted.seq + 1, noted.hash, after=GONE, mended=mended, remark=remark)
+        return _without(path, noted, before, mended)
     return End(mended=mended, remark=_anew(path, left))
+
+
+def _without(path: Path, noted: Noted, before: tuple[Path, Line] | None, mended: Mended | None) -> End:
+    """Where a log goes on that has gone with entries that nobody finds."""
+    begun = noted.seq if noted.begun is None else noted.begun.seq
+    first = begun if before is None else before[1].seq + 1
+    remark = (
+        f"{path} has gone or was emptied, and no file beside it ends with entry {noted.seq}, its last: the audit log "
+        f"goes on after that one, and akrasia verify-log tells that entries {first} to {noted.seq} are missing"
+    )
+    return End(
+        seq=noted.seq + 1,
+        previous=noted.hash,
+        after=GONE if before is None else before[0].name,
+        mended=mended,
+        remark=remark,
+        missing=Missing(first, None if before is None else before[1].hash.decode()),
+        lacking=noted.lacking(first),
+    )
+
+
+def _lacking(path: Path, noted: Noted | None) -> tuple[str | None, str]:
+    """What earlier starts have missed is told as long as the log goes on."""
+    if noted is None or not noted.missing:
+        return None, ""
+    return f"{path} lacks entries that had been written ({noted.missing}): see akrasia verify-log", noted.missing
 
 
 def _anew(path: Path, left: str | None) -> str | None:
@@ -99,7 +129,7 @@ def _beyond(noted: Noted, line: Line) -> bool:
 
 def _before(path: Path, key: bytes | None, noted: Noted | None) -> tuple[Path, Line] | None:
     """The file that a new one follows on, and its last line; None where there is none."""
-    found = None if noted is None else ending_with(path, noted.hash)
+    found = None if noted is None else nearest(path, noted)
     if found is not None:
         last, _, _ = last_line(found)
         return found, _verified(last or b"", found, key)

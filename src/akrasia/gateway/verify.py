@@ -34,7 +34,8 @@ class Fault(Struct, frozen=True):
     """What is wrong, and where.
 
     Attributes:
-        kind: what happened. "torn" is no tampering: a process was killed while it wrote its last line.
+        kind: what happened. "torn" is no tampering: a process was killed while it wrote its last line. A torn line
+            that had been whole, as the note beside the log proves, is a "cut tail".
         file, line: where it shows; line from 1.
         message: in words.
     """
@@ -93,17 +94,17 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
     while True:
         noted = noted_beside(path)  # before the lines, of which there may be more by then
         files = _parts(path)
-        if not files:
+        if not files and noted is None:
             raise InputError(f"{path} does not exist: name an audit log")
-        check = _Check(key, head, alone=is_numbered(path))
+        check = _Check(key, head, path)
         for file in files:
             check.read(file, last=file == files[-1])
-        check.end(files[0], noted if files[-1] == path else None)
+        check.end(files[0] if files else path, noted)
         if _parts(path) == files:
             break  # else the gateway has rotated it meanwhile, and a file was read under another's name
-    if files[-1] != path:
+    if path not in files:
         check.absent = True
-        check.notes.append(f"{path} is not there: the log ends with {files[-1].name}")
+        check.notes.append(f"{path} is not there: the log ends with {files[-1].name if files else 'nothing'}")
     return Verification(
         status=check.status,
         log=str(path),
@@ -163,9 +164,10 @@ class _Check:
     taken up again at the next line with its own hash.
     """
 
-    def __init__(self, key: bytes | None, head: str | None, *, alone: bool = False) -> None:
+    def __init__(self, key: bytes | None, head: str | None, log: Path) -> None:
         self._key = key
-        self._alone = alone
+        self._log = log.name
+        self._alone = is_numbered(log)
         self._wanted = None if head is None else head.encode()
         self.last: Line | None = None  # of the lines in their place, the highest
         self.first_seq: int | None = None
@@ -173,7 +175,8 @@ class _Check:
         self.faults: list[Fault] = []
         self.notes: list[str] = []
         self.absent = False
-        self._torn = False
+        self._torn: tuple[str, int, int] | None = None
+        self._missing_from: int | None = None
         self._adrift = False
         self._unkeyed = False
         self._gaps: list[tuple[range, str, int]] = []
@@ -184,9 +187,10 @@ class _Check:
 
     @property
     def status(self) -> Status:
-        if self.fault_count > self._torn:
+        torn = self._torn is not None
+        if self.fault_count > torn:
             return "broken"
-        return "incomplete" if self._torn or self.absent else "whole"
+        return "incomplete" if torn or self.absent else "whole"
 
     def read(self, path: Path, *, last: bool) -> None:
         """Go through one file."""
@@ -222,9 +226,16 @@ class _Check:
         """
         if self._doubtful:
             self._refuse()
-        if not self.lines and noted is not None and not self.fault_count:
-            self._fault("cut tail", f"no line is left, and entry {noted.seq} had been written")
-        if not self.lines and not self._torn and not self.fault_count:
+        self._file = self._file or first.name
+        last = self.last
+        cut = noted is not None and (not self.lines if last is None else last.seq < noted.seq)
+        if self._torn is not None and cut:
+            self._torn = None  # it was whole once: no kill left it so
+        elif self._torn is not None:
+            file, number, size = self._torn
+            why = f"the last line ends after {size} bytes: its writer was killed, or is writing"
+            self._fault("torn", why, file, number)
+        if not self.lines and self._torn is None and not cut and not self.fault_count:
             raise InputError(f"{first} holds no line: it is no audit log, or one that never began")
         if self._key is not None and self.lines and self.last is None:
             torn = [fault for fault in self.faults if fault.kind == "torn"]
@@ -236,14 +247,14 @@ class _Check:
             self._fault("deleted", f"{many} missing before this line", file, number)
         if self._wanted is not None and self.last is not None:
             self._fault("cut tail", f"no line has the head {self._wanted.decode()}: the end was cut off or rewritten")
-        last = self.last
-        if noted is not None and last is not None and self._wanted is None:
-            if last.seq < noted.seq - self._torn:
-                self._fault("cut tail", f"the end was cut off: entry {noted.seq} had been written ({self._file}.lock)")
-            elif last.seq == noted.seq and last.hash != noted.hash:
-                self._fault("cut tail", f"entry {last.seq} was another when it was written ({self._file}.lock)")
-        if self.first_seq and not self._alone:
-            many = "1 earlier line is" if self.first_seq == 1 else f"{self.first_seq} earlier lines are"
+        elif noted is not None and cut:
+            left = "no line is left" if last is None else "the end was cut off"
+            self._fault("cut tail", f"{left}: entry {noted.seq} had been written ({self._log}.lock)")
+        elif noted is not None and last is not None and last.seq == noted.seq and last.hash != noted.hash:
+            self._fault("cut tail", f"entry {last.seq} was another when it was written ({self._log}.lock)")
+        elsewhere = self.first_seq if self._missing_from is None else self._missing_from
+        if elsewhere and not self._alone:
+            many = "1 earlier line is" if elsewhere == 1 else f"{elsewhere} earlier lines are"
             self.notes.append(f"the log begins in the middle: {many} elsewhere, and nobody has verified them here")
 
     # --- one line ------------------------------------------------------------------------------------------------
@@ -256,6 +267,8 @@ class _Check:
         last = self.last
         if last is None:
             self.first_seq = line.seq
+            if self._missing_from is not None and self._missing_from < line.seq:
+                self._gap(range(self._missing_from, line.seq))
         elif line.seq <= last.seq:
             self._late(line)
             return
@@ -281,6 +294,8 @@ class _Check:
         if not proven and self._key is None and opened.algorithm != algorithm(None):
             raise InputError(f"{self._file} was written with a key: give it with --key-file, or in {KEY_VARIABLE}")
         self._unkeyed = self._unkeyed or opened.algorithm == algorithm(None)
+        if proven and self.last is None and opened.missing is not None:
+            self._missing_from = opened.missing.first
         joined = line is not None and self.last is not None and line.previous == self.last.hash
         if opened.after is not None and opened.after != self._before and not joined:
             self.notes.append(f"{self._file} follows on {self._absent(opened.after)}")
@@ -313,8 +328,7 @@ class _Check:
 
     def _unended(self, text: bytes, *, last: bool) -> None:
         if last and is_torn(text):
-            self._torn = True
-            self._fault("torn", f"the last line ends after {len(text)} bytes: its writer was killed, or is writing")
+            self._torn = (self._file, self._number, len(text))
         else:
             self._fault("edited", "the last line does not end as the log ends lines")
 
