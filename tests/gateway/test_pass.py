@@ -279,3 +279,23 @@ async def test_health_needs_nothing(serve: Serve) -> None:
     served = await serve()
     async with served.client.get(f"{served.root}/health") as response:
         assert (response.status, await response.json()) == (200, {"status": "ok"})
+
+
+async def test_headers_that_are_sent_twice_count_and_pass_twice(
+    upstream: Upstream, serve: Serve, tmp_path: Path
+) -> None:
+    served = await serve(f'{policy(tmp_path, "pass")}[[route]]\nheader = "x-team=a"\nmode = "annotate"\n')
+    arrived = []
+
+    async def answer(upstream: Upstream, request: web.Request) -> web.StreamResponse:
+        arrived.append(request.headers.getall("x-team"))
+        return web.json_response({"choices": []}, headers=CIMultiDict([("x-own", "1"), ("x-own", "2")]))
+
+    upstream.always = answer
+    for teams in (("b", "a"), ("a", "b"), ("b", "c")):
+        sent = CIMultiDict([("x-team", teams[0]), ("x-team", teams[1])])
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}]}
+        async with served.client.post(f"{served.url}/chat/completions", json=body, headers=sent) as response:
+            assert ("x-akrasia-audit-id" in response.headers) is ("a" in teams)
+            assert response.headers.getall("x-own") == ["1", "2"]
+        assert arrived.pop() == list(teams)

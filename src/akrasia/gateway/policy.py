@@ -175,7 +175,10 @@ class Route(Struct, frozen=True):
         """Whether a request for this model with these headers takes this route."""
         if self.model is not None and not fnmatchcase(model, self.model):
             return False
-        return self.header is None or headers.get(self.header[0]) == self.header[1]
+        if self.header is None:
+            return True
+        wanted, said = self.header  # a header that is sent twice says both
+        return any(value == said and name.lower() == wanted for name, value in headers.items())
 
 
 class Policies(Struct, frozen=True, dict=True):
@@ -204,7 +207,7 @@ class Policies(Struct, frozen=True, dict=True):
 
         Args:
             model: as the client names it, without a strategy.
-            headers: by name; names are looked up in lower case, so the mapping must not mind case.
+            headers: by name, in any case; a name may stand there several times.
         """
         for route in self.routes:
             if route.matches(model, headers):
