@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_run import akrasia
+from tests.runs.conftest import records
 
 MODEL = '''
 import random, re
@@ -66,3 +67,31 @@ def test_where_nothing_can_be_measured_the_run_says_why_and_what_helps(folder: P
     assert "mend what leaves draws missing, and run it with another --out" in result.err
     assert "--retry-missing" not in result.err
     assert "larger suite" not in result.err + akrasia("risk", "run", cwd=folder).out
+
+
+@pytest.mark.parametrize(("script", "code"), [("mostly_lost", 3), ("dead", 3)])
+def test_a_dry_run_bounds_what_the_run_takes(folder: Path, script: str, code: int) -> None:
+    line = command(script, "0.01")
+    (planned,) = json.loads(akrasia(*line, "--dry-run", "--json", cwd=folder).out)["cells"]
+    assert planned["calls"] == 110 * 2 * 8
+    assert planned["fewest"]["calls"] == 100 * 4
+    assert akrasia(*line, cwd=folder).code == code
+    bought = len(records(folder / "run")["scores"])
+    assert planned["fewest"]["calls"] <= bought <= planned["calls"]
+    assert bought > 110 * 8
+    # All items are settled: there is nothing left that this suite could give.
+    (planned,) = json.loads(akrasia(*line, "--dry-run", "--json", cwd=folder).out)["cells"]
+    assert planned["left"]["candidates"] == planned["left"]["calls"] == 0
+
+
+def test_nothing_is_left_of_a_run_that_reached_its_width(folder: Path) -> None:
+    line = command("mostly_lost", "0.09")
+    assert akrasia(*line, cwd=folder).code == 0
+    printed = akrasia(*line, "--dry-run", cwd=folder).out
+    assert re.search(r"400–1,760 .* 0 +0 +", printed)
+    (planned,) = json.loads(akrasia(*line, "--dry-run", "--json", cwd=folder).out)["cells"]
+    assert planned["left"]["candidates"] == 0
+    # A narrower one needs what is not settled yet: ten items of which nothing is drawn.
+    line[-1] = "0.01"
+    (planned,) = json.loads(akrasia(*line, "--dry-run", "--json", cwd=folder).out)["cells"]
+    assert planned["left"]["candidates"] == (110 - len({row[1] for row in records(folder / "run")["scores"]})) * 16

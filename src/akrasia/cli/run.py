@@ -240,7 +240,10 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
         if cell.fewest is not None:
             print(_say_range(cell, cell.fewest))
     if at_most:
-        print("All of it is at most: --until-width stops as soon as the interval is narrow enough.")
+        print(
+            "All of it is at most: --until-width stops as soon as the interval is narrow enough, and an item takes "
+            "twice --samples only where half of its draws are missing."
+        )
     if any(cell.tokens is None for cell in summary.cells):
         print("Tokens are unknown where replies have no cap: give --max-tokens.")
 

@@ -289,6 +289,6 @@ class Estimate(Struct, frozen=True):
 
 def _row(point: CurvePoint, *, senseless: bool) -> CurveRow:
     reachable, risk = point.reachable, point.risk
-    lost = (None, None, None) if senseless else (risk.value, risk.low, risk.high)
-    ends = (reachable.value, reachable.low, reachable.high, *lost)
-    return CurveRow(point.k, *ends, point.corrected, point.risk_corrected)
+    value, low, high = (None, None, None) if senseless else (risk.value, risk.low, risk.high)
+    best = reachable.value, reachable.low, reachable.high
+    return CurveRow(point.k, *best, value, low, high, point.corrected, point.risk_corrected)

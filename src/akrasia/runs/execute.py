@@ -55,7 +55,8 @@ def plan_run(config: RunConfig, out: Path, options: Options = Options()) -> RunS
     Raises:
         InputError: anything about the configuration or the folder that `execute` would refuse beforehand.
     """
-    from akrasia.runs.forecast import forecast, with_left
+    from akrasia.runs.forecast import forecast
+    from akrasia.runs.left import with_left
 
     made = _prepared(config, out, options)
     counts = wait_for(forecast(made.plan, made.bench, made.utilities, made.prices))

@@ -15,15 +15,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from akrasia.core import (
-    SAMPLE_STRIDE,
     Candidate,
     Item,
     JudgedUtility,
@@ -31,16 +28,15 @@ from akrasia.core import (
     Model,
     Reply,
     Request,
-    Sampling,
     Utility,
 )
 from akrasia.runs.ask import JUDGES, DurableAsk
 from akrasia.runs.bench import Bench
 from akrasia.runs.engine import utility_of
-from akrasia.runs.manifest import read
-from akrasia.runs.plan import CellCount, Left, Plan, PlannedCell, Taken, is_judged
+from akrasia.runs.plan import CellCount, Plan, PlannedCell, Taken, is_judged
 from akrasia.runs.prices import Prices, Rates, cost
-from akrasia.runs.store import CallPlace, read_only
+from akrasia.runs.store import CallPlace
+from akrasia.runs.until_width import most_draws, width_plan
 from akrasia.strategies import Live, Pooled
 from akrasia.strategies.tasks import STATE
 from akrasia.utilities import ADHERENCE
@@ -144,13 +140,19 @@ async def forecast(plan: Plan, bench: Bench, utilities: Mapping[str, Utility], p
     for number, planned in enumerate(plan.cells):
         rates = Rates(prices, {number: planned.cell.model}, bench.models)
         judged = is_judged(plan.suites[planned.cell.suite])
-        counts.append(replace(await _count(number, planned, asked, rates), judged=judged))
+        samples, fewest = planned.cell.samples, None
+        if plan.config.until_width is not None and not planned.cell.pooled:
+            to_a_width = width_plan(plan.config.until_width, samples)
+            samples, fewest = most_draws(to_a_width), Taken(to_a_width.min_items * to_a_width.first, None, None)
+        count = await _count(number, planned, asked, rates, candidates=len(planned.items) * samples)
+        counts.append(replace(count, judged=judged, fewest=fewest or count.fewest))
     return counts
 
 
-async def _count(number: int, planned: PlannedCell, utilities: Mapping[str, Utility | None], rates: Rates) -> CellCount:
+async def _count(
+    number: int, planned: PlannedCell, utilities: Mapping[str, Utility | None], rates: Rates, *, candidates: int
+) -> CellCount:
     cell, items = planned.cell, len(planned.items)
-    candidates = items * cell.samples
     if isinstance(planned.strategy, Pooled):
         return CellCount(cell.name, items, 0, 0, 0, 0, 0.0, 0, 0, 0)
     draws = planned.strategy.draws()
@@ -270,55 +272,3 @@ async def _one(item: Item, strategy: Live, ask: DurableAsk, utilities: Mapping[s
     utility = utilities[utility_of(item)]
     if candidate.text is not None and isinstance(utility, JudgedUtility):
         await utility.judge(item, Candidate(candidate.text, candidate.reasoning, "stop", stage=candidate.stage), ask)
-
-
-def with_left(counts: Sequence[CellCount], plan: Plan, own: Path | None, reuse: Sequence[Path]) -> list[CellCount]:
-    """The planned counts with what no stored run holds yet.
-
-    Args:
-        counts: of `forecast`.
-        plan: what is to be done.
-        own: the run's own folder, where there is one already.
-        reuse: folders of other runs whose matching calls may be taken.
-    """
-    folders = ([] if own is None else [own]) + list(reuse)
-    found = []
-    for count, planned in zip(counts, plan.cells, strict=True):
-        there: set[int] = set()
-        for folder in folders:
-            there.update(_stored(folder, planned, plan, measured=folder == own and plan.config.retry_missing))
-        share = 1 - len(there) / count.candidates if count.candidates else 0.0
-        money = None if count.cost is None else count.cost * share
-        left = Left(count.candidates - len(there), _part(count.calls, share), _part(count.tokens, share), money)
-        found.append(replace(count, left=left))
-    return found
-
-
-def _part(number: int | None, share: float) -> int | None:
-    return None if number is None else round(number * share)
-
-
-def _stored(folder: Path, planned: PlannedCell, plan: Plan, *, measured: bool) -> Iterator[int]:
-    """The candidates of a planned cell that a run holds, as item × `SAMPLE_STRIDE` + sample.
-
-    Args:
-        folder: of the run.
-        planned: the cell.
-        plan: of which it is a part.
-        measured: only those whose measurement is there.
-    """
-    suite = plan.suites[planned.cell.suite]
-    manifest = read(folder)
-    if manifest is None or manifest.suites.get(suite.name) != suite.fingerprint:
-        return
-    with closing(read_only(folder / "run.sqlite")) as connection:
-        cell = connection.execute("SELECT id, sampling FROM cells WHERE name = ?", (planned.cell.name,)).fetchone()
-        if cell is None or msgspec.json.decode(cell[1], type=Sampling) != planned.cell.sampling:
-            return
-        rows = connection.execute(
-            "SELECT DISTINCT item, sample FROM scores WHERE cell = ? AND item < ? AND sample < ? "
-            "AND (missing IS NULL OR ?)",
-            (cell[0], len(planned.items), planned.cell.samples, not measured),
-        )
-        for item, sample in rows:
-            yield item * SAMPLE_STRIDE + sample
