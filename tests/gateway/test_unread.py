@@ -14,6 +14,7 @@ from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Body, Upstream, raw
 
+from akrasia.gateway.allowed import allowed_choice
 from akrasia.gateway.reply import read_reply
 from akrasia.gateway.unread import left_out, repeats_a_field, unknown_shape, unread_fields, unread_in_chunks
 
@@ -215,6 +216,14 @@ def test_tokens_of_half_a_letter_say_no_more_than_that() -> None:
     assert named("é", (f"\ufffd{SECRET}", [195]), ("\ufffd", [169])) == ["logprobs"]
     assert named("é", ({"a": SECRET}, [195]), ("\ufffd", [169])) == ["logprobs"]
     assert named("a", ("", [97])) == ["logprobs"]
+
+
+@pytest.mark.parametrize(("given", "leaves"), [(None, True), (-1.5, True), ("much", False), ([], False)])
+def test_a_log_probability_that_is_null_is_lost_and_says_nothing(given: object, leaves: bool) -> None:
+    choice = {"index": 0, "message": {"content": "Hi"}, "logprobs": {"content": [{"token": "Hi", "logprob": given}]}}
+    assert (not unread_fields(choice)) == leaves
+    known = {"token": "Hi", "logprob": given, "bytes": [72, 105], "top_logprobs": []}
+    assert allowed_choice(choice, "a")["logprobs"] == ({"content": [known]} if leaves else None)
 
 
 def test_a_delta_beside_a_message_is_named() -> None:

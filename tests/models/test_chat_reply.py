@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akrasia.core import Reply, Usage
+from akrasia.core import Reply, TokenLogprob, Usage
+from akrasia.models.characters import check_writable
 from akrasia.models.chat_reply import NoChoices, parse_replies, share_usage, split_thinking
 
 
@@ -151,6 +152,16 @@ def test_the_usage_of_several_choices_is_exact_where_log_probabilities_count_the
     usage = {"prompt_tokens": 7, "completion_tokens": 5}
     counted = msgspec.json.encode({"choices": [choice(0, 4), choice(1, 1)], "usage": usage})
     assert [r.usage.completion_tokens for r in parse_replies(counted)] == [4, 1]
+
+
+def test_a_log_probability_that_is_null_is_missing_and_no_reason_to_refuse_a_reply() -> None:
+    # llama.cpp's server writes minus infinity so.
+    tokens = [{"token": "x", "logprob": None, "top_logprobs": [{"token": "y", "logprob": -0.5}, {"token": "x"}]}]
+    choice = {"message": {"content": "x"}, "logprobs": {"content": tokens}}
+    (reply,) = parse_replies(msgspec.json.encode({"choices": [choice]}))
+    assert (reply.text, reply.logprobs) == ("x", (TokenLogprob("x", None, (("y", -0.5), ("x", None))),))
+    assert check_writable(reply, "m") == reply
+    assert msgspec.json.decode(msgspec.json.encode(reply.logprobs), type=tuple[TokenLogprob, ...]) == reply.logprobs
 
 
 def test_where_the_server_counts_one_choice_the_others_are_unknown() -> None:

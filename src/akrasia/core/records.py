@@ -87,11 +87,14 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
 
 class TokenLogprob(Struct, frozen=True, omit_defaults=True):
-    """One generated token, its natural-log probability, and the alternatives that were asked for."""
+    """One generated token, its natural-log probability, and the alternatives that were asked for.
+
+    A log-probability is None where the server gave none: some write null where it is minus infinity.
+    """
 
     token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()
+    logprob: float | None
+    top: tuple[tuple[str, float | None], ...] = ()
 
 
 SAMPLE_STRIDE = 4096

@@ -322,12 +322,13 @@ def _says_its_bytes(token: Mapping[str, Any], known: Body) -> bool:
 def _tokens(tokens: object, text: str) -> list[Body]:
     if not isinstance(tokens, list):
         return []
-    pieces: list[tuple[bytes, float]] = []
+    pieces: list[tuple[bytes, float | None]] = []
     for token in tokens:
         if not isinstance(token, dict):
             return []
-        piece, logprob = _token_bytes(token), _as_float(token.get("logprob"))
-        if piece is None or logprob is None:
+        piece, given = _token_bytes(token), token.get("logprob")
+        logprob = _as_float(given)
+        if piece is None or (logprob is None and given is not None):  # null is a number that is lost, and says nothing
             return []
         pieces.append((piece, logprob))
     if b"".join(piece for piece, _ in pieces) != text.encode(errors="surrogatepass"):

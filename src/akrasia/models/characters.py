@@ -23,7 +23,7 @@ def half_a_pair(name: str) -> str:
 
 
 def check_writable(reply: Reply, name: str) -> Reply:
-    """The reply, all of whose texts are characters, and all of whose log-probabilities numbers.
+    """The reply, all of whose texts are characters, and all of whose log-probabilities finite numbers or None.
 
     Raises:
         CallRefused: one is not, or is no text at all.
@@ -38,6 +38,6 @@ def check_writable(reply: Reply, name: str) -> Reply:
     except AttributeError:
         raise CallRefused(f"{name} gave a reply with something else than text in it: give text") from None
     numbers = chain.from_iterable((token.logprob, *(other for _, other in token.top)) for token in tokens)
-    if not all(map(isfinite, numbers)):
-        raise CallRefused(f"{name} gave a log-probability that is no finite number: leave it out, or give one")
+    if not all(isfinite(number) for number in numbers if number is not None):
+        raise CallRefused(f"{name} gave a log-probability that is no finite number: give one, or None where it is lost")
     return reply

@@ -40,12 +40,12 @@ class _Message(Struct, gc=False):
 
 class _Alternative(Struct, gc=False):
     token: str
-    logprob: float
+    logprob: float | None = None
 
 
 class _Token(Struct, gc=False):
     token: str
-    logprob: float
+    logprob: float | None = None
     top_logprobs: list[_Alternative] | None = None
 
 

@@ -31,12 +31,12 @@ class _Text(Struct, gc=False):
 
 class _Alternative(Struct, gc=False):
     token: str
-    logprob: float
+    logprob: float | None = None
 
 
 class _Token(Struct, gc=False):
     token: str
-    logprob: float
+    logprob: float | None = None
     top_logprobs: list[_Alternative] = []
 
 
