@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from akrasia.audit import Target, Verdict
-from akrasia.core import InputError, Judgement, Reading, RunLocked, StoreFailed
+from akrasia.core import InputError, Judgement, Reading, StoreFailed
 from akrasia.gateway import logfile
 from akrasia.gateway.log import AuditLog, LoggedChoice, LogRecord
 from akrasia.gateway.logparts import last_line, rotated
@@ -122,19 +122,6 @@ async def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None
     with pytest.raises(InputError, match="there is no folder"):
         await opened(tmp_path / "typo" / "audit.jsonl")
     assert not (tmp_path / "typo").exists()
-
-
-async def test_one_process_writes(tmp_path: Path) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
-    with pytest.raises(RunLocked, match=r"audit.jsonl is being written by process \d+"):
-        await opened(tmp_path / "audit.jsonl")
-    other = await opened(tmp_path / "other.jsonl")
-    await other.close()
-    await log.close()
-    again = await opened(tmp_path / "audit.jsonl")
-    await again.append(RECORD)
-    await again.close()
-    assert [line["seq"] for line in lines(tmp_path / "audit.jsonl")] == [0, 1]
 
 
 async def test_keys_go_on(tmp_path: Path) -> None:

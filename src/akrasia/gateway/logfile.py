@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from akrasia.core import InputError, StoreFailed
+from akrasia.core import InputError, RunLocked, StoreFailed
 from akrasia.gateway.chain import FORMAT, algorithm, write_line
 from akrasia.gateway.logparts import Opened, ending_with, number_of, rotated
 from akrasia.gateway.noted import Begun, Noted
 from akrasia.gateway.resume import find_end
-from akrasia.runs.lock import RunLock
+from akrasia.runs.lock import RunLock, lock_file
 
 _force: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 """Waits until the disk has a file's bytes, and its length."""
@@ -65,10 +65,15 @@ class LogFile:
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}: make it, or name the log elsewhere")
         try:
-            self._lock = RunLock(path.parent, path.name)
+            self._file = self._open(0) if path.exists() else None
+            self._lock = RunLock(path.parent, path.name, self._file)
             self._lock.__enter__()
         except OSError as error:
+            self._let_go()
             raise _unusable(path, error) from None
+        except RunLocked:
+            self._let_go()
+            raise
         try:
             end = find_end(path, key, self._lock.left)
         except OSError as error:
@@ -149,10 +154,12 @@ class LogFile:
             self._ready()
             if not self._size and self._after is not None:
                 return self.path.with_name(self._after)  # somebody was quicker
-            self._let_go()  # Windows renames no open file
+            if sys.platform == "win32":  # which renames no open file
+                self._let_go()
             self.path.rename(target)
         except OSError as error:
             raise StoreFailed(f"cannot rotate the audit log {self.path}: {_told(error)}") from None
+        self._let_go()
         self._after, self._size = target.name, 0
         return target
 
@@ -170,10 +177,13 @@ class LogFile:
             OSError: it cannot be opened or cut, or is not the file that was opened.
         """
         if self._file is None:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            self._file = os.open(self.path, flags, 0o600)
-            self._dirty = True
-            _sync_folder(self.path.parent)
+            file = self._open(os.O_CREAT)
+            try:
+                lock_file(file)
+            except OSError:
+                os.close(file)
+                raise _NotOurs(0, "another process has begun to write it") from None
+            self._file = file
         mine = os.fstat(self._file)
         try:
             there = self.path.stat()
@@ -200,6 +210,7 @@ class LogFile:
         """
         if self._dirty:
             os.ftruncate(file, self._size)
+            self._dirty = False
         there = (one.name for one in self.path.parent.iterdir() if _is(one, moved))
         self._after = next(there, "a file that was moved to another folder")
         self._let_go()
@@ -258,6 +269,11 @@ class LogFile:
             if not self._stuck:
                 self._on_notice(f"{error}; it goes on in the same file")
             self._stuck = True
+
+    def _open(self, more: int) -> int:
+        number = os.open(self.path, os.O_RDWR | os.O_APPEND | more | getattr(os, "O_BINARY", 0), 0o600)
+        _sync_folder(self.path.parent)
+        return number
 
     def _let_go(self) -> None:
         if self._file is not None:

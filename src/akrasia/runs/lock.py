@@ -1,4 +1,4 @@
-"""One writer per run folder: a lock that the operating system drops when its holder dies."""
+"""One writer per run folder, or per file: a lock that the operating system drops when its holder dies."""
 
 from __future__ import annotations
 
@@ -11,19 +11,35 @@ from typing import IO
 
 from akrasia.core import RunLocked
 
+_LONGEST = 4096
+"""Characters of a lock file that are read."""
 
-def _take(file: IO[str]) -> None:
+_FAR = 1 << 40
+
+
+def lock_file(number: int, beyond: int = _FAR) -> None:
+    """Lock an open file against every other process, and every other opening of it, under whatever name.
+
+    The lock goes when the file is closed. Others still read the file, and append to it unless they ask for the lock.
+
+    Args:
+        number: the descriptor; open for writing.
+        beyond: a place behind all that others read: Windows' locks are mandatory, and of bytes.
+
+    Raises:
+        OSError: somebody else has it.
+    """
     if sys.platform == "win32":
         import msvcrt
 
-        # Beyond the text, so that others can still read who holds it: Windows locks are mandatory.
-        file.seek(4096)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        file.seek(0)
+        at = os.lseek(number, 0, os.SEEK_CUR)
+        os.lseek(number, beyond, os.SEEK_SET)
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        os.lseek(number, at, os.SEEK_SET)
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class RunLock:
@@ -33,6 +49,7 @@ class RunLock:
         folder: the run's.
         file: for what is not a run, the file in that folder that the process writes; its name and ``.lock`` is the
             lock's.
+        written: descriptor of that file where it is there: locked before, so that no other name of it gets in.
 
     Attributes:
         left: what the last holder noted; None where there was none before.
@@ -41,27 +58,28 @@ class RunLock:
         RunLocked: on entering, when another live process holds it.
     """
 
-    def __init__(self, folder: Path, file: str = "") -> None:
+    def __init__(self, folder: Path, file: str = "", written: int | None = None) -> None:
         self._path = folder / (f"{file}.lock" if file else "run.lock")
-        self._written = folder / file
+        self._name = folder / file
+        self._written = written
         self._file: IO[str] | None = None
         self._at = 0
         self.left: str | None = None
 
     def __enter__(self) -> RunLock:
+        if self._written is not None:
+            try:
+                lock_file(self._written)
+            except OSError:
+                raise self._refusal() from None
         number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         file = os.fdopen(number, "r+", encoding="utf-8", errors="replace", newline="")
         try:
-            _take(file)
+            lock_file(number, _LONGEST)
         except OSError:
-            file.seek(0)
-            holder = file.readline(4096).strip() or "another process"
             file.close()
-            raise RunLocked(
-                f"{self._written} is being written by {holder}: wait until it ends, or stop it and run this again"
-            ) from None
-        file.seek(0)
-        holder, _, note = file.read(4096).partition("\n")
+            raise self._refusal() from None
+        holder, _, note = file.read(_LONGEST).partition("\n")
         self.left = note.strip() if holder else None
         self._file = file
         own = f"process {os.getpid()} on {socket.gethostname()}\n"
@@ -76,6 +94,14 @@ class RunLock:
             OSError: it cannot be written.
         """
         self._write(self._at, f"{text}\n")
+
+    def _refusal(self) -> RunLocked:
+        holder = ""
+        if self._path.exists():
+            with self._path.open(encoding="utf-8", errors="replace") as file:
+                holder = file.readline(_LONGEST).strip()
+        who = holder or "another process, which has it by another name"
+        return RunLocked(f"{self._name} is being written by {who}: wait until it ends, or stop it and run this again")
 
     def _write(self, at: int, text: str) -> None:
         """Write from there to the end; over what is as long, so that a kill loses none of it."""
