@@ -83,6 +83,16 @@ def test_a_budget_cannot_hold_where_no_tokens_are_reported(tmp_path: Path, suite
     with pytest.raises(BudgetReached, match=r"the tokens of 1 call are unknown .* so --max-tokens-total cannot hold"):
         go(tmp_path / "run", suite_file(40), "half", samples=1, max_tokens_total=150)
     assert len(records(tmp_path / "run")["calls"]) == 1
+    # To a width, candidates are made four at a time, so that call is of none yet; going on alone would not help.
+    with pytest.raises(BudgetReached, match=r"leave it out, .*What was bought is stored in"):
+        go(tmp_path / "wide", suite_file(120), "half", until_width=0.1, max_tokens_total=150)
+    held = records(tmp_path / "wide")
+    assert (len(held["calls"]), len(held["scores"])) == (1, 0)
+    with (
+        akrasia.load_run(tmp_path / "wide") as run,
+        pytest.raises(InputError, match=r"no candidate .* stored yet: go on .*, and if that stops as well, do what it"),
+    ):
+        run.pool(run.cells[0])
 
 
 def test_a_judge_is_paid_at_its_own_price(tmp_path: Path) -> None:

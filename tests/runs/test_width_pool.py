@@ -80,7 +80,12 @@ def test_all_cells_rest_on_the_same_draws(tmp_path: Path, suite_file: Write) -> 
         (direct.record.missing_bounds.deployed.worst, direct.record.missing_bounds.deployed.best)
     )
     with akrasia.load_run(tmp_path / "run") as run:
-        metrics = {row.name: row for row in compare_runs(run, run, cells=("direct", "best_of_n:1")).metrics}
+        compared = compare_runs(run, run, cells=("direct", "best_of_n:1"))
+        metrics = {row.name: row for row in compared.metrics}
+    told = [one.message for one in compared.diagnostics if one.code in ("until_width", "missing")]
+    assert sum("on the first 4 measured draws of each item, at k = 4; akrasia risk follows" in one for one in told) == 2
+    assert sum("utilities of the draws that are compared are missing" in one for one in told) == 2
+    assert {"reachable@4", "risk@4"} <= set(metrics)
     assert metrics["deployed"].items == direct.record.items
     assert metrics["deployed"].difference.value == 0
     # The report shows the draws that the figures rest on, and the missing ones that they stand in for.

@@ -76,6 +76,7 @@ def compare_runs(
         notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
         pool_a, pool_b = without_thin_items(pool_a)[0], without_thin_items(pool_b)[0]
         k = _size((a, first, one, pool_a), (b, second, other, pool_b))
+        notes += _to_a_width(a, first, pool_a, k) + _to_a_width(b, second, pool_b, k)
         pool_a, told_a = _deep_enough(a, first, pool_a, k)
         pool_b, told_b = _deep_enough(b, second, pool_b, k)
         notes += told_a + told_b
@@ -195,14 +196,26 @@ def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
     total = sum(one.candidates for one in pools)
     missing = total - sum(one.measured for one in pools)
     if missing:
+        of = "utilities" if pool.drawn is None else "utilities of the draws that are compared"
         notes.append(
             Diagnostic(
                 "missing",
-                f"{where}: {missing} of {total} utilities are missing: akrasia risk shows what they could change.",
+                f"{where}: {missing} of {total} {of} are missing: akrasia risk shows what they could change.",
                 "warning",
             )
         )
     return notes
+
+
+def _to_a_width(run: Run, cell: Cell, pool: Pool, k: int) -> list[Diagnostic]:
+    """On which draws a cell of a run to a width is compared, whose own figures go further."""
+    if pool.drawn is None:
+        return []
+    said = (
+        f"{run.folder}, {cell.name}: sampled to a width, so it is compared on the first {pool.utilities.shape[1]} "
+        f"measured draws of each item, at k = {k}; akrasia risk follows an item further"
+    )
+    return [Diagnostic("until_width", said, "info")]
 
 
 def _depth(pool: Pool) -> int:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from akrasia.audit import Trail
 
 
+GO_ON = "go on with its `akrasia run`, and if that stops as well, do what it asks for"
+"""What to do about a run of which nothing can be shown yet: calls without a candidate may be all that it holds."""
+
+
 class StoredItem(msgspec.Struct, frozen=True):
     """An item as the run used it."""
 
@@ -270,9 +274,7 @@ class Run:
             self._connection.execute("SELECT item, count(*) FROM scores WHERE cell = ? GROUP BY item", (number,))
         )
         if not drawn:
-            raise InputError(
-                f"{self.folder}: nothing is stored for cell {cell.name!r} yet: go on with its `akrasia run`"
-            )
+            raise InputError(f"{self.folder}: no candidate of cell {cell.name!r} is stored yet: {GO_ON}")
         if self.manifest.run.until_width is not None:
             from akrasia.runs.width_pool import width_pool
 

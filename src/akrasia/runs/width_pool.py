@@ -16,7 +16,7 @@ from akrasia.core import InputError
 from akrasia.core.cell import Cell
 from akrasia.risk import UntilWidth
 from akrasia.runs.pool import FirstDraws, NotReached, Pool, Stopped
-from akrasia.runs.reader import Run
+from akrasia.runs.reader import GO_ON, Run
 from akrasia.runs.until_width import Looks, look_through, usable, width_plan
 
 
@@ -78,7 +78,7 @@ def width_pool(run: Run, cell: Cell) -> Pool:
     """
     found = finished(run, cell)
     if not found.items:
-        raise InputError(f"{run.folder}: no item of cell {cell.name!r} is finished yet: go on with its `akrasia run`")
+        raise InputError(f"{run.folder}: no item of cell {cell.name!r} is finished yet: {GO_ON}")
     first, items = found.plan.first, found.items
     shape = len(items), first
     utilities, answers, texts = np.full(shape, np.nan), np.full(shape, -1), np.zeros(shape, dtype=np.int64)
