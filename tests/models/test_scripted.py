@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,34 @@ async def test_a_function_of_the_request_alone_and_an_async_one() -> None:
     assert reply.usage.completion_tokens == 1
     assert await texts(Scripted(lambda request: Reply("plain"))) == ["plain"]
     assert await texts(Scripted(lambda *arguments: str(len(arguments)))) == ["2"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda: "none",
+        lambda request, sample, more: "three",
+        lambda request, *, key: "a key",
+        lambda *, request: "by name",
+    ],
+)
+def test_a_function_that_cannot_be_called_with_a_request_is_refused_at_once(script: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"inline cannot be asked, .*function\(request\) or function\(request, sample\)"
+    ):
+        Scripted(script)
+
+
+async def test_what_has_defaults_or_holds_state_can_be_called() -> None:
+    class Counting:
+        calls = 0
+
+        def __call__(self, request: Request, sample: int = 0, more: int = 7) -> str:
+            self.calls += 1
+            return f"{self.calls} {more}"
+
+    assert await texts(Scripted(Counting())) == ["1 7"]
+    assert await texts(Scripted(partial(lambda more, request: more, "bound"))) == ["bound"]
 
 
 async def test_a_table_answers_the_last_user_message_and_goes_round_its_list() -> None:

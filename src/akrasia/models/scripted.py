@@ -44,7 +44,7 @@ def build(text: str, settings: ModelSettings) -> Scripted:
     """The model that `scripted:MODULE:FUNCTION` names. The module may stand in the current folder.
 
     Raises:
-        InputError: no such module or function, or it is neither callable nor a table.
+        InputError: no such module or function, or it is no table and cannot be called with a request.
     """
     module_name, _, attribute = text.partition(":")
     if not module_name or not attribute:
@@ -69,7 +69,7 @@ class Scripted:
     an async one as many as it is asked.
 
     Args:
-        script: see `Script` and `Table`.
+        script: see `Script` and `Table`. A function that cannot be called so is an `InputError`.
         name: as it is shown and recorded.
         revision: pins what it answers; for `scripted:MODULE:FUNCTION` the hash of the module's source. By default that
             of the function's own source where Python can tell it, so that a run is not resumed with another one.
@@ -90,6 +90,8 @@ class Scripted:
         self._table = script if isinstance(script, Mapping) else None
         self._function = script if callable(script) else None
         self._with_sample = self._function is not None and _takes_sample(self._function)
+        if self._function is not None:
+            _check_takes(self._function, 1 + self._with_sample, name)
         self._revision = _source_hash(script) if revision is None else revision
         self._settings = settings or ModelSettings()
 
@@ -208,6 +210,20 @@ def _takes_sample(function: Script) -> bool:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     named = [p for p in parameters if p.kind in kinds]
     return len(named) >= 2 or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+
+
+def _check_takes(function: Script, given: int, name: str) -> None:
+    """Raises InputError where a call with the request, and perhaps the sample, is sure to fail."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some built-ins have no signature
+        return
+    try:
+        signature.bind(*range(given))
+    except TypeError:
+        raise InputError(
+            f"{name} cannot be asked, for it takes {signature}: write function(request) or function(request, sample)"
+        ) from None
 
 
 def _import(name: str) -> ModuleType:
