@@ -16,8 +16,10 @@ from tests.gateway.conftest import KEY, Serve
 from tests.gateway.upstreams import broken, chat, events
 from tests.upstream import Upstream, raw
 
+from akrasia.core import InputError
 from akrasia.gateway.exchange import Exchange
 from akrasia.gateway.policy import Policies
+from akrasia.gateway.reload import Reloader
 from akrasia.gateway.sending import begin, send
 
 pytestmark = pytest.mark.asyncio
@@ -139,8 +141,21 @@ async def test_a_log_that_will_stay_empty_is_told(serve: Serve, tmp_path: Path) 
     assert (await served.ask()).status == 200
     assert '"type":"request"' not in log.read_text(encoding="utf-8")
     assert [notice for notice in served.notices if "nothing will be logged" in notice]
+    served = await serve('name = "clinic"\n', log=tmp_path / "nameless.jsonl")
+    assert [notice for notice in served.notices if "the policy gives no mode" in notice]
     served = await serve(policy(tmp_path, "observe"), log=tmp_path / "other.jsonl")
     assert not [notice for notice in served.notices if "nothing will be logged" in notice]
+
+
+@pytest.mark.parametrize("emptied", ["", "# nothing\n", "\n[limits]\n"])
+async def test_an_empty_policy_is_refused_where_a_log_is_kept(serve: Serve, tmp_path: Path, emptied: str) -> None:
+    with pytest.raises(InputError, match=r"policy\.toml: the policy is empty, and --log would log nothing"):
+        await serve(emptied, log=tmp_path / "audit.jsonl")
+    served = await serve('mode = "pass"\n', log=tmp_path / "audit.jsonl")
+    reloader = Reloader(served.gateway, tmp_path / "policy.toml")
+    (tmp_path / "policy.toml").write_text(emptied, encoding="utf-8")
+    await reloader.reload()
+    assert served.notices[-1].startswith(f"the old policy stays: {tmp_path}/policy.toml: the policy is empty")
 
 
 async def test_a_strategy_that_is_not_allowed_is_refused(upstream: Upstream, serve: Serve) -> None:

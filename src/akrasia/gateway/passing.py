@@ -32,6 +32,10 @@ NOTHING_LOGGED = (
     "nothing will be logged: the policy has mode pass alone, which audits nothing; write mode observe, annotate "
     "or enforce"
 )
+NO_MODE = (
+    "nothing is audited, and nothing will be logged: the policy gives no mode, so pass applies; write mode observe, "
+    "annotate or enforce, or pass if that is meant"
+)
 
 
 class Pass:
@@ -51,7 +55,7 @@ class Pass:
 
             await audits_of(self._gateway).open(policies)
         if self._gateway.log is not None and all(policy.mode == "pass" for policy in policies.all):
-            self._gateway.notice(NOTHING_LOGGED)
+            self._gateway.notice(NOTHING_LOGGED if policies.mode_given else NO_MODE)
 
     async def close(self) -> None:
         """Nothing goes on after an answer."""

@@ -192,6 +192,7 @@ class Policies(Struct, frozen=True, dict=True):
         stamps: the files that were read, each as it was just before, so that any change since is noticed.
         mode_given: whether the file's top level says a mode, or `pass` applies because it says none.
         notices: a line of each key without an effect, with its place in the file.
+        empty: whether the file has no key at all.
     """
 
     default: Policy
@@ -201,6 +202,7 @@ class Policies(Struct, frozen=True, dict=True):
     stamps: dict[str, Stamp] = {}
     mode_given: bool = True
     notices: tuple[str, ...] = ()
+    empty: bool = False
 
     def policy_for(self, model: str, headers: Mapping[str, str]) -> Policy:
         """What applies to a request.

@@ -128,6 +128,17 @@ def read_policies(path: Path, stamps: dict[str, Stamp] | None = None) -> Policie
     return _resolved(_converted(table, refusals), _Reader(path, stamps, refusals), refusals)
 
 
+def refuse_empty(policies: Policies, path: Path) -> None:
+    """Where a log is kept, a file that was emptied must not end the audits: only one that says so does.
+
+    Raises:
+        InputError: the file says nothing.
+    """
+    if policies.empty:
+        said = 'the policy is empty, and --log would log nothing: write a mode, or mode = "pass" to log nothing'
+        raise InputError(f"{path}: {said}")
+
+
 def _placed(error: Undecodable, path: Path, lines: list[str]) -> InputError:
     """What is wrong with the TOML of a policy, with the line first where it is known."""
     found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
@@ -196,7 +207,7 @@ def _resolved(form: _Form, reader: _Reader, refusals: _Refusals) -> Policies:
         raise refusals.at("limits", key, what)
     keys = None if form.keys is None else str(reader.path.parent / form.keys)
     says = form.mode is not UNSET
-    return Policies(default, tuple(routes), form.limits, keys, reader.stamps, says, notices)
+    return Policies(default, tuple(routes), form.limits, keys, reader.stamps, says, notices, form == _Form())
 
 
 def _idle(form: _Form, default: Policy, routes: list[Route], refusals: _Refusals) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from akrasia.core import InputError
 from akrasia.gateway.keys import Keys
-from akrasia.gateway.policy_file import read_policies
+from akrasia.gateway.policy_file import read_policies, refuse_empty
 from akrasia.gateway.stamps import GONE, Stamp, stamp_of
 
 if TYPE_CHECKING:
@@ -87,11 +87,13 @@ class Reloader:
         """A file that was emptied or cut short must not end the audits: only one that says so does.
 
         Raises:
-            InputError: it says nothing of the mode, and what applies audits.
+            InputError: it says nothing of the mode, and what applies audits; or nothing at all, and a log is kept.
         """
         if not policies.mode_given and _audits(self._gateway.policies):
             said = 'no mode is given, and the policy that applies audits: write mode = "pass" to audit nothing'
             raise InputError(f"{self._path}: {said}")
+        if self._gateway.log is not None:
+            refuse_empty(policies, self._path)
 
     def _renew_keys(self) -> bool:
         """Let the keys of the policy that applies be let in; a door that was locked never opens. False: a bad file."""

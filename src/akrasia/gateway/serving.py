@@ -14,7 +14,7 @@ from akrasia.core import InputError, RunIncomplete
 from akrasia.gateway.door import Door, is_loopback
 from akrasia.gateway.keys import Keys
 from akrasia.gateway.listening import Listening
-from akrasia.gateway.policy_file import read_policies
+from akrasia.gateway.policy_file import read_policies, refuse_empty
 from akrasia.gateway.reload import Reloader
 from akrasia.gateway.server import Gateway
 from akrasia.gateway.spans import spans_from
@@ -85,6 +85,8 @@ def build_gateway(options: ServeOptions, on_notice: Callable[[str], None]) -> Ga
     """
     base = parse_upstream(options.upstream)
     policies = read_policies(options.policy)
+    if options.log is not None:
+        refuse_empty(policies, options.policy)
     place = options.keys or (Path(policies.keys) if policies.keys else None)
     keys = None if place is None else Keys.read(place)
     if not is_loopback(options.host) and not keys:
