@@ -204,8 +204,8 @@ def _next_step(summary: RunSummary) -> str:
     if 0 < sum(cell.candidates for cell in summary.cells) == sum(cell.missing for cell in summary.cells):
         return (
             "Nothing could be measured: no candidate has a utility, for the reasons below. Next: mend what they name, "
-            "and run the same command with --retry-missing, or with another --out where that changes the model itself, as "
-            "a script"
+            "and run the same command with --retry-missing, or with another --out where that changes the model itself, "
+            "as a script"
         )
     look = "gap" if any(cell.judged for cell in summary.cells) else "risk"
     return f"Next: akrasia {look} {summary.out}; akrasia report {summary.out} -o FILE.html"
