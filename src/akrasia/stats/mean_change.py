@@ -51,26 +51,33 @@ def mean_change(value: float, units: FloatArray, variance: float, moved: int | N
 
     So Agresti and Min (2005) make an interval for matched pairs cover when few of them differ; here the value itself is
     not touched. Few are fewer than 10 units apart from the change that most share, be it none, 1 or another. The two
-    that are added change as far as any unit did; where most did not move at all, nothing shows how far one would, and
-    they are +1 and −1.
+    that are added are +1 and −1: that nearly all moved alike, however little, does not show how far the next one would.
 
     Args:
         value: the mean change.
-        units: (G,) at least 2 independent changes (means of clusters, or pseudo-values) whose mean it is, more or less.
+        units: (G,) at least 2 independent changes (means of clusters, or pseudo-values) whose mean it is, more or less;
+            where one of them goes beyond 1, the two that are added go as far.
         variance: of `value`.
         moved: how many units moved at all, where their changes alone do not tell; no more than that differ.
     """
-    count, shared = len(units), _shared(units)
-    differing = int((np.abs(units - shared) > ALIKE).sum())
+    count, (differing, _) = len(units), differing_units(units)
     if min(differing, count if moved is None else moved) >= FEW:
         return MeanChange(value, value, math.sqrt(variance), count - 1)
-    reach = float(np.abs(units).max()) if abs(shared) > ALIKE else 1.0
+    reach = added_reach(units)
     mean = float(units.sum()) / (count + 2)
     padded = ((float(units @ units) + 2 * reach**2) / (count + 2) - mean**2) / (count + 2)
     return MeanChange(value, value * count / (count + 2), math.sqrt(max(variance, padded)), count - 1)
 
 
-def _shared(units: FloatArray) -> float:
-    """The change that more than half of the units share, 0 where there is none."""
+def differing_units(units: FloatArray) -> tuple[int, bool]:
+    """How many units differ from the change that more than half share, and whether there is one; from 0 if not."""
     middle = float(np.median(units))  # of what more than half share, the median is one
-    return middle if 2 * int((np.abs(units - middle) <= ALIKE).sum()) > len(units) else 0.0
+    apart = int((np.abs(units - middle) > ALIKE).sum())
+    if 2 * apart < len(units):
+        return apart, True
+    return int((np.abs(units) > ALIKE).sum()), False
+
+
+def added_reach(units: FloatArray) -> float:
+    """How far the two units go that are added where few differ."""
+    return max(1.0, float(np.abs(units).max()))

@@ -7,9 +7,10 @@ from msgspec import Struct
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
+from akrasia.stats.change_power import detectable_change
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray, IntArray, group
-from akrasia.stats.intervals import check_level, t_quantile
+from akrasia.stats.intervals import check_level
 from akrasia.stats.matched_pairs import MELDED, mcnemar, melded_interval
 from akrasia.stats.matched_power import detectable_difference
 from akrasia.stats.mean_change import mean_change
@@ -88,10 +89,10 @@ def paired_difference(
 
     Binary, independent pairs (no clusters, or each of one pair) get McNemar's exact test, the interval that agrees with
     it (`melded_interval`) and its own power (`detectable_difference`). All others get the cluster-robust t interval of
-    the mean difference, its test and its power; where fewer than 10 clusters (or pairs, if there are none) differ from
-    the change that most share, one more up and one more down enter these (see `mean_change`), so that "no pair
-    differed" does not become "the difference is exactly 0". Either way the interval leaves 0 out exactly when p is
-    below 1 − level.
+    the mean difference, its test and its power (`detectable_change`); where fewer than 10 clusters (or pairs, if there
+    are none) differ from the change that most share, one more up and one more down enter these (see `mean_change`), so
+    that "no pair differed" does not become "the difference is exactly 0". Either way the interval leaves 0 out exactly
+    when p is below 1 − level.
 
     Args:
         first: (M,) values, NaN where missing.
@@ -132,8 +133,7 @@ def paired_difference(
     if bounded:
         low, high = max(-1.0, low), min(1.0, high)
     figure = Figure(value, low, high, level, "cluster-t", grouping.units)
-    critical = t_quantile(level, found.degrees) + t_quantile(2 * power - 1, found.degrees)
-    detectable = None if bounded and critical * found.error > 1 else critical * found.error
+    detectable = detectable_change(means, grouping.variance_of_mean(change), level=level, power=power, bounded=bounded)
     return PairedDifference(figure, found.p, "cluster-t", detectable, len(change))
 
 
