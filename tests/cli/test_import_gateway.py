@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tomllib
 from pathlib import Path
@@ -285,6 +286,14 @@ def test_a_torn_end_is_told_and_no_hindrance(tmp_path: Path) -> None:
     assert done.code == 0
     assert "torn: audit.jsonl, line 32" in done.err
     assert "30 requests of" in done.out
+
+
+def test_a_packed_log_is_read(tmp_path: Path) -> None:
+    path, packed = log(tmp_path / "audit.jsonl", traffic()), tmp_path / "audit.jsonl.1.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    done = akrasia("import", "gateway", packed, "-o", tmp_path / "run")
+    assert (done.code, "30 requests of" in done.out) == (0, True)
 
 
 def test_bad_input(tmp_path: Path) -> None:

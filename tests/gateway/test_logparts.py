@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -80,14 +81,49 @@ def test_names_that_move_on_with_each_rotation(tmp_path: Path) -> None:
     found = verify_log(path)
     assert (found.status, found.records, found.notes) == ("whole", 8, ())
     assert [one.name for one in parts(tmp_path / "audit.jsonl.2")] == names[:2]
-    (tmp_path / "audit.jsonl.2").rename(tmp_path / "audit.jsonl.2.gz")  # which still is no log once it is packed
-    (tmp_path / "audit.jsonl.2.gz").write_bytes(b"\x1f\x8b packed")
+    (tmp_path / "audit.jsonl.2").unlink()
+    (tmp_path / "audit.jsonl.2.gz").write_bytes(b"\x1f\x8b packed")  # which nobody can unpack
     found = verify_log(path)
     assert (found.status, len(found.files), found.first_seq) == ("whole", 2, 7)
     assert found.notes == (
         "audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",
         "the log begins in the middle: 7 earlier lines are elsewhere, and nobody has verified them here",
     )
+
+
+def pack(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return packed
+
+
+def test_packed_files_are_read(tmp_path: Path) -> None:
+    """As logrotate's compress leaves them: numbered ones, moved ones, and the one that a start goes on after."""
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 20, rotate_bytes=2000)
+    middle = rotated(path)[1]
+    head = go_on(path, 3, lambda: path.rename(moved))
+    many = len(parts(path))
+    (tmp_path / "notes.gz").write_bytes(gzip.compress(b"something else"))
+    pack(moved)
+    packed = pack(middle)
+    found = verify_log(path, head=head)
+    assert (found.status, found.records, found.notes, len(found.files)) == ("whole", 23, (), many)
+    last = pack(path)
+    assert (verify_log(path).status, verify_log(path).records) == ("incomplete", 23)
+    go_on(path, 2)
+    assert json.loads(path.read_bytes().splitlines()[0])["after"] == last.name
+    assert (verify_log(path).status, verify_log(path).records) == ("whole", 25)
+
+    whole = packed.read_bytes()
+    packed.write_bytes(gzip.compress(gzip.decompress(whole).replace(b'"id": "r6"', b'"id": "rX"')))
+    assert kinds(verify_log(path)) == ["edited"]
+    for damaged in (whole[:-20], b"\x28\xb5\x2f\xfd as another packer has it"):
+        packed.write_bytes(damaged)
+        found = verify_log(path)
+        assert kinds(found) == ["deleted"], "what nobody can read proves nothing"
+        assert f"{middle.name}, which is not here (unpack {packed.name}, if that is it)" in found.notes[0]
 
 
 def test_a_log_that_was_moved_while_no_gateway_ran_is_gone_on_with(tmp_path: Path) -> None:

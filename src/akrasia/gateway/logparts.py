@@ -1,8 +1,8 @@
 """Which files a log consists of, in order: those that the gateway numbered, and those that somebody else moved.
 
 Each file begins with the hash that the one before ends with, and by this hash a moved file is found beside the log,
-whatever its name is now. The name that it had when the log went on is a second way: by it a file is found whose end was
-written anew, so that verification can say so.
+whatever its name is now, and packed by gzip or not. The name that it had when the log went on is a second way: by it a
+file is found whose end was written anew, so that verification can say so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import Struct
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, Algorithm, Line, read_line
 from akrasia.gateway.noted import Begun, Noted, noted_beside
+from akrasia.runs.packed import UNREADABLE, is_packed, open_unpacked
 
 LONGEST_LINE = 1 << 28
 """Bytes of a line that is read at all."""
@@ -100,8 +101,11 @@ def parts(path: Path) -> list[Path]:
 
 
 def ending_with(path: Path, digest: bytes) -> Path | None:
-    """The file beside a log whose last line has a hash; None where there is none."""
-    return _Beside(path.parent).ending_with(digest, path)
+    """The file beside a log whose last line has a hash; None where there is none.
+
+    Packed ones, which have to be read to their end, are left out: this is for a writer whose lines are waiting.
+    """
+    return _Beside(path.parent, packed=False).ending_with(digest, path)
 
 
 def nearest(path: Path, noted: Noted) -> Path | None:
@@ -136,10 +140,12 @@ class _Beside:
 
     Args:
         folder: read when somebody asks.
+        packed: whether packed ones count.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, packed: bool = True) -> None:
         self._folder = folder
+        self._packed = packed
         self._ends: dict[bytes, list[Path]] | None = None
 
     def before(self, file: Path, known: Path | None) -> Path | None:
@@ -206,7 +212,8 @@ class _Beside:
         return self._ends
 
     def _logs(self) -> list[Path]:
-        return [one for one in sorted(self._folder.iterdir()) if _first(one) is not None]
+        logs = (one for one in sorted(self._folder.iterdir()) if _first(one) is not None)
+        return [one for one in logs if self._packed or not is_packed(one)]
 
 
 def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
@@ -214,7 +221,12 @@ def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
 
     Returns:
         None and 0 in the place of line and end where no line is whole.
+
+    Raises:
+        OSError: it cannot be read; of a packed one that is damaged, any of `UNREADABLE`.
     """
+    if is_packed(path):
+        return _last_by_reading(path)
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END)
         found = b""
@@ -228,17 +240,26 @@ def last_line(path: Path) -> tuple[bytes | None, int, bytes]:
     return whole.rpartition(b"\n")[2] + newline, at + len(whole) + 1, tail
 
 
+def _last_by_reading(path: Path) -> tuple[bytes | None, int, bytes]:
+    """As `last_line`, of a file that cannot be read from its end."""
+    last, size = None, 0
+    with open_unpacked(path) as file:
+        while line := file.readline(LONGEST_LINE):
+            if not line.endswith(b"\n"):
+                return last, size, line
+            last, size = line, size + len(line)
+    return last, size, b""
+
+
 def _first(path: Path) -> bytes | None:
     """The first line of a log's file, with its newline; None where it has none, or cannot be read."""
     try:
         if not path.is_file():
             return None
-        with path.open("rb") as file:
-            if file.read(len(_START)) != _START:
-                return None
-            file.seek(0)
-            return file.readline(LONGEST_LINE)
-    except OSError:
+        with open_unpacked(path) as file:
+            start = file.read(len(_START))
+            return start + file.readline(LONGEST_LINE) if start == _START else None
+    except UNREADABLE:
         return None
 
 
@@ -255,7 +276,7 @@ def _last(path: Path) -> Line | None:
         return None
     try:
         text, _, _ = last_line(path)
-    except OSError:
+    except UNREADABLE:
         return None
     return None if text is None else read_line(text)
 

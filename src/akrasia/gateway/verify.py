@@ -19,6 +19,7 @@ from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.gateway.chain import GENESIS, KEY_VARIABLE, Line, algorithm, hash_of, is_torn, read_line
 from akrasia.gateway.logparts import LONGEST_LINE, Opened, is_numbered, parts
 from akrasia.gateway.noted import Noted, noted_beside
+from akrasia.runs.packed import UNREADABLE, open_unpacked
 
 Status = Literal["whole", "broken", "incomplete"]
 Kind = Literal["edited", "deleted", "reordered", "repeated", "wrong key", "cut tail", "torn"]
@@ -137,19 +138,19 @@ def _parts(path: Path) -> list[Path]:
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file with their newlines; the last may lack one.
+    """The lines of a file, unpacked, with their newlines; the last may lack one.
 
     Raises:
         InputError: it cannot be read, or a line is too long for a log's.
     """
     try:
-        with path.open("rb", buffering=1 << 20) as file:
+        with open_unpacked(path) as file:
             while line := file.readline(LONGEST_LINE):
                 if len(line) == LONGEST_LINE:
                     raise InputError(f"{path} is not an audit log: it has a line above {LONGEST_LINE >> 20} MiB")
                 yield line
-    except OSError as error:
-        raise InputError(f"cannot read the audit log {path}: {error.strerror or error}") from None
+    except UNREADABLE as error:
+        raise InputError(f"cannot read the audit log {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _alike(text: bytes) -> bool:
@@ -167,6 +168,7 @@ class _Check:
     def __init__(self, key: bytes | None, head: str | None, log: Path) -> None:
         self._key = key
         self._log = log.name
+        self._folder = log.parent
         self._alone = is_numbered(log)
         self._wanted = None if head is None else head.encode()
         self.last: Line | None = None  # of the lines in their place, the highest
@@ -308,6 +310,10 @@ class _Check:
             return f"{name}, which was not read with it: name the log to verify both"
         if name == self._file or name in self._read:
             return f"a file that was named {name} then, which is not here"
+        beside = {one.name for one in self._folder.iterdir() if one.suffix != ".lock"}
+        packed = sorted(one for one in beside if one.startswith(f"{name}."))
+        if packed and name not in beside:
+            return f"{name}, which is not here (unpack {', '.join(packed)}, if that is it)"
         return f"{name}, which is not here"
 
     def _gap(self, missing: range) -> None:

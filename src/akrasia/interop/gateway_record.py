@@ -28,6 +28,7 @@ from akrasia.core import (
 )
 from akrasia.core.records import Finish
 from akrasia.runs.manifest import DECLARED
+from akrasia.runs.packed import open_unpacked
 
 STATED = "stated"
 """Stands for a judge's name where the audit was given what the model stated; of a constitution that is `DECLARED`."""
@@ -114,7 +115,7 @@ def requests_of(source: Source, counts: dict[str, int] | None = None) -> Iterato
     kind = msgspec.json.Decoder(_Kind)
     decode = msgspec.json.Decoder(LoggedRequest).decode
     for name in source.files:
-        with Path(name).open("rb") as file:
+        with open_unpacked(Path(name)) as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     break  # torn
