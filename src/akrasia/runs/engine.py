@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, JudgedUtility, Model, Score, Utility
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
-from akrasia.runs.config import AUDIT_ROLES
+from akrasia.runs.config import AUDIT_ROLES, FIRST_CANDIDATES
 from akrasia.runs.meter import Meter
 from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
@@ -215,7 +215,7 @@ class Engine:
                 await search.run(
                     draw,
                     stored=partial(self._store.utilities, self._cell_ids[number]),
-                    at_once=max(2, math.ceil(1.5 * model.concurrency / search.plan.first)),
+                    at_once=lambda: max(2, math.ceil(1.5 * model.concurrency / FIRST_CANDIDATES)),
                     stopping=lambda: self._meter.stopping,
                 )
             except Stopped:

@@ -182,7 +182,7 @@ class WidthSearch:
         draw: Draw,
         *,
         stored: Callable[[int], list[float | None]],
-        at_once: int,
+        at_once: Callable[[], int],
         stopping: Callable[[], bool],
     ) -> None:
         """Work until the width is reached.
@@ -190,7 +190,7 @@ class WidthSearch:
         Args:
             draw: makes and stores candidates.
             stored: utilities of an item that are there already.
-            at_once: how many items are worked on at the same time.
+            at_once: how many items are worked on at the same time, now; asked at every look.
             stopping: whether the run was told to stop.
 
         Raises:
@@ -200,7 +200,7 @@ class WidthSearch:
         while not looks.reached and looks.passed < most:
             upto = min(looks.passed + looks.lacking, most)
             items = range(looks.passed, upto)
-            found = await self._settle(items, draw, stored=stored, at_once=at_once, stopping=stopping)
+            found = await self._settle(items, draw, stored=stored, at_once=at_once(), stopping=stopping)
             if stopping():
                 return
             for position in items:
