@@ -217,7 +217,8 @@ def test_a_window_after_a_mark_ends_where_its_sentence_does() -> None:
     choice.add(f"a {SECRET[:-1]}")
     assert choice.window_end() == 0
     choice.add(f"{SECRET[-1]}. B")
-    assert choice.waiting[: choice.window_end()] == "a ***. "
+    end = choice.window_end()
+    assert choice.waiting[:end] == "a ***. "
 
 
 def test_many_pieces_are_looked_through_once() -> None:

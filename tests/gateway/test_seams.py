@@ -43,7 +43,27 @@ def in_field(field: str, text: str) -> Body:
         return {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}
     if field == "function_call":
         return {"function_call": {"arguments": text}}
-    return {"content": [{"type": "text", "text": text}]} if field == "parts" else {field: text}
+    if field in PARTS:
+        name, said = PARTS[field]
+        return {name: [{**said, "text" if "text" in said else list(said)[-1]: text}]}
+    return {"audio": {"transcript": text}} if field == "audio" else {field: text}
+
+
+PARTS: dict[str, tuple[str, Body]] = {
+    "parts": ("content", {"type": "text", "text": ""}),
+    "details": ("reasoning_details", {"type": "reasoning.text", "text": "", "format": "x", "index": 0}),
+    "summaries": ("reasoning_details", {"type": "reasoning.summary", "summary": ""}),
+    "blocks": ("thinking_blocks", {"type": "thinking", "thinking": ""}),
+}
+
+
+def text_in(message: Body, field: str) -> str:
+    if field not in PARTS:
+        return json.dumps(message, ensure_ascii=False)
+    name, said = PARTS[field]
+    parts = message[name]
+    assert all(part.get("type") == said["type"] and part.get("index") == said.get("index") for part in parts)
+    return "".join(part["text" if "text" in said else list(said)[-1]] for part in parts)
 
 
 def said(events: bytes) -> Body:
@@ -56,7 +76,8 @@ def fed(seams: Seams, events: Sequence[bytes]) -> bytes:
     return b"".join([*map(seams.feed, events), seams.end()])
 
 
-FIELDS = ["content", "refusal", "reasoning", "reasoning_content", "thinking", "arguments", "function_call", "parts"]
+FIELDS = ["content", "refusal", "reasoning", "reasoning_content", "thinking", "arguments", "function_call", "audio"]
+FIELDS += PARTS
 
 
 @pytest.mark.parametrize("end", ["done", "finish", "nothing", "another text"])
@@ -73,9 +94,7 @@ def test_a_key_is_blotted_wherever_it_is_cut(field: str, end: str) -> None:
         pieces = [event(in_field(field, part)) for part in (text[:cut], text[cut:])]
         out = fed(Seams(Credentials(SECRET)), [*pieces, last])
         assert SECRET[:-1] not in unescaped(out.decode())
-        left = json.dumps(said(out))
-        whole = "It is ***, it is s***: s"
-        assert (whole in left) or (field == "parts" and whole == "".join(p["text"] for p in said(out)["content"]))
+        assert "It is ***, it is s***: s" in text_in(said(out), field)
         if end == "done":
             assert out.endswith(DONE)
 
@@ -134,6 +153,32 @@ def test_what_waited_leaves_before_another_text_of_its_choice() -> None:
     assert deltas == [{"reasoning": "So it i"}, {"reasoning": "s"}, {"content": "Yes, "}]
 
 
+def test_what_waits_of_a_part_leaves_as_a_part_of_its_own() -> None:
+    def block(index: int, text: str) -> Body:
+        return {"reasoning_details": [{"type": "reasoning.text", "index": index, "text": text}]}
+
+    seams = Seams(Credentials(SECRET))
+    out = b"".join(seams.feed(event(delta)) for delta in (block(0, "So it is"), block(1, "Then"), {"content": "Yes, "}))
+    deltas = [one["choices"][0]["delta"] for one in read_chunks(out)]
+    assert deltas == [block(0, "So it i"), block(0, "s"), block(1, "Then"), {"content": "Yes, "}]
+
+
+@pytest.mark.parametrize("delta", [
+    {"tool_calls": [{"index": 0, "id": "call_s", "type": "function", "function": {"name": "news"}}]},
+    {"annotations": [{"type": "url_citation", "url_citation": {"title": "news", "url": "http://a/s"}}]},
+    {"thinking_blocks": [{"type": "thinking", "signature": "abs"}]}, {"audio": {"id": "s", "data": "abcs"}},
+    {"odd": {"text": "s"}}, {"reasoning_details": ["s", {"type": "reasoning.encrypted", "data": "abs"}]},
+])  # fmt: skip
+def test_what_clients_do_not_put_together_is_cut_by_nobody(delta: Body) -> None:
+    assert Seams(Credentials(SECRET)).feed(event(delta)) == event(delta)
+
+
+def test_what_waits_takes_no_key_along() -> None:
+    odd = event({"reasoning_details": [{"type": SECRET, "text": "is"}]}).replace(b'"x"', json.dumps(SECRET).encode())
+    for end in (b"", event({"content": "Yes"})):
+        assert SECRET not in fed(Seams(Credentials(SECRET)), [odd, end]).decode()
+
+
 def test_fields_that_repeat_each_other_wait_together() -> None:
     pieces = [event({"reasoning": part, "reasoning_content": part}) for part in (SECRET[:9], SECRET[9:])]
     assert said(fed(Seams(Credentials(SECRET)), pieces)) == {"reasoning": "***", "reasoning_content": "***"}
@@ -159,8 +204,7 @@ def test_halves_of_a_character_leave_together(keys: Credentials, case: str, fiel
     events = [event(in_field(field, "@")).replace(b"@", piece.encode()) for piece in pieces]
     out = fed(Seams(keys), [*events, end])
     found = said(out)
-    text = "".join(part["text"] for part in found["content"]) if field == "parts" else json.dumps(found)
-    assert (whole if field == "parts" else json.dumps(whole)) in text
+    assert whole in text_in(found, field)
     assert all(read_tail(data) is not None for data in out.replace(b"data: ", b"").split(b"\n\n")[:-2])
 
 
@@ -181,13 +225,13 @@ def test_a_window_cuts_no_key() -> None:
     assert keys.uncut("It is that. And", 12) == 12
 
 
-@pytest.mark.parametrize("field", ["content", "reasoning_content", "arguments"])
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "arguments", "details", "audio"])
 @pytest.mark.parametrize("name", MODES)
 async def test_no_client_gets_a_key_that_is_cut(
     upstream: Upstream, serve: Serve, tmp_path: Path, name: str, field: str
 ) -> None:
     log = tmp_path / "log.jsonl"
-    served = await serve(policy(tmp_path, **MODES[name]) if name != "pass" else "", log=log)
+    served = await serve(policy(tmp_path, **MODES[name]) if name != "pass" else 'mode = "pass"\n', log=log)
     body = {"model": "tiny"}
     opening = {"role": "assistant", **({"tool_calls": [{**CALL, "index": 0}]} if field == "arguments" else {})}
     for cut in range(1, len(KEY)):
@@ -199,7 +243,8 @@ async def test_no_client_gets_a_key_that_is_cut(
         assert b"[DONE]" in got
         left = json.dumps(assemble(read_chunks(got))["choices"])
         assert KEY not in left
-        assert ("It is ***." in left) is (name != "sentences" or field != "reasoning_content")
+        leaves = name != "sentences" or field in ("content", "arguments")
+        assert ("It is ***." in (text_in(said(got), field) if leaves else left)) is leaves
         assert GOOD in left
     if name != "pass":
         for mode in served.gateway._modes.values():
@@ -238,7 +283,7 @@ async def test_a_character_in_halves_ends_no_stream(
     upstream: Upstream, serve: Serve, tmp_path: Path, name: str
 ) -> None:
     log = tmp_path / "log.jsonl"
-    served = await serve(policy(tmp_path, **MODES[name]) if name != "pass" else "", log=log)
+    served = await serve(policy(tmp_path, **MODES[name]) if name != "pass" else 'mode = "pass"\n', log=log)
     halves = ((f"{GOOD} @", rb"\ud83d"), ("@.", rb"\ude00"))
     pieces = [event({"content": text}).replace(b"@", half) for text, half in halves]
     upstream.always = broken([*pieces, event({}, finish_reason="stop"), DONE], "whole")

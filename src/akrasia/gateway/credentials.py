@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any
@@ -81,14 +81,16 @@ class Credentials:
             return [self.out_of(one, keep) for one in value]
         return value
 
-    def out_of_pieces(self, texts: Sequence[str]) -> list[str]:
+    def out_of_pieces(self, texts: list[str]) -> list[str]:
         """Texts that are read one after another, with the keys blotted out: those in one of them, and over several.
 
-        Of a key over several, the mark stands where it begins.
+        Of a key over several, the mark stands where it begins. Where there is none, these are the texts as given.
         """
+        whole = "".join(texts)
+        if len(whole) < SHORTEST_SECRET or self.out_of(whole) == whole:
+            return texts
         made: list[str] = [self.out_of(text) for text in texts]
-        if len(made) < 2 or not self._in_text(whole := "".join(made)):
-            return made
+        whole = "".join(made)
         starts = list(accumulate(map(len, made), initial=0))
         # Those that are left go over an end each, so that no text is cut more than twice.
         for begin, end in reversed([match.span() for match in self._pattern.finditer(whole)]):

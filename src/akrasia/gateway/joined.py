@@ -36,7 +36,7 @@ def without_keys(fields: Body, keys: Credentials) -> Body:
     for name, field in fields.items():
         if name != "logprobs":
             _gather(field, (name,), found)
-    changed = {place: clean for place, texts in found.items() if (clean := keys.out_of_pieces(texts)) != texts}
+    changed = {place: clean for place, texts in found.items() if (clean := keys.out_of_pieces(texts)) is not texts}
     if not changed:
         return fields
     for texts in changed.values():

@@ -1,8 +1,9 @@
 """What stands over the seam of two deltas of a stream: a key, or a character in two halves of a surrogate pair.
 
-The end of a delta's text that may be the beginning of either waits for the next delta of the same choice and field, and
+The end of a delta's text that may be the beginning of either waits for the next delta of the same choice and place, and
 leaves with it; when another text of the choice goes on, or the choice or the stream ends, it leaves as it is. All else
-leaves at once. A half whose other half never comes becomes U+FFFD. Pure.
+leaves at once: of fields inside fields, what clients do not put together, such as names and citations, since in two
+pieces they would read something else. A half whose other half never comes becomes U+FFFD. Pure.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from akrasia.core.decoding import is_too_deep
 from akrasia.gateway.allowed import TEXTS
 from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.stream import BASE, DONE_DATA, encode_event, payloads, whole_events
+from akrasia.gateway.thoughts import SAID
 from akrasia.gateway.wire import Body, read_object
 
 Path = tuple[str | int, ...]
@@ -27,6 +29,11 @@ Path = tuple[str | int, ...]
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _HEAD = (*BASE, "object")
 _ARGUMENTS = (("function", "arguments"), ("custom", "input"))
+_IN_FIELDS = {"function_call": "arguments", "audio": "transcript"}
+_IN_PARTS = {**dict.fromkeys(TEXTS, frozenset({"text"})), **SAID}
+_OF_A_PART = ("type", "index")
+"""By which a client knows what a part of a list goes on with."""
+
 _SAID_ONCE = frozenset({"role", "id", "type", "name"})
 _MOST = 1024
 """Texts that may wait at once: how many fields a stream has is the upstream's word."""
@@ -39,11 +46,13 @@ class _Held(Struct):
         text: never "".
         index: of its choice, as the upstream has it.
         head: of the chunk that it came with.
+        part: which part of a list it stands in.
     """
 
     text: str
     index: Any
     head: Body
+    part: Body
 
 
 class Seams:
@@ -73,7 +82,7 @@ class Seams:
     def end(self) -> bytes:
         """What still waits, as events."""
         held, self._held = self._held, {}
-        return b"".join(_event_of(path, one) for (_, path), one in held.items())
+        return self._keys.out_of_json(b"".join(_event_of(path, one) for (_, path), one in held.items()))
 
     def _event(self, event: bytes) -> bytes:
         data = next(iter(payloads(event)), None)
@@ -87,7 +96,7 @@ class Seams:
         changed = [self._part(chunk, part, before) for part in choices if isinstance(part, dict)]
         if halved or any(changed):
             event = encode_event(_whole(chunk) if halved else chunk)
-        return b"".join([*before, self._keys.out_of_json(event)])
+        return self._keys.out_of_json(b"".join([*before, event]))
 
     def _part(self, chunk: Body, part: Body, before: list[bytes]) -> bool:
         """Put what waited to a choice's delta, and hold back its ends; whether that changed it.
@@ -114,7 +123,8 @@ class Seams:
                 if len(self._held) >= _MOST:
                     before.append(self.end())
                 head = {name: chunk[name] for name in _HEAD if name in chunk}
-                self._held[choice, path] = _Held(text[-keep:], index, head)
+                of_part = {name: holder[name] for name in _OF_A_PART if name in holder}
+                self._held[choice, path] = _Held(text[-keep:], index, head, of_part)
                 text = text[:-keep]
             changed = changed or text != holder[name]
             holder[name] = text
@@ -150,17 +160,26 @@ def _growing(delta: Body) -> Iterator[tuple[Path, Body, str]]:
         if isinstance(field, str):
             if name not in _SAID_ONCE:
                 yield (name,), delta, name
-        elif name == "function_call" and isinstance(field, dict):
-            if isinstance(field.get("arguments"), str):
-                yield (name, "arguments"), field, "arguments"
+        elif isinstance(field, dict):
+            said = _IN_FIELDS.get(name)
+            if said is not None and isinstance(field.get(said), str):
+                yield (name, said), field, said
         elif isinstance(field, list):
             for position, one in enumerate(field):
                 if not isinstance(one, dict):
                     continue
                 if name == "tool_calls":
                     yield from _arguments(one, position)
-                elif name in TEXTS and one.get("type") == "text" and isinstance(one.get("text"), str):
-                    yield (name, "text"), one, "text"
+                elif name in _IN_PARTS:
+                    yield from _in_part(name, one)
+
+
+def _in_part(field: str, part: Body) -> Iterator[tuple[Path, Body, str]]:
+    """The texts of a part of a list that go on in another of the same index, or without one."""
+    index = part.get("index")
+    for name in _IN_PARTS[field]:
+        if isinstance(part.get(name), str):
+            yield (field, index if isinstance(index, int) else "", name), part, name
 
 
 def _arguments(call: Body, position: int) -> Iterator[tuple[Path, Body, str]]:
@@ -178,10 +197,10 @@ def _event_of(path: Path, held: _Held) -> bytes:
     match path:
         case ("tool_calls", index, str(kind), str(name)):
             delta = {"tool_calls": [{"index": index, kind: {name: text}}]}
-        case ("function_call", str(name)):
-            delta = {"function_call": {name: text}}
-        case (str(field), "text"):
-            delta = {field: [{"type": "text", "text": text}]}
+        case (str(field), str(name)):
+            delta = {field: {name: text}}
+        case (str(field), _, str(name)):
+            delta = {field: [{**held.part, name: text}]}
         case _:
             delta = {str(path[0]): text}
     return encode_event({**held.head, "choices": [{"index": held.index, "delta": delta, "finish_reason": None}]})

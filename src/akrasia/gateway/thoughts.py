@@ -42,6 +42,9 @@ _FIELDS = {
         frozenset({"thinking", "redacted_thinking"}), frozenset({"thinking"}), frozenset({"data", "signature"})
     ),
 }
+SAID = {name: blocks.said for name, blocks in _FIELDS.items()}
+"""The texts of the blocks of each field that has some."""
+
 _SEALED = re.compile(r"[A-Za-z0-9+/=_.:-]*")
 
 

@@ -67,16 +67,16 @@ class StreamedChoice(Struct):
             return
         if self.waiting:
             self.waiting += text
-            if (clean := self.keys.out_of(self.waiting)) != self.waiting:
-                self.waiting, self.looked = clean, self.begin
             return
         self.blank.append(text)
         if text and not text.isspace():
-            self.waiting, self.blank = self.keys.out_of("".join(self.blank)), []
+            self.waiting, self.blank = "".join(self.blank), []
             self.begin = self.looked = len(self.waiting) - len(self.waiting.lstrip())
 
     def window_end(self, keys: Credentials = NO_CREDENTIALS) -> int:
         """Where the window ends that waits, however the upstream cut it into pieces; 0: it is not whole.
+
+        What waits is looked through for `keys` of its own when a window of it would leave.
 
         Args:
             keys: that the log may not hold: each stays in one window, since the log looks for them in lines.
@@ -93,6 +93,10 @@ class StreamedChoice(Struct):
         if escape is not None and escape.start() < end:
             self.held = []
             return 0
+        clean = self.keys.out_of(self.waiting)
+        if clean != self.waiting:
+            self.waiting, self.looked = clean, begin
+            return self.window_end(keys)
         return keys.uncut(self.waiting, end)
 
     def leave(self, end: int) -> None:
