@@ -30,6 +30,7 @@ from akrasia.gateway.spans import Told, spans_from
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 CLIENTS = "sk-client-fedcba9876543210"
+LOST = "traces do not reach their collector and are lost unless it takes them soon; requests are answered as before"
 SPOKEN = "the patient's unusual secret"
 
 
@@ -204,6 +205,30 @@ async def test_a_collector_that_hangs_holds_nothing_up(
     began = monotonic()
     served.gateway.spans.close()
     assert monotonic() - began < 5.0
+    assert served.notices[-1] == "the last traces did not reach their collector within 0.2 s and are lost"
+
+
+@pytest.mark.parametrize("delay_ms", ["20", "60000"])
+async def test_the_first_try_that_fails_is_told_and_nobody_waits_for_more(
+    upstream: Upstream, serve: Serve, monkeypatch: pytest.MonkeyPatch, delay_ms: str
+) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens there
+        taken.bind(("127.0.0.1", 0))
+        to(monkeypatch, f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", delay_ms)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "30")  # for which the SDK tries again
+        monkeypatch.setattr(spans, "FLUSH_S", 20.0)
+        served = await serve()
+        await served.ask()
+        began = monotonic()
+        while delay_ms == "20" and not served.notices:
+            assert monotonic() - began < 10.0
+            await asyncio.sleep(0.02)
+        assert served.gateway.spans is not None
+        served.gateway.spans.close()  # the last spans are sent now at the latest
+        assert monotonic() - began < 10.0
+    (lost,) = served.notices
+    assert lost.startswith(LOST)
 
 
 async def test_a_dead_collector_is_told_once(
@@ -223,7 +248,9 @@ async def test_a_dead_collector_is_told_once(
         code, told = await process.ended()
     lost, stopped = told.splitlines()
     assert code == 0
-    assert lost.startswith("akrasia: traces do not reach their collector and are lost; requests are answered as before")
+    assert lost.startswith(
+        "akrasia: traces do not reach their collector and are lost unless it takes them soon; requests are answered as before"
+    )
     assert stopped == "akrasia: stopped; every request was answered"
 
 
@@ -239,7 +266,7 @@ def test_a_collector_that_comes_back_is_told_once() -> None:
     for _ in range(6):
         exporter.export([])
     assert [line.split(":")[0] for line in told] == [
-        "traces do not reach their collector and are lost; requests are answered as before",
+        LOST,
         "traces reach their collector again",
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ FLUSH_S = 3.0
 """Seconds that the last spans have to leave when the gateway ends; the SDK itself would wait half a minute."""
 
 _QUIET_S = 60.0
+_SDK = "opentelemetry"
+"""Above all loggers of the SDK."""
+
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL = "http/protobuf"
@@ -39,10 +42,12 @@ class Spans:
 
     Args:
         provider: where they go.
+        told: tells whether they arrive; None: nobody does.
     """
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, told: Told | None = None) -> None:
         self._provider = provider
+        self._told = told
         self._tracer = provider.get_tracer("akrasia.gateway")
 
     async def around(self, exchange: Exchange, answering: Awaitable[web.StreamResponse]) -> web.StreamResponse:
@@ -75,12 +80,20 @@ class Spans:
             span.end()
 
     def close(self) -> None:
-        """Send what is left, for `FLUSH_S` at the most."""
+        """Send what is left: for `FLUSH_S` at the most, and for as long as the collector takes it."""
         shutdown = getattr(self._provider, "shutdown", None)  # only the SDK's provider has one
-        if shutdown is not None:
-            sending = Thread(target=shutdown, name="akrasia-spans-close", daemon=True)
-            sending.start()
-            sending.join(FLUSH_S)
+        if shutdown is None:
+            return
+        ended = Event() if self._told is None else self._told.failing
+
+        def send() -> None:
+            shutdown()
+            ended.set()
+
+        Thread(target=send, name="akrasia-spans-close", daemon=True).start()
+        in_time = ended.wait(FLUSH_S)
+        if self._told is not None:
+            self._told.close(in_time=in_time)
 
     @staticmethod
     def _failed(span: Span, status: int | None, reason: str) -> None:
@@ -95,35 +108,56 @@ class Spans:
 class Told:
     """An exporter that tells when its collector begins to take no spans, and when it takes them again.
 
-    The SDK warns of each try, in words that nobody asked for; here each is one line, at most once a minute.
+    The SDK warns of each try, in words that nobody asked for, and gives the result after the last of them; here the
+    first that fails is one line, at most once a minute.
 
     Args:
         exporter: what sends.
         notice: called with each line for the operator, from the thread that sends.
+
+    Attributes:
+        failing: set while the collector takes no spans.
     """
 
     def __init__(self, exporter: SpanExporter, notice: Callable[[str], None]) -> None:
+        self.failing = Event()
         self._exporter = exporter
         self._notice = notice
-        self._failing = False
         self._told: float | None = None
         self._open = False
+        self._tries = _Tries(self._failed)
+        logging.getLogger(_SDK).addHandler(self._tries)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans. See `opentelemetry.sdk.trace.export.SpanExporter`."""
         result = self._exporter.export(spans)
-        failed, was_failing = result.name != "SUCCESS", self._failing
-        self._failing = failed
-        if failed and not was_failing and (self._told is None or monotonic() - self._told >= _QUIET_S):
+        if result.name == "SUCCESS":
+            self._succeeded()
+        else:
+            self._failed()
+        return result
+
+    def close(self, *, in_time: bool) -> None:
+        """Listen no longer, and tell of spans that the collector neither took nor refused in time."""
+        logging.getLogger(_SDK).removeHandler(self._tries)
+        if not in_time:
+            self._notice(f"the last traces did not reach their collector within {FLUSH_S:g} s and are lost")
+
+    def _failed(self) -> None:
+        was_failing = self.failing.is_set()
+        self.failing.set()
+        if not was_failing and (self._told is None or monotonic() - self._told >= _QUIET_S):
             self._told, self._open = monotonic(), True
             self._notice(
-                "traces do not reach their collector and are lost; requests are answered as before: see that what "
-                "OTEL_EXPORTER_OTLP_ENDPOINT names takes OTLP over HTTP"
+                "traces do not reach their collector and are lost unless it takes them soon; requests are answered as "
+                "before: see that what OTEL_EXPORTER_OTLP_ENDPOINT names takes OTLP over HTTP"
             )
-        elif not failed and self._open:
+
+    def _succeeded(self) -> None:
+        self.failing.clear()
+        if self._open:
             self._open = False
             self._notice("traces reach their collector again")
-        return result
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what it holds."""
@@ -133,6 +167,23 @@ class Told:
     def shutdown(self) -> None:
         """Send no more."""
         self._exporter.shutdown()
+
+
+class _Tries(logging.Handler):
+    """Hears the SDK's warnings of tries that failed.
+
+    Args:
+        failed: called at each, from the thread that sends.
+    """
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._failed = failed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of an exporter's warning, whatever it says."""
+        if record.name.startswith(f"{_SDK}.exporter"):
+            self._failed()
 
 
 def _request_attributes(exchange: Exchange) -> dict[str, str | bool]:
@@ -192,10 +243,11 @@ def spans_from(
             "'akrasia[otel]', or set OTEL_TRACES_EXPORTER=none"
         ) from None
     # Without a handler Python prints the SDK's warnings, several for each batch that a dead collector does not take.
-    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+    logging.getLogger(_SDK).addHandler(logging.NullHandler())
     provider = TracerProvider(resource=Resource.create(_service(environment)), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(Told(made, on_notice)))
-    return Spans(provider)
+    told = Told(made, on_notice)
+    provider.add_span_processor(BatchSpanProcessor(told))
+    return Spans(provider, told)
 
 
 def _service(environment: Mapping[str, str]) -> dict[str, str]:
