@@ -248,9 +248,7 @@ async def test_a_dead_collector_is_told_once(
         code, told = await process.ended()
     lost, stopped = told.splitlines()
     assert code == 0
-    assert lost.startswith(
-        "akrasia: traces do not reach their collector and are lost unless it takes them soon; requests are answered as before"
-    )
+    assert lost.startswith(f"akrasia: {LOST}")
     assert stopped == "akrasia: stopped; every request was answered"
 
 
