@@ -86,6 +86,9 @@ def test_a_wider_width_goes_back_to_its_own_look(tmp_path: Path, suite_file: Wri
             records.append(estimate_run(run)[0].record)
     assert records[0].risk == records[1].risk
     assert records[0].items == records[1].items
+    told = [[one.message for one in found.diagnostics if one.code == "beyond_the_look"] for found in records]
+    assert told[0] == []
+    assert re.fullmatch(r"\d+ items were drawn beyond the look that found the width, and left out", told[1][0])
 
 
 def test_missing_and_failed_candidates_are_counted_and_bounded(tmp_path: Path, suite_file: Write) -> None:

@@ -120,6 +120,16 @@ def cut_short(items: int, most: int) -> list[Diagnostic]:
     return [Diagnostic("cut_short", said, "warning")]
 
 
+def beyond_the_look(items: int) -> list[Diagnostic]:
+    """The items of a run to a width that were drawn for a narrower one, and that the look that found it does not hold."""
+    if not items:
+        return []
+    said = (
+        f"{items} {'item was' if items == 1 else 'items were'} drawn beyond the look that found the width, and left out"
+    )
+    return [Diagnostic("beyond_the_look", said, "info")]
+
+
 def undefined(pool: Pool, reason: str, level: float) -> RiskRecord:
     """The record of a cell of which no figure has a value, and why."""
     if pool.missing and np.isnan(pool.utilities).all():

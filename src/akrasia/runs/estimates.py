@@ -28,6 +28,7 @@ from akrasia.risk import (
 )
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.cell_record import (
+    beyond_the_look,
     counted,
     cut_short,
     of_the_pool,
@@ -139,6 +140,8 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
         missing=sum(len(one.draws) - len(one.known) for one in found.drawn),
     )
     told = run_notices(cell, pool, has_reference=True)
+    if found.not_reached is None:
+        told += beyond_the_look(len(found.drawn) - len(found.items))
     result: Estimate | None
     try:
         pools = read_stopped([one.known for one in used], first=plan.first, most=plan.most, cut_short=True)
