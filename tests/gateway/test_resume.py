@@ -180,6 +180,16 @@ def test_a_log_that_is_emptied_while_its_copy_lacks_lines_fails_until_the_next_s
         assert len(found.files) == 1 + bool(lines)
 
 
+def test_a_part_that_was_edited_keeps_no_gateway_from_starting(tmp_path: Path) -> None:
+    path, part = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 4)
+    part.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]).replace(b'"r1"', b'"rX"'))
+    path.write_bytes(b"")
+    _, remark = told_at_start(path)
+    assert "entries 0 to 4 are missing" in (remark or "")
+    assert kinds(verify_log(path)) == ["deleted"]
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_cut_tail_is_told_by_the_note_beside_the_log(tmp_path: Path, number: int) -> None:
     path = tmp_path / "audit.jsonl"

@@ -132,7 +132,11 @@ def _before(path: Path, key: bytes | None, noted: Noted | None) -> tuple[Path, L
     found = None if noted is None else nearest(path, noted)
     if found is not None:
         last, _, _ = last_line(found)
-        return found, _verified(last or b"", found, key)
+        line = read_line(last or b"")
+        if line is not None and hash_of(line.hashed, key) == line.hash:
+            return found, line
+        if line is None or noted is None or line.hash == noted.hash:
+            return found, _verified(last or b"", found, key)  # which says what is wrong; a part that was edited is none
     numbered = rotated(path)
     moved = earlier(path)
     if moved and moved[-1] not in numbered:

@@ -105,7 +105,7 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
             break  # else the gateway has rotated it meanwhile, and a file was read under another's name
     if path not in files:
         check.absent = True
-        check.notes.append(f"{path} is not there: the log ends with {files[-1].name if files else 'nothing'}")
+        check.notes.append(f"{path} is not there{f': the log ends with {files[-1].name}' if files else ''}")
     return Verification(
         status=check.status,
         log=str(path),

@@ -100,7 +100,7 @@ class RunLock:
         if self._path.exists():
             with self._path.open(encoding="utf-8", errors="replace") as file:
                 holder = file.readline(_LONGEST).strip()
-        who = holder or "another process, which has it by another name"
+        who = holder or "another process (by another name, or its lock file was taken away)"
         return RunLocked(f"{self._name} is being written by {who}: wait until it ends, or stop it and run this again")
 
     def _write(self, at: int, text: str) -> None:
