@@ -121,12 +121,11 @@ def cut_short(items: int, most: int) -> list[Diagnostic]:
 
 
 def beyond_the_look(items: int) -> list[Diagnostic]:
-    """The items of a run to a width that were drawn for a narrower one, and that the look that found it does not hold."""
+    """The items of a run to a width that were drawn for a narrower one."""
     if not items:
         return []
-    said = (
-        f"{items} {'item was' if items == 1 else 'items were'} drawn beyond the look that found the width, and left out"
-    )
+    were = "item was" if items == 1 else "items were"
+    said = f"{items} {were} drawn beyond the look that found the width, and left out"
     return [Diagnostic("beyond_the_look", said, "info")]
 
 
