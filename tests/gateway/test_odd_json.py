@@ -108,10 +108,36 @@ def test_a_log_probability_beyond_all_range_is_no_log_probability(number: str) -
     assert not spelled(choice["logprobs"], choice["message"])
 
 
+@pytest.mark.parametrize("number", ["1e400", "1" * 5000])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_number_beyond_all_range_is_no_reason_to_withhold_what_passes(
+    upstream: Upstream, serve: Serve, tmp_path: Path, streamed: bool, number: str
+) -> None:
+    part = "delta" if streamed else "message"
+    usage = f'"usage": {{"prompt_tokens": 7, "completion_tokens": {number}}}'
+    sent = f'{{"choices": [{{"{part}": {{"content": "{GOOD}"}}, "x": {number}}}], {usage}}}'.encode()
+    end = b"data: [DONE]\n\n"
+    upstream.always = broken([b"data: " + sent + b"\n\n", end], "whole") if streamed else raw(sent)
+    served = await serve()
+    response = await served.ask(stream=streamed)
+    assert sent in await response.read()
+    assert response.status == 200
+    assert 'kind="prompt"} 7' in await served.metrics()
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "annotate"), log=log)
+    assert (await served.ask(stream=streamed)).status == 200
+    assert [record["choices"][0]["decision"] for record in records(log)] == ["released"]
+    asked = f'{{"model": "tiny", "messages": [{{"role": "user", "content": "x"}}], "seed": {number}}}'
+    headers = {"Content-Type": "application/json"}
+    async with served.client.post(f"{served.url}/chat/completions", data=asked, headers=headers) as refused:
+        assert refused.status == 400
+        assert "a number that is too large" in (await refused.json())["error"]["message"]
+
+
 async def test_a_defect_ends_no_audit_of_others(
     upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def defect(data: bytes, *, streamed: bool) -> None:
+    def defect(data: bytes, **how: object) -> None:
         raise ZeroDivisionError("a defect")
 
     log = tmp_path / "audit.jsonl"

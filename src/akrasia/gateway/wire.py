@@ -157,6 +157,9 @@ def _not_json(body: bytes, error: Exception) -> WireError:
     if has_half_character(body):
         said = "the request holds half a character (a lone \\ud800 to \\udfff), which is no text: send whole ones"
         return refused(400, said, "invalid_json")
+    if isinstance(error, msgspec.ValidationError) and "out of range" in str(error):
+        said = "the request holds a number that is too large to be read (1e400, or more than 4,300 digits)"
+        return refused(400, said, "invalid_json")
     return refused(400, f"the request's body is not JSON: {one_line(str(error))}", "invalid_json")
 
 
@@ -209,12 +212,13 @@ class CompletionTail(Struct, frozen=True, gc=False):
 class _Tail(Struct, frozen=True, gc=False):
     """The same, with a usage in whatever form: it is no reason to refuse a reply."""
 
-    usage: Any = None
+    usage: Raw = Raw(b"null")
     error: Raw = Raw(b"")
 
 
 _TAIL = msgspec.json.Decoder(CompletionTail)
 _ODD_TAIL = msgspec.json.Decoder(_Tail)
+_COUNT = msgspec.json.Decoder(Count)
 
 
 def read_tail(body: bytes) -> CompletionTail | None:
@@ -232,11 +236,19 @@ def read_tail(body: bytes) -> CompletionTail | None:
     return tail
 
 
-def _counted(usage: object) -> TokenUsage | None:
-    if not isinstance(usage, dict):
+def _counted(usage: Raw) -> TokenUsage | None:
+    try:
+        fields = _FIELDS.decode(usage)
+    except msgspec.DecodeError:
         return None
-    found = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
-    return TokenUsage(*(count if type(count) is int and 0 <= count <= 2**53 else None for count in found))
+    return TokenUsage(*(_count(fields.get(name)) for name in ("prompt_tokens", "completion_tokens")))
+
+
+def _count(field: Raw | None) -> int | None:
+    try:
+        return None if field is None else _COUNT.decode(field)
+    except msgspec.DecodeError:
+        return None
 
 
 def streams(content_type: str) -> bool:
