@@ -103,6 +103,19 @@ def test_what_a_judge_of_preferences_reads_is_held(tmp_path: Path) -> None:
     check(tmp_path, strategy="direct", model=f"{HERE}wordy", suite=str(path), judge=f"llm:{HERE}terse", votes=2)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_calls_that_an_audited_cell_makes_too_are_bought_by_either(
+    tmp_path: Path, suite_file: Write, order: int
+) -> None:
+    values = tmp_path / "values.toml"
+    values.write_text('name = "c"\n[[value]]\nid = "face"\ndefinition = "keeping face"\n', encoding="utf-8")
+    strategies = ["budget_forced:32", "audited:budget_forced:32?budget=1"][::order]
+    check(
+        tmp_path, strategy=strategies, model=f"{HERE}wordy", suite=suite_file(3), auditor=f"llm:{HERE}audits",
+        values=str(values),
+    )  # fmt: skip
+
+
 def check(folder: Path, **keys: Any) -> None:
     """A dry run beside the run that it is of: no cell takes more than its most, nor less than its fewest."""
     keys = {"samples": 2, "max_tokens": CAP, **keys}

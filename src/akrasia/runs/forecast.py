@@ -145,8 +145,15 @@ async def forecast(plan: Plan, bench: Bench, utilities: Mapping[str, Utility], p
             to_a_width = width_plan(plan.config.until_width, samples)
             samples, fewest = most_draws(to_a_width), Taken(to_a_width.min_items * to_a_width.first, None, None)
         count = await _count(number, planned, asked, rates, candidates=len(planned.items) * samples)
+        if count.fewest is not None and _audited_too(planned, plan):
+            count = replace(count, fewest=Taken(0, None, None))
         counts.append(replace(count, judged=judged, fewest=fewest or count.fewest))
     return counts
+
+
+def _audited_too(planned: PlannedCell, plan: Plan) -> bool:
+    """Whether an audited cell of the plan makes the calls of this one, and may buy them first."""
+    return any(other.cell.strategy.startswith(f"audited:{planned.cell.strategy}") for other in plan.cells)
 
 
 async def _count(
