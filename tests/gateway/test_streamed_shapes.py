@@ -85,7 +85,7 @@ async def test_where_replies_pass_an_odd_shape_passes_and_is_told(
     upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, case: str
 ) -> None:
     log = tmp_path / "audit.jsonl"
-    served = await serve(policy(tmp_path, mode) if mode == "annotate" else "", log=log)
+    served = await serve(policy(tmp_path, mode) if mode == "annotate" else 'mode = "pass"', log=log)
     parts = ODD_TEXTS.get(case) or [NO_CHUNKS[case][0]]
     upstream.always = broken(stream(*parts), "whole")
     got = await (await served.ask(stream=True)).read()
