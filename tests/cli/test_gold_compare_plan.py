@@ -83,7 +83,7 @@ def test_compare_two_cells_of_one_run(runs: Path) -> None:
     # A majority of draws that are right more often than not is right more often still.
     assert metrics[0]["name"] == "deployed"
     assert metrics[0]["difference"]["low"] > 0
-    assert_refused(akrasia("compare", runs / "strong", runs / "strong", "--cell-a", "x"), "name a cell of both runs")
+    assert_refused(akrasia("compare", runs / "strong", runs / "strong", "--cell-a", "x"), "no cell holds 'x'")
     refused = akrasia("compare", runs / "strong", runs / "weak", "--cell-a", "x", "--cell-b", names[0])
     assert_refused(refused, "no cell holds 'x' in their name")
 

@@ -150,6 +150,59 @@ def test_every_temperature_and_seed_has_rows_of_its_own(tmp_path: Path, suite_fi
     assert {"T=0.5 seed=0 deployed", "T=1 seed=1 risk@2"} <= {name.partition(" direct ")[2] for name in names}
 
 
+def test_cells_without_a_partner_are_named(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(12)
+    go(tmp_path / "a", suite, strategy=["direct", "greedy", "best_of_n:2"])
+    go(tmp_path / "b", suite, "spread")
+    told = {one.code: one.message for one in compared(tmp_path / "a", tmp_path / "b").diagnostics}
+    assert "a: 2 of 3 cells have no partner in" in told["unmatched_cells"]
+    assert "greedy" in told["unmatched_cells"]
+    with akrasia.load_run(tmp_path / "a") as a, akrasia.load_run(tmp_path / "b") as b:
+        named = compare_runs(a, b, cells=("greedy", "direct"))
+    assert "unmatched_cells" not in codes(named)
+
+
+def test_a_greedy_decode_has_no_seed_to_be_matched_by(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(12)
+    go(tmp_path / "a", suite, strategy=["direct", "greedy"])
+    go(tmp_path / "b", suite, "spread", strategy=["direct", "greedy"], seed=[1, 2])
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert [row.name.partition("@")[0] for row in found.metrics] == ["deployed", "reachable", "risk"]
+    told = [one.message for one in found.diagnostics if one.code == "unmatched_cells"]
+    assert ["1 of 2" in told[0], "2 of 3" in told[1]] == [True, True]
+    names = [row.name for row in compared(tmp_path / "b", tmp_path / "b").metrics]
+    assert [name for name in names if " greedy " in name and " seed=" in name] == []
+
+
+def test_items_that_do_not_enter_are_counted(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(24)
+    strategies = ["direct", "self_consistency:4"]
+    go(tmp_path / "a", suite, "half", strategy=strategies)
+    go(tmp_path / "b", suite, "refuses_most_of_three", strategy=strategies)  # 1 of 4 draws of one item is measured
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert {row.items for row in found.metrics} == {23}
+    told = [one.message for one in found.diagnostics if one.code == "items_left_out"]
+    assert len(told) == 2
+    assert all("23 of the 24 items in both enter" in message for message in told)
+    thin = [one.message for one in found.diagnostics if one.code == "thin_items"]
+    assert all("b, " in message and "1 of 24 items has 1 measured candidate" in message for message in thin)
+    assert thin
+
+
+def test_what_cannot_be_matched_says_why(tmp_path: Path, suite_file: Write) -> None:
+    go(tmp_path / "a", suite_file(10), strategy=["direct", "greedy"])
+    go(tmp_path / "b", suite_file(12))
+    with pytest.raises(InputError, match=r"sums-10\.jsonl and .*sums-12\.jsonl are different suites"):
+        compared(tmp_path / "a", tmp_path / "b")
+    with akrasia.load_run(tmp_path / "a") as a:
+        with pytest.raises(InputError, match=r"no cell holds 'direkt'.* there are: .*greedy"):
+            compare_runs(a, a, cells=("direkt", None))
+        with pytest.raises(InputError, match="greedy is named and nothing to hold it against: add --cell-b"):
+            compare_runs(a, a, cells=("greedy", None))
+        with pytest.raises(InputError, match="add --cell-a"):
+            compare_runs(a, a, cells=(None, "greedy"))
+
+
 def test_a_cell_beside_itself_is_told(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(10)
     for name in ("a", "b"):

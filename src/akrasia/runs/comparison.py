@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Place = tuple[str, str]
 """Suite and id of an item."""
 
+MOST_NAMED = 5
+"""So many cells without a partner are named, the others counted."""
+
 
 class RunComparison(Struct, frozen=True):
     """What `akrasia compare --json` prints.
@@ -45,8 +48,8 @@ def compare_runs(
 ) -> RunComparison:
     """Compare two runs, items matched by suite and id.
 
-    Cells are matched by suite, strategy, temperature and seed, so that two models (or two dates) can be compared; with
-    two cells named, those are compared, which may be of one run.
+    Cells are matched by suite, strategy, temperature and seed (a greedy decode, which has none, without it), so that
+    two models (or two dates) can be compared; with two cells named, those are compared, which may be of one run.
 
     Args:
         a: an open run.
@@ -67,6 +70,8 @@ def compare_runs(
     for first, second in pairs:
         _check_same(a, b, first, second)
     notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b), *_unmatched(a, b, pairs)]
+    if cells[0] is None:
+        notes += _alone(a, b, [first for first, _ in pairs]) + _alone(b, a, [second for _, second in pairs])
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
     made: dict[str, Terms] = {}
@@ -74,12 +79,13 @@ def compare_runs(
         one, other = reference(a, first), reference(b, second)
         pool_a, pool_b = one.pool, other.pool
         notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
-        pool_a, pool_b = without_thin_items(pool_a)[0], without_thin_items(pool_b)[0]
+        pool_a, thin_a = without_thin_items(pool_a)
+        pool_b, thin_b = without_thin_items(pool_b)
         k = _size((a, first, one, pool_a), (b, second, other, pool_b))
         notes += _to_a_width(a, first, pool_a, k) + _to_a_width(b, second, pool_b, k)
-        pool_a, told_a = _deep_enough(a, first, pool_a, k)
-        pool_b, told_b = _deep_enough(b, second, pool_b, k)
-        notes += told_a + told_b
+        pool_a, told_a = _deep_enough(a, first, pool_a, k, one.pool)
+        pool_b, told_b = _deep_enough(b, second, pool_b, k, other.pool)
+        notes += _told_of(a, first, thin_a) + told_a + _told_of(b, second, thin_b) + told_b
         sides = [
             per_item(pool.utilities, k, deployed=side.deployed, chosen=side.chosen)
             for pool, side in ((pool_a, one), (pool_b, other))
@@ -90,6 +96,9 @@ def compare_runs(
             raise InputError(
                 f"{a.folder} and {b.folder} share no item of {first.suite}: compare runs on the same items"
             )
+        notes += _entering(
+            first, second, shared, [_by_place(*side, "risk") for side in zip(places, sides, strict=True)]
+        )
         clusters.update(zip(places[0], pool_a.clusters, strict=True))
         terms = side_terms(a, first, one, k), side_terms(b, second, other, k)
         for metric in METRICS:
@@ -114,7 +123,7 @@ def _prefix(cell: Cell, pairs: Sequence[tuple[Cell, Cell]]) -> str:
     told = [cell.suite, cell.strategy]
     if len({one.sampling.temperature for one in cells}) > 1:
         told.append(f"T={cell.sampling.temperature:g}")
-    if len({one.seed for one in cells}) > 1:
+    if len({one.seed for one in cells}) > 1 and _seed(cell) is not None:
         told.append(f"seed={cell.seed}")
     return " ".join(told) + " "
 
@@ -186,6 +195,38 @@ def _unmatched(a: Run, b: Run, pairs: Sequence[tuple[Cell, Cell]]) -> list[Diagn
     return notes
 
 
+def _alone(run: Run, other: Run, used: Sequence[Cell]) -> list[Diagnostic]:
+    """The cells of a run that the other has no partner for."""
+    taken = {cell.name for cell in used}
+    measured = [cell.name for cell in run.cells if _has_utility(cell)]
+    alone = [name for name in measured if name not in taken]
+    if not alone:
+        return []
+    said = (
+        f"{run.folder}: {len(alone)} of {len(measured)} cells have no partner in {other.folder} and are left out: "
+        f"{', '.join(alone[:MOST_NAMED])}{', …' if len(alone) > MOST_NAMED else ''}. --cell-a and --cell-b compare any "
+        "two."
+    )
+    return [Diagnostic("unmatched_cells", said, "warning")]
+
+
+def _entering(first: Cell, second: Cell, shared: set[Place], sides: Sequence[dict[Place, float]]) -> list[Diagnostic]:
+    """How many of the items that both runs have do enter, where not all do."""
+    entering = sum(all(np.isfinite(side[place]) for side in sides) for place in shared)
+    if entering == len(shared):
+        return []
+    names = first.name if first.name == second.name else f"{first.name} and {second.name}"
+    said = (
+        f"{names}: {entering} of the {len(shared)} items in both enter; the others lack the measured candidates on one "
+        "side or both."
+    )
+    return [Diagnostic("items_left_out", said, "warning")]
+
+
+def _told_of(run: Run, cell: Cell, thin: Diagnostic | None) -> list[Diagnostic]:
+    return [] if thin is None else [replace(thin, message=f"{run.folder}, {cell.name}: {thin.message}")]
+
+
 def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
     """What a cell's figures lack: items that are not drawn yet, and utilities that are missing."""
     where = f"{run.folder}, {cell.name}"
@@ -247,14 +288,15 @@ def _size(*sides: tuple[Run, Cell, Reference, Pool]) -> int:
     return k
 
 
-def _deep_enough(run: Run, cell: Cell, pool: Pool, k: int) -> tuple[Pool, list[Diagnostic]]:
-    """The pool without the items that have fewer than k measured draws, and how many those are."""
+def _deep_enough(run: Run, cell: Cell, pool: Pool, k: int, came: Pool) -> tuple[Pool, list[Diagnostic]]:
+    """The pool without the items that have fewer than k measured draws, and how many those were as it came."""
     measured = (~np.isnan(pool.utilities)).sum(axis=1)
     short = (measured > 0) & (measured < k)
     if not short.any():
         return pool, []
+    fewer = int(((~np.isnan(came.utilities)).sum(axis=1) < k).sum())
     said = (
-        f"{run.folder}, {cell.name}: {int(short.sum())} of {len(pool.items)} items have fewer than {k} measured draws, "
+        f"{run.folder}, {cell.name}: {fewer} of {len(pool.items)} items have fewer than {k} measured draws, "
         "among which one side chooses, and are left out."
     )
     kept = replace(pool, utilities=np.where(short[:, None], np.nan, pool.utilities))
@@ -262,15 +304,21 @@ def _deep_enough(run: Run, cell: Cell, pool: Pool, k: int) -> tuple[Pool, list[D
 
 
 def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[Cell, Cell]]:
-    if (cells[0] is None) != (cells[1] is None):
-        raise InputError("name a cell of both runs, or of neither")
-    if cells[0] is not None and cells[1] is not None:
-        return [(a.cell(cells[0]), b.cell(cells[1]))]
+    named = [None if name is None else run.cell(name) for run, name in ((a, cells[0]), (b, cells[1]))]
+    if named[0] is not None and named[1] is not None:
+        return [(named[0], named[1])]
+    for lacking, other, option in ((named[0], named[1], "--cell-a"), (named[1], named[0], "--cell-b")):
+        if lacking is None and other is not None:
+            raise InputError(
+                f"{other.name} is named and nothing to hold it against: add {option}, or name neither cell"
+            )
+
+    def suite_of(run: Run, cell: Cell) -> str:
+        # One suite may go by two names (a file at two paths); one name with two contents is for `_check_same` to tell.
+        return names.get(run.manifest.suites.get(cell.suite, ""), cell.suite)
 
     def key(run: Run, cell: Cell) -> tuple[object, ...]:
-        # One suite may go by two names (a file at two paths); one name with two contents is for `_check_same` to tell.
-        name = names.get(run.manifest.suites.get(cell.suite, ""), cell.suite)
-        return name, cell.strategy, cell.sampling.temperature, cell.seed
+        return suite_of(run, cell), cell.strategy, cell.sampling.temperature, _seed(cell)
 
     names: dict[str, str] = {}
     for run in (a, b):
@@ -279,7 +327,7 @@ def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[C
     found: dict[tuple[object, ...], list[list[Cell]]] = {}
     for side, run in enumerate((a, b)):
         for cell in run.cells:
-            if not (states(cell) or rates(cell)):  # what others are measured against has no utility of its own
+            if _has_utility(cell):
                 found.setdefault(key(run, cell), [[], []])[side].append(cell)
     for ones, others in found.values():
         if len(ones) > 1 or len(others) > 1:
@@ -288,11 +336,27 @@ def _pairs(a: Run, b: Run, cells: tuple[str | None, str | None]) -> list[tuple[C
             )
     pairs = [(ones[0], others[0]) for ones, others in found.values() if ones and others]
     if not pairs:
+        if not {suite_of(a, cell) for cell in a.cells} & {suite_of(b, cell) for cell in b.cells}:
+            asked = [", ".join(dict.fromkeys(cell.suite for cell in run.cells)) for run in (a, b)]
+            raise InputError(
+                f"{a.folder} and {b.folder} asked different things: {asked[0]} and {asked[1]} are different suites; "
+                "run both on the same one"
+            )
         raise InputError(
             f"{a.folder} and {b.folder} have no cell with the same suite, strategy, temperature and seed; "
             "name two with --cell-a and --cell-b"
         )
     return pairs
+
+
+def _has_utility(cell: Cell) -> bool:
+    """Whether a cell is measured itself, and is not what others are measured against."""
+    return not (states(cell) or rates(cell))
+
+
+def _seed(cell: Cell) -> int | None:
+    """The seed by which a cell is matched; None where it makes no difference, so that the name does not tell it."""
+    return cell.seed if cell.name.endswith(f"seed{cell.seed}") else None
 
 
 def _places(cell: Cell, pool: Pool) -> list[Place]:
