@@ -8,7 +8,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akrasia.core import InputError
+from akrasia.gateway import verify
 from akrasia.gateway.chain import GENESIS, is_torn, read_key, read_line, write_line
 from akrasia.gateway.logfile import LogFile
 from akrasia.gateway.logparts import rotated
@@ -249,6 +250,27 @@ def test_the_chain_goes_on_over_files(tmp_path: Path) -> None:
     absent = verify_log(path)
     assert absent.status == "incomplete"
     assert "is not there: the log ends with" in absent.notes[0]
+
+
+def test_a_log_that_is_rotated_while_it_is_verified_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rotations = write(tmp_path / "audit.jsonl"), list[Path]()
+    file = LogFile(path, None, None, lambda _: None)
+    read = verify.lines_of
+
+    def lines_of(one: Path) -> Iterator[bytes]:
+        if not rotations:
+            rotations.append(file.rotate())  # between looking for the files and opening them
+        try:
+            yield from read(one)
+        finally:
+            file.write("t", [("t", b'{"id":"later"}')])
+
+    monkeypatch.setattr(verify, "lines_of", lines_of)
+    found = verify_log(path)
+    file.close()
+    assert (found.status, len(found.files)) == ("whole", 2)
 
 
 def test_what_is_no_log(tmp_path: Path) -> None:

@@ -98,11 +98,16 @@ def verify_log(path: Path, *, key: bytes | None = None, head: str | None = None)
         if not files and noted is None:
             raise InputError(f"{path} does not exist: name an audit log")
         check = _Check(key, head, path)
-        for file in files:
-            check.read(file, last=file == files[-1])
-        check.end(files[0] if files else path, noted)
-        if _parts(path) == files:
-            break  # else the gateway has rotated it meanwhile, and a file was read under another's name
+        try:
+            for file in files:
+                check.read(file, last=file == files[-1])
+            check.end(files[0] if files else path, noted)
+        except InputError:
+            if _parts(path) == files:
+                raise
+        else:
+            if _parts(path) == files:
+                break  # else the gateway has rotated it meanwhile, and a file was read under another's name, or gone
     if path not in files:
         check.absent = True
         check.notes.append(f"{path} is not there{f': the log ends with {files[-1].name}' if files else ''}")
