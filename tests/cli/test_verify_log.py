@@ -23,11 +23,15 @@ def test_whole_broken_incomplete(tmp_path: Path) -> None:
 
     content = path.read_bytes()
     path.write_bytes(content[:-4])
-    whole_once = akrasia("verify-log", path)
-    assert (whole_once.code, "cut tail: audit.jsonl, line 9" in whole_once.out) == (1, True), "the note names that line"
+    torn = akrasia("verify-log", path)
+    assert (torn.code, "torn: audit.jsonl, line 9: the last line ends after" in torn.out) == (3, True)
+    assert "it had been whole (audit.jsonl.lock), and was cut" in torn.out
     path.with_name("audit.jsonl.lock").unlink()
+    torn = akrasia("verify-log", path)
+    assert (torn.code, "its writer was killed, or is writing" in torn.out) == (3, True)
+    path.write_bytes(b"".join(content.splitlines(keepends=True)[:-2]) + b'{"seq":7')
     assert akrasia("verify-log", path).code == 3
-    assert "torn: audit.jsonl, line 9: the last line ends after" in akrasia("verify-log", path).out
+    path.write_bytes(content[:-4])
     cut = akrasia("verify-log", path, "--head", found["head"])
     assert (cut.code, "cut tail" in cut.out) == (1, True)
 

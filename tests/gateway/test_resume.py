@@ -235,8 +235,8 @@ def test_a_last_line_that_was_whole_once_is_missing_where_it_is_cut(tmp_path: Pa
     write(path, 4)
     path.write_bytes(path.read_bytes()[:-cut])
     found = verify_log(path)
-    assert (found.status, kinds(found)) == ("broken", ["cut tail"])
-    assert "entry 4 had been written (audit.jsonl.lock)" in found.faults[0].message
+    assert (found.status, kinds(found)) == ("incomplete", ["torn"])
+    assert "it had been whole (audit.jsonl.lock), and was cut" in found.faults[0].message
     notices, remark = told_at_start(path)
     assert "it ends with entry 3, and entry 4 had been written" in (remark or "")
     assert len(notices) == 2, "the torn bytes, which are set aside, and what is missing"

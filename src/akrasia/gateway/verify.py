@@ -35,8 +35,8 @@ class Fault(Struct, frozen=True):
     """What is wrong, and where.
 
     Attributes:
-        kind: what happened. "torn" is no tampering: a process was killed while it wrote its last line. A torn line
-            that had been whole, as the note beside the log proves, is a "cut tail".
+        kind: what happened. "torn": the last line has no end. Mostly a process was killed while it wrote it; that it
+            had been whole, where the note beside the log proves that, stands in the message.
         file, line: where it shows; line from 1.
         message: in words.
     """
@@ -235,13 +235,17 @@ class _Check:
             self._refuse()
         self._file = self._file or first.name
         last = self.last
-        cut = noted is not None and (not self.lines if last is None else last.seq < noted.seq)
-        if self._torn is not None and cut:
-            self._torn = None  # it was whole once: no kill left it so
+        known = -1 if not self.lines else None if last is None else last.seq
+        gone = 0 if noted is None or known is None else noted.seq - known
+        cut = gone > (self._torn is not None)
+        if cut:
+            self._torn = None  # more than that line is gone
         elif self._torn is not None:
             file, number, size = self._torn
-            why = f"the last line ends after {size} bytes: its writer was killed, or is writing"
-            self._fault("torn", why, file, number)
+            why = "its writer was killed, or is writing"
+            if gone > 0:
+                why = f"it had been whole ({self._log}.lock), and was cut"
+            self._fault("torn", f"the last line ends after {size} bytes: {why}", file, number)
         if not self.lines and self._torn is None and not cut and not self.fault_count:
             raise InputError(f"{first} holds no line: it is no audit log, or one that never began")
         if self._key is not None and self.lines and self.last is None:
