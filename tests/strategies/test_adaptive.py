@@ -248,6 +248,16 @@ class TestScorers:
         with pytest.raises(InputError, match="what is at hand is adherence to stated values by words"):
             strategy.audited_by(Auditing(WordJudge(), CARE))
 
+    def test_the_auditor_steers_what_it_audits(self, tmp_path: Path) -> None:
+        """Within `audited` as well: there the run's auditor was not passed on, and the drawing had nothing to go by."""
+        match = Match(8, 0.9, 0.07, 8, 0.9, 2.5, exact=True)
+        write_prior(prior_file(verifier=Verifier(against("house"), "words"), match=match), tmp_path / "p.json")
+        strategy = build_strategy(f"audited:adaptive:{tmp_path / 'p.json'}")
+        assert isinstance(strategy, Live)
+        scenario = msgspec.structs.replace(ITEM, utility=None, metadata={"addressee": "your friend"})
+        auditing = Auditing(WordJudge(), CARE, constitution_target(CARE))
+        assert "words.v1" in strategy.audited_by(auditing).for_items([scenario]).prompts
+
     async def test_stated_values(self) -> None:
         values = taxonomy("schwartz-19")
         one, two = values.ids[:2]

@@ -134,9 +134,9 @@ class Audited(Live):
         inner = _inner_of(name)
         if self._taxonomy is not None:
             inner = inner.for_values(self._taxonomy)
-        inner = inner.for_items(items)
         if self._auditing is None:
             raise InputError("strategy 'audited' needs somebody who audits: name a judge with --auditor")
+        inner = inner.audited_by(self._auditing).for_items(items)
         if self._auditing.constitution is None and (not scenarios or inner.samples == 1):
             raise InputError(
                 f"strategy 'audited' around {name!r} has nothing to hold its texts against: only a draw on scenarios "
