@@ -77,15 +77,8 @@ def compare_runs(
     made: dict[str, Terms] = {}
     for first, second in pairs:
         one, other = reference(a, first), reference(b, second)
-        pool_a, pool_b = one.pool, other.pool
-        notes += _incomplete(a, first, pool_a) + _incomplete(b, second, pool_b)
-        pool_a, thin_a = without_thin_items(pool_a)
-        pool_b, thin_b = without_thin_items(pool_b)
-        k = _size((a, first, one, pool_a), (b, second, other, pool_b))
-        notes += _to_a_width(a, first, pool_a, k) + _to_a_width(b, second, pool_b, k)
-        pool_a, told_a = _deep_enough(a, first, pool_a, k, one.pool)
-        pool_b, told_b = _deep_enough(b, second, pool_b, k, other.pool)
-        notes += _told_of(a, first, thin_a) + told_a + _told_of(b, second, thin_b) + told_b
+        k, (pool_a, pool_b), told = _at_one_k((a, first, one), (b, second, other))
+        notes += told
         sides = [
             per_item(pool.utilities, k, deployed=side.deployed, chosen=side.chosen)
             for pool, side in ((pool_a, one), (pool_b, other))
@@ -265,6 +258,19 @@ def _depth(pool: Pool) -> int:
     if not measured.any():
         raise Undefined("every utility of a cell is missing: nothing to compare")
     return int(measured[measured > 0].min())
+
+
+def _at_one_k(*sides: tuple[Run, Cell, Reference]) -> tuple[int, list[Pool], list[Diagnostic]]:
+    """The one k of both sides, their pools without the items that cannot enter at it, and what is to be said."""
+    notes = [note for run, cell, side in sides for note in _incomplete(run, cell, side.pool)]
+    kept = [without_thin_items(side.pool) for _, _, side in sides]
+    k = _size(*((*side, pool) for side, (pool, _) in zip(sides, kept, strict=True)))
+    pools = []
+    for (run, cell, side), (pool, thin) in zip(sides, kept, strict=True):
+        deep, short = _deep_enough(run, cell, pool, k, side.pool)
+        pools.append(deep)
+        notes += [*_to_a_width(run, cell, pool, k), *_told_of(run, cell, thin), *short]
+    return k, pools, notes
 
 
 def _size(*sides: tuple[Run, Cell, Reference, Pool]) -> int:
