@@ -118,9 +118,9 @@ def test_false_alarms_stay_rare():
 def test_the_same_difference_everywhere_is_not_certainty() -> None:
     result = paired_difference(np.full(30, 0.7), np.full(30, 0.4))
     assert result.difference.value == pytest.approx(-0.3)
-    # 30 of −.3 with ±1: (4.7/32 − (9/32)²) / 32 = .04602² around −9/32, and t(.975; 29) = 2.0452.
-    assert result.difference.low == pytest.approx(-9 / 32 - 2.0452 * 0.046017, abs=1e-4)
-    assert result.difference.high == pytest.approx(-9 / 32 + 2.0452 * 0.046017, abs=1e-4)
+    # 31 of −.3 and one of +.3: (.09 − (9/32)²) / 32 = .01845² around −9/32, and t(.975; 29) = 2.0452.
+    assert result.difference.low == pytest.approx(-9 / 32 - 2.0452 * 0.018454, abs=1e-4)
+    assert result.difference.high == pytest.approx(-9 / 32 + 2.0452 * 0.018454, abs=1e-4)
     assert result.p is not None
     assert result.p < 1e-5
     assert paired_difference(np.full(30, 0.5), np.full(30, 0.5)).p == 1.0

@@ -51,12 +51,12 @@ def mean_change(value: float, units: FloatArray, variance: float, moved: int | N
 
     So Agresti and Min (2005) make an interval for matched pairs cover when few of them differ; here the value itself is
     not touched. Few are fewer than 10 units apart from the change that most share, be it none, 1 or another. The two
-    that are added are +1 and −1: that nearly all moved alike, however little, does not show how far the next one would.
+    that are added change as far as any unit did; where most did not move at all, nothing shows how far one would, and
+    they are +1 and −1.
 
     Args:
         value: the mean change.
-        units: (G,) at least 2 independent changes (means of clusters, or pseudo-values) whose mean it is, more or less;
-            where one of them goes beyond 1, the two that are added go as far.
+        units: (G,) at least 2 independent changes (means of clusters, or pseudo-values) whose mean it is, more or less.
         variance: of `value`.
         moved: how many units moved at all, where their changes alone do not tell; no more than that differ.
     """
@@ -80,4 +80,5 @@ def differing_units(units: FloatArray) -> tuple[int, bool]:
 
 def added_reach(units: FloatArray) -> float:
     """How far the two units go that are added where few differ."""
-    return max(1.0, float(np.abs(units).max()))
+    furthest, shared = float(np.abs(units).max()), abs(float(np.median(units))) > ALIKE and differing_units(units)[1]
+    return furthest if shared else max(1.0, furthest)
