@@ -17,8 +17,8 @@ from akrasia.core import InputError
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.prices import Prices, Rates
 from akrasia.runs.reader import StoredTrail
-from akrasia.runs.store import AuditCount
 from akrasia.runs.summary import RunSummary
+from akrasia.runs.totals import AuditCount
 from akrasia.runs.value_estimates import estimate_values
 
 HERE = "scripted:tests.runs.audit_scripts:"

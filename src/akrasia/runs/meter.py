@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from akrasia.core import AkrasiaError, BudgetReached, Reply, RunIncomplete, Score
 from akrasia.runs.prices import Rates, cost
-from akrasia.runs.store import CallPlace, CellTotals, RoleTotals
+from akrasia.runs.store import CallPlace
+from akrasia.runs.totals import CellTotals, RoleTotals
 
 if TYPE_CHECKING:
     from akrasia.runs.pace import Pace

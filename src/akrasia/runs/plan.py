@@ -14,7 +14,7 @@ from akrasia.core.cell import Cell
 from akrasia.models import model_identity
 from akrasia.runs.auditing import auditing_of
 from akrasia.runs.config import FIRST_CANDIDATES, RunConfig
-from akrasia.runs.store import AuditCount
+from akrasia.runs.totals import AuditCount
 from akrasia.strategies import Live, Pooled, build_strategy
 from akrasia.suites import load_suite
 

@@ -151,8 +151,8 @@ SELECT cell, count(*), sum(revised), sum(guarded), sum(unmade), sum(missing) FRO
     FROM trails
 ) GROUP BY cell
 """
-"""Of every cell that audits, what `akrasia.runs.plan.AuditCount` holds. A rewrite comes before the guard only when the
-auditor finds it better, so one that was guarded and not accepted was refused by the guard."""
+"""Of every cell that audits, what `akrasia.runs.totals.AuditCount` holds. A rewrite comes before the guard only where
+the auditor finds it better, so one that was guarded and not accepted was refused by the guard."""
 
 BULK = (128, 32, 8, 1)
 """Rows per statement, largest first. One statement of many rows lets SQLite work without Python's lock; the few fixed

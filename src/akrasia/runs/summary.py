@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from akrasia.runs.plan import NOT_DEPLOYED, CellCount, Plan, is_judged
 from akrasia.runs.prices import Rates, cost
-from akrasia.runs.store import AuditCount, CellTotals
+from akrasia.runs.totals import AuditCount, CellTotals
 
 
 class RunSummary(Struct, frozen=True):
