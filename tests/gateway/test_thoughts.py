@@ -69,6 +69,8 @@ def test_what_is_thought(fields: dict[str, Any], text: str | None) -> None:
         ("reasoning_details", [{**block("Soup."), "index": "Mind this."}]),
         ("thinking_blocks", [thinking("Soup.", data={"note": "Mind this."})]),
         ("thinking_blocks", [block("Soup.")]),
+        ("thinking_blocks", [{"type": ["thinking"], "thinking": "Mind this."}]),
+        ("reasoning_details", [{"type": {}, "text": "Mind this."}]),
         ("thoughts", [thinking("Soup.")]),
     ],
 )

@@ -124,7 +124,7 @@ class Told:
         self._exporter = exporter
         self._notice = notice
         self._told: float | None = None
-        self._open = False
+        self._open = self._ended = False
         self._tries = _Tries(self._failed)
         logging.getLogger(_SDK).addHandler(self._tries)
 
@@ -138,8 +138,9 @@ class Told:
         return result
 
     def close(self, *, in_time: bool) -> None:
-        """Listen no longer, and tell of spans that the collector neither took nor refused in time."""
+        """Send and listen no longer, and tell of spans that the collector neither took nor refused in time."""
         logging.getLogger(_SDK).removeHandler(self._tries)
+        self.shutdown()  # or the SDK's thread goes on trying
         if not in_time:
             self._notice(f"the last traces did not reach their collector within {FLUSH_S:g} s and are lost")
 
@@ -166,7 +167,9 @@ class Told:
 
     def shutdown(self) -> None:
         """Send no more."""
-        self._exporter.shutdown()
+        if not self._ended:
+            self._ended = True
+            self._exporter.shutdown()
 
 
 class _Tries(logging.Handler):

@@ -71,11 +71,12 @@ def _forms(blocks: _Blocks, field: object) -> tuple[str, ...] | None:
         return None
     said: list[tuple[object, str]] = []
     for one in field:
-        if not isinstance(one, dict) or one.get("type") not in blocks.kinds:
+        kind = one.get("type") if isinstance(one, dict) else None
+        if not isinstance(kind, str) or kind not in blocks.kinds:
             return None
         for name, value in one.items():
             if name in blocks.said and isinstance(value, str):
-                said.append(((one["type"], one.get("index")), value))
+                said.append(((kind, one.get("index")), value))
             elif not _sealed(blocks, name, value):
                 return None
     apart = "".join(
