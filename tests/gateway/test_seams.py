@@ -81,7 +81,7 @@ FIELDS += PARTS
 
 
 @pytest.mark.parametrize("end", ["done", "finish", "nothing", "another text"])
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in PARTS])
 def test_a_key_is_blotted_wherever_it_is_cut(field: str, end: str) -> None:
     last = {
         "done": DONE,
@@ -153,14 +153,35 @@ def test_what_waited_leaves_before_another_text_of_its_choice() -> None:
     assert deltas == [{"reasoning": "So it i"}, {"reasoning": "s"}, {"content": "Yes, "}]
 
 
-def test_what_waits_of_a_part_leaves_as_a_part_of_its_own() -> None:
+def test_letters_of_a_part_do_not_move_behind_its_signature() -> None:
+    """A thought that lacks a letter has another signature, and its model refuses it in the next request."""
+    blocks: list[Body] = [
+        {"type": "thinking", "thinking": "He says"},
+        {"type": "thinking", "thinking": "", "signature": "Er/+="},
+    ]
+    for pieces in ([[blocks[0]], [blocks[1]]], [blocks]):
+        events = [event({"thinking_blocks": made}) for made in pieces]
+        assert fed(Seams(Credentials(SECRET)), [*events, DONE]) == b"".join([*events, DONE])
+    two = event(
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "So it is"},
+                {"type": "reasoning.text", "text": "Then"},
+            ]
+        }
+    )
+    assert Seams(Credentials(SECRET)).feed(two) == two
+
+
+def test_half_a_character_of_a_part_leaves_in_a_part_of_its_own() -> None:
     def block(index: int, text: str) -> Body:
         return {"reasoning_details": [{"type": "reasoning.text", "index": index, "text": text}]}
 
     seams = Seams(Credentials(SECRET))
-    out = b"".join(seams.feed(event(delta)) for delta in (block(0, "So it is"), block(1, "Then"), {"content": "Yes, "}))
-    deltas = [one["choices"][0]["delta"] for one in read_chunks(out)]
-    assert deltas == [block(0, "So it i"), block(0, "s"), block(1, "Then"), {"content": "Yes, "}]
+    deltas = (block(0, "Oh \ud83d"), block(1, "Then"), {"content": "Yes, "})
+    out = b"".join(seams.feed(event(delta)) for delta in deltas)
+    left = [one["choices"][0]["delta"] for one in read_chunks(out)]
+    assert left == [block(0, "Oh "), block(0, "\ufffd"), block(1, "Then"), {"content": "Yes, "}]
 
 
 @pytest.mark.parametrize("delta", [
@@ -225,7 +246,7 @@ def test_a_window_cuts_no_key() -> None:
     assert keys.uncut("It is that. And", 12) == 12
 
 
-@pytest.mark.parametrize("field", ["content", "reasoning_content", "arguments", "details", "audio"])
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "arguments", "audio"])
 @pytest.mark.parametrize("name", MODES)
 async def test_no_client_gets_a_key_that_is_cut(
     upstream: Upstream, serve: Serve, tmp_path: Path, name: str, field: str

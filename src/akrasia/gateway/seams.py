@@ -3,7 +3,8 @@
 The end of a delta's text that may be the beginning of either waits for the next delta of the same choice and place, and
 leaves with it; when another text of the choice goes on, or the choice or the stream ends, it leaves as it is. All else
 leaves at once: of fields inside fields, what clients do not put together, such as names and citations, since in two
-pieces they would read something else. A half whose other half never comes becomes U+FFFD. Pure.
+pieces they would read something else. In the parts of a list halves alone wait: a signed thought must not lose the
+letters behind which its signature comes. A half whose other half never comes becomes U+FFFD. Pure.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Seams:
             held = self._held.pop((choice, path), None)
             text = _joined(holder[name] if held is None else held.text + holder[name], last=ends)
             text = self._keys.out_of(text)
-            keep = 0 if ends else max(self._keys.open_end(text), int("\ud800" <= text[-1:] <= "\udbff"))
+            opens = 0 if path[0] in _IN_PARTS and len(path) > 1 else self._keys.open_end(text)
+            keep = 0 if ends else max(opens, int("\ud800" <= text[-1:] <= "\udbff"))
             if keep:
                 if len(self._held) >= _MOST:
                     before.append(self.end())
