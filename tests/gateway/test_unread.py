@@ -16,6 +16,7 @@ from tests.upstream import Body, Upstream, raw
 
 from akrasia.gateway.allowed import allowed_choice
 from akrasia.gateway.reply import read_reply
+from akrasia.gateway.stream import assemble
 from akrasia.gateway.unread import left_out, repeats_a_field, unknown_shape, unread_fields, unread_in_chunks
 
 SECRET = "ZQX I act against face. ZQX"
@@ -361,3 +362,29 @@ def test_what_was_found_empty_is_looked_at_again_once_it_differs() -> None:
 
     _, beside = unread_in_chunks([chunk(number) for number in range(5)], [])
     assert beside == {"note": "pay now", "choice.aside": "pay me"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"top_logprobs": SECRET},
+        {"top_logprobs": [SECRET]},
+        {"top_logprobs": [{"token": "Ho", "note": SECRET}]},
+        {"top_logprobs": [{"token": "Ho", "bytes": SECRET}]},
+        {"bytes": SECRET},
+        {"bytes": [SECRET]},
+    ],
+)
+def test_what_is_no_alternative_is_not_excused_as_one(more: Body) -> None:
+    token = {"token": "Hi", "logprob": -1.0, **more}
+    assert list(unread_fields({"message": {"content": "Hi"}, "logprobs": {"content": [token]}})) == ["logprobs"]
+    fine = {"token": "Ho", "logprob": None, "bytes": [72, 111]}
+    token = {"token": "Hi", "logprob": -1.0, "bytes": None, "top_logprobs": [fine]}
+    assert unread_fields({"message": {"content": "Hi"}, "logprobs": {"content": [token]}}) == {}
+
+
+@pytest.mark.parametrize("index", [SECRET, [SECRET], {"a": SECRET}])
+def test_the_index_of_a_streamed_call_that_is_no_number_is_told(index: object) -> None:
+    call = {"index": index, "id": "c", "type": "function", "function": {"name": "mail", "arguments": "{}"}}
+    (choice,) = assemble([{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}])["choices"]
+    assert list(unread_fields(choice)) == ["tool_calls"]

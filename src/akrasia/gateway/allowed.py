@@ -307,7 +307,9 @@ def spelled(logprobs: object, message: Mapping[str, Any]) -> bool:
 def _says_its_bytes(token: Mapping[str, Any], known: Body) -> bool:
     """Whether a token's text is that of its bytes, which may be half a character, and it says nothing more."""
     more = (one for name, one in token.items() if name not in ("token", "bytes", "top_logprobs"))
-    if any(isinstance(one, str | list | dict) for one in more):
+    if any(isinstance(one, str | list | dict) for one in more) or not _are_bytes(token.get("bytes")):
+        return False
+    if not _are_alternatives(token.get("top_logprobs")):
         return False
     said = token.get("token")
     if said in (None, known["token"]):
@@ -317,6 +319,23 @@ def _says_its_bytes(token: Mapping[str, Any], known: Body) -> bool:
     half = bytes(known["bytes"]).decode(errors="backslashreplace")  # as some upstreams write it
     whole = known["token"].replace("\ufffd", "")
     return said in (half, f"bytes:{half}") or said.replace("\ufffd", "") in ("", whole)
+
+
+def _are_bytes(field: object) -> bool:
+    return field is None or (isinstance(field, list) and all(type(one) is int for one in field))
+
+
+def _are_alternatives(field: object) -> bool:
+    """Whether alternatives to a token are just that, each a token with its bytes and a number."""
+    if field is None:
+        return True
+    return isinstance(field, list) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("token"), str)
+        and _are_bytes(one.get("bytes"))
+        and not any(isinstance(more, str | list | dict) for name, more in one.items() if name not in ("token", "bytes"))
+        for one in field
+    )
 
 
 def _tokens(tokens: object, text: str) -> list[Body]:

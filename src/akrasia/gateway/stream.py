@@ -173,14 +173,15 @@ class _Calls:
         """Put parts to the calls that they are of; what has no number that counts is a call of its own."""
         for position, part in enumerate(parts):
             index = part.get("index", position)
-            if type(index) is int and index >= 0:
+            numbered = type(index) is int and index >= 0
+            if numbered:
                 call = self.numbered.setdefault(index, {})
             else:
                 self.odd.append(call := {})
             for name, field in part.items():
                 if name in ("id", "type"):
                     call[name] = _once(call.get(name), field)
-                elif name != "index":
+                elif name != "index" or not numbered:  # what is no number may be a text
                     call[name] = _grown(call.get(name), field)
 
     def in_order(self) -> list[Body]:
