@@ -177,3 +177,25 @@ def test_one_item_is_one_item():
     utilities = pools(np.random.default_rng(6), np.full(40, 0.4), 4)
     plan = plan_purchase(utilities, Costs(1.0), 7, most_items=40)
     assert "would buy 1 more item, but" in codes(plan)["no_more_items"].message
+
+
+def test_no_plan_where_all_lose_the_same():
+    # Each item, or each cluster, loses 1/2: the draws within differ, but nothing tells how far apart items lie.
+    with pytest.raises(Undefined, match="every item loses the same: there is no spread"):
+        plan_purchase([[1, 0]] * 12, Costs(1.0), 100)
+    with pytest.raises(Undefined, match="every item loses the same"):
+        plan_purchase([[0.9, 0.6, 0.3]] * 7, Costs(1.0), 100)
+    whole = [[1, 0, 0, 0], [1, 1, 1, 1]] * 10
+    assert plan_purchase(whole, Costs(1.0), 100).half_width > 0
+    with pytest.raises(Undefined, match="every cluster loses the same"):
+        plan_purchase(whole, Costs(1.0), 100, clusters=np.repeat(np.arange(10), 2))
+
+
+def test_items_that_lost_their_draws_are_told_from_a_shallow_run():
+    lost = np.array([[1, 0, 1], [0, np.nan, np.nan]] * 4)  # the median item has 2: the one draw left is half of it
+    lost[0::2, 2] = np.nan
+    lost[0, 1] = np.nan  # now most items have one, and nobody is thin
+    with pytest.raises(Undefined, match=r"5 of 8 items have fewer than the two .* --retry-missing"):
+        plan_purchase(lost, Costs(1.0), 100)
+    with pytest.raises(Undefined, match="sample a little first"):
+        plan_purchase([[0], [1]], Costs(1.0), 10)

@@ -34,6 +34,9 @@ MOST_ITEMS = 10**9
 MOST_MONEY = 1e15
 """What a budget or price can be, so that no product of them leaves the range of numbers."""
 
+_NO_VARIANCE = 1e-18
+"""A variance below this is none but for rounding."""
+
 
 class Costs(Struct, frozen=True):
     """Prices in one currency; a label None: no gold can be bought.
@@ -134,7 +137,7 @@ def plan_purchase(
 
     Raises:
         InputError: a budget or price that is not positive or beyond `MOST_MONEY`, or k out of reach.
-        Undefined: fewer than two items with at least two candidates.
+        Undefined: fewer than two items with at least two candidates, or all items or clusters lose the same.
     """
     check_level(level)
     _check_money(budget, costs)
@@ -142,14 +145,18 @@ def plan_purchase(
     keep = (everything.observed > 0) & ~thin_items(everything)
     pool = everything.rows(keep)
     if pool.items < 2 or pool.smallest < 2:
-        raise Undefined("a purchase can be planned from two items with two candidates each on: sample a little first")
+        raise Undefined(_too_shallow(everything))
     size = pool.smallest if k is None else k
     if not 1 < size <= pool.smallest:
         raise InputError(f"k must lie between 2 and {pool.smallest}: got {size}")
     (best,) = reachable_items(pool, [size])
     lost = best - pool.means()
     grouping = group(pool.items, None if clusters is None else np.asarray(clusters)[keep])
-    spread = Spreads(pool, size, float(lost.var(ddof=1)))
+    total = float(lost.var(ddof=1))
+    if min(total, total if grouping.units < 2 else grouping.variance_of_mean(lost)) <= _NO_VARIANCE:
+        alike = "item" if grouping.units == pool.items else "cluster"
+        raise Undefined(f"every {alike} loses the same: there is no spread to plan by; measure more items first")
+    spread = Spreads(pool, size, total)
     room = None if most_items is None else max(0, most_items - everything.items)
     model = _Model(spread, grouping.design_effect(lost), everything, costs, gold, level, room)
     seen, now = round(float(pool.observed.mean())), round(float(everything.planned.mean()))
@@ -159,8 +166,6 @@ def plan_purchase(
     options = [option for option in ways if model.adds(option, now)]
     options.sort(key=lambda option: option.half_width)
     half = model.half_width(pool.items, seen, 0 if gold is None else gold.items)
-    if half == 0:
-        raise Undefined("every item loses the same: there is no spread to plan by (see the diagnostics of the risk)")
     # The interval that is printed may be Wilson's: what the model says is scaled to it, so that both tell one story.
     in_hand = interval_of_mean(np.clip(lost, 0.0, 1.0), grouping, level=level).half_width
     if gold is None and in_hand:
@@ -174,6 +179,15 @@ def plan_purchase(
         _nothing(model, budget, now, options),
     ]
     return PurchasePlan(size, half, spread.between, spread.within(seen), tuple(options), ordered(notes))
+
+
+def _too_shallow(pool: Pool) -> str:
+    if pool.items < 2 or pool.planned.min() < 2:
+        return "a purchase can be planned from two items with two candidates each on: sample a little first"
+    return (
+        f"{int((pool.observed < 2).sum())} of {pool.items} items have fewer than the two measured candidates that a "
+        "plan takes, the others being missing: ask for those first (akrasia run --retry-missing)"
+    )
 
 
 def _check_money(budget: float, costs: Costs) -> None:
