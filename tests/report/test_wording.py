@@ -68,7 +68,9 @@ def test_an_undefined_risk_is_said_and_never_zero() -> None:
     assert "33.1 [29.1, 37.1]" in said
     assert "not defined" in said
     assert "loses" not in said
-    assert "nothing could be measured" in wording.headline(cell(deployed=None, reachable=None, risk=None))
+    undefined = {"deployed": None, "reachable": None, "risk": None}
+    assert "nothing could be measured" in wording.headline(cell(**undefined, success=(None, None)))
+    assert "no figure has a value" in wording.headline(cell(**undefined, success=(None, 0.5)))
 
 
 def test_one_candidate_says_nothing_about_risk() -> None:

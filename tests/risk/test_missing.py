@@ -43,3 +43,9 @@ def test_a_missing_deployed_candidate_by_hand():
     bounds = missing_bounds(read_pool([[0, 1], [1, 1]]), 2, np.array([np.nan, 1.0]))
     assert (bounds.risk.best, bounds.risk.worst) == pytest.approx((0.0, 0.5))
     assert (bounds.deployed.worst, bounds.deployed.best) == pytest.approx((0.5, 1.0))
+
+
+def test_what_is_missing_beside_the_pool_is_counted() -> None:
+    found = missing_bounds(read_pool([[0, np.nan], [1, 1]]), 2, np.array([np.nan, 1.0]))
+    assert found is not None
+    assert found.missing == 2  # one of the pool, one deployed

@@ -99,6 +99,12 @@ def refuses_most_of_three(request: Request, sample: int) -> str:
     return half(request, sample)
 
 
+def refuses_all_but_two(request: Request, sample: int) -> str:
+    if sample > 1:
+        raise CallRefused("400: this content is not served")
+    return half(request, sample)
+
+
 async def slow_with_usage(request: Request, sample: int) -> Reply:
     await asyncio.sleep(0.005)
     return with_usage(request, sample)

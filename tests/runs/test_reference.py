@@ -97,3 +97,19 @@ def test_a_pooled_cell_names_the_cell_whose_pool_it_is_computed_from(
         ):
             run.pool(vote)
         assert run.pool(run.cell(str(vote.pool))).utilities.shape == run.pool(direct).utilities.shape == (5, 4)
+
+
+def test_too_few_draws_to_choose_among_is_not_nothing_measured(
+    tmp_path: Path, suite_file: Callable[[int], str]
+) -> None:
+    out = tmp_path / "run"
+    strategy = ["direct", "self_consistency:3"]
+    akrasia.run(out, model=f"{SCRIPT}refuses_all_but_two", suite=suite_file(10), samples=4, strategy=strategy)
+    _, vote = (found.record for found in measured(out))
+    (said,) = (one.message for one in vote.diagnostics if one.code == "undefined")
+    assert said == "no item has the 3 measured draws that it chooses among, so no figure has a value"
+    bounds = vote.missing_bounds
+    assert bounds is not None
+    assert (bounds.missing, bounds.conservative) == (20, True)
+    assert 0 <= bounds.deployed.worst <= bounds.deployed.best <= 1
+    assert bounds.reachable.best == 1

@@ -85,6 +85,9 @@ def test_a_cell_that_asks_nothing_took_nothing(tmp_path: Path, suite_file: Write
 
 def test_progress_says_at_least() -> None:
     meter, place = Meter(), CallPlace(0, 0, 0, "model", "answer", None)
+    none_known = Meter()
+    none_known.bought(place, Reply("a"))
+    assert "· tokens unknown ·" in Progress(none_known, 4, 0, io.StringIO()).line(1.0)
     meter.bought(place, Reply("a", usage=Usage(20, 8)))
     assert "· 28 tokens" in Progress(meter, 4, 0, io.StringIO()).line(1.0)
     meter.bought(place, Reply("a", usage=Usage(None, 5)))

@@ -52,7 +52,7 @@ class Progress:
         parts = [
             f"{self._done + made:,}/{self._planned:,} candidates",
             *([_pace(rate)] if made else []),
-            f"{'' if meter.tokens_known else 'at least '}{meter.tokens:,} tokens",
+            _tokens(meter),
         ]
         if meter.cost or meter.cost_known:
             parts.append(f"cost {meter.cost:.4g}" + ("" if meter.cost_known else " + unknown"))
@@ -87,6 +87,12 @@ class Readings:
         elif now - self._last >= PLAIN_EVERY_S:
             self._last = now
             notice(line)
+
+
+def _tokens(meter: Meter) -> str:
+    if meter.tokens_known:
+        return f"{meter.tokens:,} tokens"
+    return f"at least {meter.tokens:,} tokens" if meter.tokens else "tokens unknown"
 
 
 def _duration(seconds: float) -> str:

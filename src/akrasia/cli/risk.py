@@ -163,9 +163,10 @@ def _show(record: RiskRecord, name: str, resamples: int | None) -> None:
     if record.missing_bounds is not None:
         bounds = record.missing_bounds
         of = "Uncorrected, whatever" if record.uncorrected is not None else "Whatever"
+        missing = record.missing if bounds.missing is None else bounds.missing
         safe = " (on the safe side)" if bounds.conservative else ""
         print(
-            f"\n{of} the {count(record.missing)} missing utilities are{safe}: deployed {_span(bounds.deployed)}, "
+            f"\n{of} the {count(missing)} missing utilities are{safe}: deployed {_span(bounds.deployed)}, "
             f"reachable {_span(bounds.reachable)}, risk {_span(bounds.risk)}"
         )
     if record.uncorrected is not None:

@@ -108,6 +108,8 @@ def headline(cell: CellContent) -> str:
     """The finding in one sentence, with its interval."""
     who = f"{model_name(cell.model)}, {doing(cell)},"
     if cell.deployed is None:
+        if any(share is not None for share in cell.success):
+            return f"Of {model_name(cell.model)}, {doing(cell)}, no figure has a value on {cell.suite}."
         return f"Of {model_name(cell.model)}, {doing(cell)}, nothing could be measured on {cell.suite}."
     if cell.risk is None or (cell.k == 1 and cell.own_pool):
         why = "one candidate per item leaves nothing to compare it with" if cell.k == 1 else "the diagnostics say why"

@@ -136,7 +136,10 @@ def estimate(
         pool = _known_to_both(pool, scores)
     given = read_deployed(deployed, pool.items)
     count = gold is None and verifier is None
-    sample, keep = make_sample(pool, given, clusters=clusters, weights=weights, seeds=seeds, count=count)
+    among = 0 if chosen.chosen is None else chosen.chosen.n
+    sample, keep = make_sample(
+        pool, given, clusters=clusters, weights=weights, seeds=seeds, count=count, chosen_from=among
+    )
     if chosen.chosen is not None:
         sample = replace(sample, chosen_from=_chosen_from(chosen.chosen, given, sample))
     cell = _Cell(pool, given, sample, keep, _sizes(ks, sample), scores, level, chosen)

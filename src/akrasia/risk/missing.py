@@ -67,7 +67,13 @@ def missing_bounds(
         Bounds(*map(float, reachable_ends)),
         _risk_bounds(risk_ends),
         conservative=chosen is not None,
+        missing=int((pool.planned - pool.observed).sum()) + _lost_beside(deployed, chosen),
     )
+
+
+def _lost_beside(deployed: FloatArray | None, chosen: Chosen | None) -> int:
+    """The missing utilities of what is deployed beside the pool; a choice out of it misses none of its own."""
+    return 0 if deployed is None or chosen is not None else int(np.isnan(deployed).sum())
 
 
 def _size(k: int, chosen: Chosen | None) -> int:
@@ -91,6 +97,7 @@ def enclosing(found: MissingBounds, raw: Estimate) -> MissingBounds:
         Bounds(min(found.reachable.worst, raw.reachable.value), max(found.reachable.best, raw.reachable.value)),
         Bounds(max(found.risk.worst, raw.risk.value), min(found.risk.best, raw.risk.value)),
         found.conservative,
+        found.missing,
     )
 
 

@@ -68,12 +68,14 @@ class MissingBounds(Struct, frozen=True):
     Attributes:
         deployed, reachable, risk: worst and best case of each.
         conservative: on the safe side, not exact: what is deployed is chosen among the draws that are missing.
+        missing: how many utilities these are, of the pool and of what is deployed beside it; None: all of the record's.
     """
 
     deployed: Bounds
     reachable: Bounds
     risk: Bounds
     conservative: bool = False
+    missing: int | None = None
 
 
 class VarianceSplit(Struct, frozen=True):

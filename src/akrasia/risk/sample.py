@@ -98,6 +98,7 @@ def make_sample(
     weights: ArrayLike | None = None,
     seeds: ArrayLike | None = None,
     count: bool = True,
+    chosen_from: int = 0,
 ) -> tuple[Sample, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """Keep the items that every figure can use, and count alike ones where that changes nothing.
 
@@ -108,6 +109,7 @@ def make_sample(
         weights: (M,) positive weights.
         seeds: (K,) which seed each candidate column came from.
         count: whether alike items may be counted into one row.
+        chosen_from: among how many draws of the pool the deployed candidates are chosen; 0: they are no such choice.
 
     Returns:
         The sample, and (M,) which items it holds.
@@ -122,7 +124,7 @@ def make_sample(
     if deployed is not None:
         keep &= ~np.isnan(deployed).all(axis=1) if deployed.ndim == 2 else ~np.isnan(deployed)
     if not keep.any():
-        raise Undefined("every utility is missing: nothing was measured, so no figure has a value")
+        raise Undefined(f"{_lacking(pools, chosen_from)}, so no figure has a value")
     given = None if deployed is None else deployed[keep]
     plain = everything.codes is None and everything.weights is None and len(pools) == 1
     if count and plain and keep.sum() >= MANY:
@@ -132,6 +134,17 @@ def make_sample(
     labels = None if everything.codes is None else everything.codes[keep]
     mass = None if everything.weights is None else everything.weights[keep]
     return Sample(tuple(one.rows(keep) for one in pools), given, group(int(keep.sum()), labels, mass)), keep
+
+
+def _lacking(pools: Sequence[Pool], chosen_from: int) -> str:
+    """Why no item can be used."""
+    if not any(one.observed.any() for one in pools):
+        return "every utility is missing: nothing was measured"
+    if chosen_from:
+        return f"no item has the {chosen_from} measured draws that it chooses among"
+    if len(pools) > 1:
+        return "no item has all that is compared: under each seed a measured candidate, and a measured deployed one"
+    return "no item has both a measured candidate and a measured deployed one"
 
 
 def _by_seed(pool: Pool, seeds: ArrayLike) -> tuple[Pool, ...]:

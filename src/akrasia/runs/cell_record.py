@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from akrasia.core.cell import Cell
-from akrasia.risk import Counts, Diagnostic, ErrorBudget, RiskRecord
+from akrasia.risk import Counts, Diagnostic, ErrorBudget, MissingBounds, RiskRecord
 from akrasia.runs.pool import Pool
 
 
@@ -129,8 +129,8 @@ def beyond_the_look(items: int) -> list[Diagnostic]:
     return [Diagnostic("beyond_the_look", said, "info")]
 
 
-def undefined(pool: Pool, reason: str, level: float) -> RiskRecord:
-    """The record of a cell of which no figure has a value, and why."""
+def undefined(pool: Pool, reason: str, level: float, bounds: MissingBounds | None = None) -> RiskRecord:
+    """The record of a cell of which no figure has a value, why, and what bounds them all the same."""
     if pool.missing and np.isnan(pool.utilities).all():
         often = sorted(pool.missing.items(), key=lambda found: -found[1])[:3]
         told = "; ".join(f"{number} × {why}" for why, number in often)
@@ -149,6 +149,7 @@ def undefined(pool: Pool, reason: str, level: float) -> RiskRecord:
         waterfall=(),
         diagnostics=(Diagnostic("undefined", reason, "error"),),
         missing=pool.candidates - pool.measured,
+        missing_bounds=bounds,
         level=level,
     )
 

@@ -17,6 +17,7 @@ from akrasia.risk import (
     Diagnostic,
     Estimate,
     Gold,
+    MissingBounds,
     Notes,
     Options,
     RiskRecord,
@@ -26,6 +27,8 @@ from akrasia.risk import (
     shared_target,
     with_account,
 )
+from akrasia.risk.missing import missing_bounds
+from akrasia.risk.pool import read_pool
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.cell_record import (
     beyond_the_look,
@@ -41,7 +44,7 @@ from akrasia.runs.cell_record import (
 from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
 from akrasia.runs.pool import Pool
 from akrasia.runs.reader import Run
-from akrasia.runs.reference import reference, without_thin_items
+from akrasia.runs.reference import Reference, reference, without_thin_items
 from akrasia.runs.value_labels import rates, states
 from akrasia.runs.width_pool import finished
 from akrasia.utilities.preference import Vote, position_bias, read_vote
@@ -192,7 +195,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         )
         record = result.record()
     except Undefined as error:
-        result, record = None, undefined(everything, str(error), how.level)
+        result, record = None, undefined(everything, str(error), how.level, _bounds(measured))
     notices = run_notices(cell, pool, has_reference)
     notices += same_judge_note(run, [cell])
     if own.items is not pool.items:
@@ -222,6 +225,14 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
         notices.append(thin)
     record = counted(with_notices(record, notices, has_reference), own, pool if own.items is not pool.items else None)
     return CellEstimate(cell, pool, deployed, result if has_reference else None, record, measured.chosen)
+
+
+def _bounds(measured: Reference) -> MissingBounds | None:
+    """What the missing utilities leave open where no figure has a value; None where nothing at all is known."""
+    came, _ = measured.pool.as_they_came
+    if np.isnan(came).all():
+        return None
+    return missing_bounds(read_pool(came), came.shape[1], measured.deployed, chosen=measured.chosen)
 
 
 def _asked(ks: Sequence[int] | None, chosen: Chosen | None) -> Sequence[int] | None:
