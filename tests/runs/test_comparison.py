@@ -69,7 +69,9 @@ def test_what_is_missing_or_unfinished_is_told(tmp_path: Path, suite_file: Write
     with pytest.raises(RunIncomplete):
         wait_for(execute(config, tmp_path / "b", Options(on_start=stop_soon)))
     found = compared(tmp_path / "a", tmp_path / "b")
-    assert {"incomplete", "missing"} <= set(codes(found)) <= {"few_clusters", "incomplete", "missing"}
+    assert (
+        {"incomplete", "missing"} <= set(codes(found)) <= {"few_clusters", "incomplete", "missing", "unmatched_items"}
+    )
     told = {diagnostic.code: diagnostic.message for diagnostic in found.diagnostics}
     assert "1 of 240 utilities are missing" in told["missing"]
     assert "of 60 items are not fully drawn" in told["incomplete"]
@@ -138,6 +140,46 @@ def test_a_choice_and_what_it_is_compared_with_have_one_k(tmp_path: Path, suite_
         "1 of 24 items have fewer than 4 measured draws"
         in {one.code: one.message for one in found.diagnostics}["left_out"]
     )
+
+
+def test_items_are_counted_by_what_was_drawn_of_the_suite(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(300)
+    keys: dict[str, Any] = {"model": f"{SCRIPT}spread", "suite": suite}
+    (cell,) = akrasia.run(tmp_path / "width", until_width=0.12, **keys).cells
+    assert 100 <= cell.items < 220  # it did not take the whole suite
+    akrasia.run(tmp_path / "plain", limit=220, samples=4, **keys)
+    told = {one.code: one.message for one in compared(tmp_path / "width", tmp_path / "plain").diagnostics}
+    assert (
+        f"sums-300.jsonl: 0 items are in {tmp_path / 'width'} alone and {220 - cell.items} in"
+        in told["unmatched_items"]
+    )
+    assert told["unmatched_items"].endswith(f"; {cell.items} are in both.")
+    akrasia.run(tmp_path / "wide", until_width=0.05, **keys)
+    found = {one.code: one.message for one in compared(tmp_path / "wide", tmp_path / "width").diagnostics}
+    assert found["unmatched_items"].endswith(f"and 0 in {tmp_path / 'width'} alone; {cell.items} are in both.")
+
+
+def test_advice_for_a_deeper_pool_can_be_followed(tmp_path: Path, suite_file: Write) -> None:
+    suite = suite_file(120)
+    keys: dict[str, Any] = {"suite": suite, "limit": 12}
+    five = {"samples": 5, "strategy": ["direct", "self_consistency:5"]}
+    akrasia.run(tmp_path / "five", model=f"{SCRIPT}half", **keys, **five)
+    akrasia.run(tmp_path / "thin", model=f"{SCRIPT}refuses_all_but_two", samples=5, **keys)
+    akrasia.run(tmp_path / "short", model=f"{SCRIPT}half", samples=3, **keys)
+    akrasia.run(tmp_path / "width", model=f"{SCRIPT}half", suite=suite, until_width=0.2)
+    part: dict[str, Any] = {"model": f"{SCRIPT}with_usage", **keys}
+    akrasia.run(tmp_path / "part", samples=3, **part)
+    with pytest.raises(RunIncomplete):
+        akrasia.run(tmp_path / "part", samples=5, max_tokens_total=1, **part)
+    for name, way in {
+        "thin": "of the 5 drawn the others are missing; run it again with --retry-missing",
+        "short": "draw 5 there with --samples 5",
+        "width": "a run to a width is compared on 4 draws of each item; make another with --samples 5 alone",
+        "part": "it is unfinished, with 3 of 5 drawn; go on with its akrasia run",
+    }.items():
+        said = pytest.raises(InputError, match=f"not reachable at one k: {way}, or compare")
+        with akrasia.load_run(tmp_path / name) as a, akrasia.load_run(tmp_path / "five") as b, said:
+            compare_runs(a, b, cells=("direct", "self_consistency"))
 
 
 def test_every_temperature_and_seed_has_rows_of_its_own(tmp_path: Path, suite_file: Write) -> None:

@@ -69,12 +69,13 @@ def compare_runs(
     pairs = _pairs(a, b, cells)
     for first, second in pairs:
         _check_same(a, b, first, second)
-    notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b), *_unmatched(a, b, pairs)]
+    notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b)]
     if cells[0] is None:
         notes += _alone(a, b, [first for first, _ in pairs]) + _alone(b, a, [second for _, second in pairs])
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
     clusters: dict[Place, str] = {}
     made: dict[str, Terms] = {}
+    used: tuple[set[Place], set[Place]] = set(), set()
     for first, second in pairs:
         one, other = reference(a, first), reference(b, second)
         k, (pool_a, pool_b), told = _at_one_k((a, first, one), (b, second, other))
@@ -84,6 +85,8 @@ def compare_runs(
             for pool, side in ((pool_a, one), (pool_b, other))
         ]
         places = [_places(first, pool_a), _places(first, pool_b)]
+        for mine, those in zip(used, places, strict=True):
+            mine.update(those)
         shared = set(places[0]) & set(places[1])
         if not shared:
             raise InputError(
@@ -98,6 +101,7 @@ def compare_runs(
             name = f"{_prefix(first, pairs)}{metric}" + (f"@{k}" if metric != "deployed" else "")
             columns[name] = (_by_place(places[0], sides[0], metric), _by_place(places[1], sides[1], metric))
             made[name] = less(terms[1][metric], terms[0][metric])
+    notes += _unmatched(a, b, *used)
     order = list(clusters)
     metrics = {name: (_column(order, mine), _column(order, theirs)) for name, (mine, theirs) in columns.items()}
     defined = known_by_definition({name: (made[name], _measured(*both)) for name, both in metrics.items()})
@@ -169,22 +173,15 @@ def _differing_prompts(a: Run, b: Run) -> list[Diagnostic]:
     ]
 
 
-def _unmatched(a: Run, b: Run, pairs: Sequence[tuple[Cell, Cell]]) -> list[Diagnostic]:
-    """Items that only one of the runs used."""
+def _unmatched(a: Run, b: Run, of_a: set[Place], of_b: set[Place]) -> list[Diagnostic]:
+    """Items that only one of the runs used: by what their cells drew, which may be less than the stored suite."""
     notes = []
-    for suite in dict.fromkeys(first.suite for first, _ in pairs):
-        other = next(second.suite for first, second in pairs if first.suite == suite)
-        ids = [{item.id for item in run.items(name)} for run, name in ((a, suite), (b, other))]
-        lone = [len(ids[0] - ids[1]), len(ids[1] - ids[0])]
-        if any(lone):
-            notes.append(
-                Diagnostic(
-                    "unmatched_items",
-                    f"{suite}: {lone[0]} items are in {a.folder} alone and {lone[1]} in {b.folder} alone; "
-                    f"{len(ids[0] & ids[1])} are in both.",
-                    "info",
-                )
-            )
+    for suite in sorted({suite for suite, _ in of_a ^ of_b}):
+        lone, other, both = (
+            sum(name == suite for name, _ in places) for places in (of_a - of_b, of_b - of_a, of_a & of_b)
+        )
+        said = f"{suite}: {lone} items are in {a.folder} alone and {other} in {b.folder} alone; {both} are in both."
+        notes.append(Diagnostic("unmatched_items", said, "info"))
     return notes
 
 
@@ -283,15 +280,27 @@ def _size(*sides: tuple[Run, Cell, Reference, Pool]) -> int:
         if side.chosen is None or side.chosen.n <= k:
             continue
         k = side.chosen.n
-        for run, other, _, pool in sides:
+        for run, other, against, pool in sides:
             most = int((~np.isnan(pool.utilities)).sum(axis=1).max())
             if most < k:
                 raise InputError(
                     f"{cell.strategy} chooses among {k} draws, and no item of {run.folder}, {other.name} has more than "
-                    f"{most} measured ones, so the two are not reachable at one k: draw {k} there with --samples {k}, "
+                    f"{most} measured ones, so the two are not reachable at one k: {_deeper(run, other, against, k)}, "
                     f"or compare a strategy that chooses among {most} at most"
                 )
     return k
+
+
+def _deeper(run: Run, cell: Cell, side: Reference, k: int) -> str:
+    """What to do for k measured draws of the items of a cell's reference pool."""
+    drawn = side.pool.utilities.shape[1]
+    if side.pool.drawn is not None:
+        return f"a run to a width is compared on {drawn} draws of each item; make another with --samples {k} alone"
+    if drawn >= k:
+        return f"of the {drawn} drawn the others are missing; run it again with --retry-missing"
+    if (planned := (cell if cell.pool is None else run.cell(cell.pool)).samples) >= k:
+        return f"it is unfinished, with {drawn} of {planned} drawn; go on with its akrasia run"
+    return f"draw {k} there with --samples {k}"
 
 
 def _deep_enough(run: Run, cell: Cell, pool: Pool, k: int, came: Pool) -> tuple[Pool, list[Diagnostic]]:
