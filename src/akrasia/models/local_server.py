@@ -62,7 +62,7 @@ class LocalServer:
     Args:
         path: the GGUF file.
         options: how it is run.
-        context: tokens that there is room for now, up to `options.context`. Answers do not depend on it.
+        context: tokens that the load has room for, up to `options.context`. Answers do not depend on it.
 
     Raises:
         InputError: the machine lacks something that the library needs.

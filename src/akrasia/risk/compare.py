@@ -83,7 +83,8 @@ def per_item(
     if given is not None:
         keep &= ~np.isnan(given.reshape(pool.items, -1)).all(axis=1)
     if not keep.any():
-        raise Undefined("every utility is missing: nothing to compare")
+        some = "no item has both a measured candidate and a measured deployed one"
+        raise Undefined(f"{some if pool.observed.any() else 'every utility is missing'}: nothing to compare")
     mine = pool.rows(keep)
     check_k(k, mine)
     ours = None if given is None else given[keep]

@@ -41,7 +41,7 @@ def most_draws(plan: UntilWidth) -> int:
 
 
 def next_stop(plan: UntilWidth, utilities: Drawn) -> int:
-    """How many draws of an item there are to be, for now; no more than it has: nothing more is drawn of it.
+    """How many draws of an item the next batch makes up to; no more than it has: nothing more is drawn of it.
 
     The draws are gone through as they are bought, batch by batch, so that a batch that was cut in two by a kill ends
     where it would have.
