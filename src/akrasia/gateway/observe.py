@@ -23,7 +23,7 @@ from akrasia.gateway.keeping import Kept, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.passing import Relay
 from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_choice, told_of
-from akrasia.gateway.reply import Reply, read_reply
+from akrasia.gateway.reply import Reply, read_reply, unread_reply
 from akrasia.gateway.sending import send_whole
 from akrasia.gateway.unread import place_of, unread_fields
 from akrasia.gateway.wire import Body, WireError, indexes_of, streams
@@ -99,6 +99,10 @@ class Seen(Struct):
         if self.too_long:
             return Reply()
         return read_reply(b"".join(self.pieces), streamed=self.streamed, keys=self.keys)
+
+    def as_it_came(self) -> Reply:
+        """What passed, not looked into."""
+        return unread_reply(b"".join(self.pieces), self.keys)
 
 
 class Tapped(Relay):
@@ -182,6 +186,12 @@ def unaudited(seen: Seen, reason: str) -> Kept:
     found = zip(indexes_of(reply.choices), reply.choices, strict=True)
     logged = [logged_choice(index, choice, None, "unaudited", reason) for index, choice in found]
     return Kept(_with_beside(logged, reply), seen.status, seen.error or reason, latency_s=seen.latency_s, audited=False)
+
+
+def unread(seen: Seen, reason: str) -> Kept:
+    """The same without looking into the reply: the log has it as it came."""
+    choice = LoggedChoice(0, None, "unaudited", None, missing=reason, reason=reason, beside=seen.as_it_came().beside)
+    return Kept([choice], seen.status, seen.error or reason, latency_s=seen.latency_s, audited=False)
 
 
 class Observer:
@@ -272,7 +282,7 @@ class Observer:
         desk: Desk = self._audits.desk(exchange.policy)
         self._audits.tell(exchange.id, {"id": exchange.id, "missing": reason})
         try:
-            kept = unaudited(seen, reason)
+            kept = self._kept(seen, reason)
             for _ in kept.choices:
                 self._audits.choices.add(exchange.policy.mode, "unaudited")
             await keep(exchange, desk, kept)
@@ -281,6 +291,13 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - the boundary: whoever audits goes on with the next reply
             self._gateway.notice(f"a reply is not in the log by a defect of the gateway: {type(error).__name__}")
             self._audits.dropped.add("not_logged")
+
+    def _kept(self, seen: Seen, reason: str) -> Kept:
+        try:
+            return unaudited(seen, reason)
+        except Exception as error:  # noqa: BLE001 - the boundary: with the reading of a reply its line must not be lost
+            self._gateway.notice(f"a reply is in the log as it came by a defect of the gateway: {type(error).__name__}")
+            return unread(seen, reason)
 
 
 class Observe:

@@ -43,10 +43,15 @@ def read_reply(data: bytes, *, streamed: bool, keys: Credentials = NO_CREDENTIAL
     except (msgspec.DecodeError, ValueError, AttributeError, TypeError, RecursionError):
         made = None
     if made is None:
-        return Reply([{}], UNREADABLE, without_keys({"reply": data.decode(errors="replace")}, keys))
+        return unread_reply(data, keys)
     made = Reply([without_keys(choice, keys) for choice in made.choices], made.unread, without_keys(made.beside, keys))
     nothing = not made.choices and (made.unread is not None or made.beside)
     return msgspec.structs.replace(made, choices=[{}]) if nothing else made
+
+
+def unread_reply(data: bytes, keys: Credentials = NO_CREDENTIALS) -> Reply:
+    """A reply of which nothing is read: the whole of it as a text."""
+    return Reply([{}], UNREADABLE, without_keys({"reply": data.decode(errors="replace")}, keys))
 
 
 def _of_events(data: bytes) -> Reply:
