@@ -56,8 +56,20 @@ def records(log: Path) -> list[dict[str, Any]]:
     """The log's records, in order; the chain is whole."""
     found = verify_log(log)
     assert found.status == "whole", found
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return _written(log)
+
+
+def _written(log: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
     return [line for line in lines if line["type"] == "request"]
+
+
+async def settled(log: Path, count: int) -> list[dict[str, Any]]:
+    """The log's records once there are so many. A last line that is still being written is not there yet."""
+    async with asyncio.timeout(30):
+        while not log.exists() or len(_written(log)) < count:
+            await asyncio.sleep(0.01)
+    return records(log)
 
 
 def told_in(stream: bytes) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from typing import Any
 
 import openai
 import pytest
-from tests.gateway.audited import BAD, GOOD, policy, records, told_in
+from tests.gateway.audited import BAD, GOOD, policy, records, settled, told_in
 from tests.gateway.conftest import Serve, Served
-from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, events
 from tests.upstream import Upstream, raw, status
 

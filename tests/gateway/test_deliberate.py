@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.audited import BAD, GOOD, HALF, JUDGE, contents, policy, records, told_in
+from tests.gateway.audited import BAD, GOOD, HALF, JUDGE, contents, policy, records, settled, told_in
 from tests.gateway.conftest import Serve, Served
-from tests.gateway.test_observe import settled
 from tests.upstream import Body, Upstream, status
 
 from akrasia.core import Fingerprint, InputError

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.gateway.audited import GOOD, policy, records
+from tests.gateway.audited import GOOD, policy, records, settled
 from tests.gateway.conftest import Serve, Served
 from tests.gateway.test_audit_faults import launched
 from tests.gateway.upstreams import broken, chunk
@@ -37,14 +37,6 @@ async def idle(served: Served) -> None:
     async with asyncio.timeout(5):
         while served.gateway.under_way:
             await asyncio.sleep(0.01)
-
-
-async def first_record(log: Path) -> dict[str, Any]:
-    """As soon as it is there: a mode that keeps nobody waiting writes it after the answer."""
-    async with asyncio.timeout(5):
-        while not (found := records(log)):
-            await asyncio.sleep(0.01)
-    return found[0]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -88,7 +80,7 @@ async def test_what_is_cut_off_is_told_and_logged(
     assert served.gateway.cut_off == 1
     if mode == "pass":
         return
-    record = await first_record(log)
+    record = (await settled(log, 1))[0]
     assert record["status"] == 503
     assert "stopping" in record["error"]
     if mode == "enforce":
@@ -133,7 +125,7 @@ async def test_a_passing_stream_that_had_begun_ends_with_an_error(
     assert served.gateway.cut_off == 1
     if mode == "pass":
         return
-    record = await first_record(log)
+    record = (await settled(log, 1))[0]
     assert (record.get("status", 200), record["error"]) == (200, "cut_off")
     assert record["choices"][0]["original"]["content"] == GOOD
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.audited import GOOD, READ, SPANS, policy, records
+from tests.gateway.audited import GOOD, READ, SPANS, policy, records, settled
 from tests.gateway.conftest import KEY, Serve
 from tests.gateway.test_credentials import FORMS, SECRET
-from tests.gateway.test_observe import settled
 from tests.gateway.test_seams import event
 from tests.gateway.upstreams import broken
 from tests.upstream import Body, Upstream, raw

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from tests.gateway.audited import GOOD, contents, policy, records, told_in
+from tests.gateway.audited import GOOD, contents, policy, records, settled, told_in
 from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Body, Upstream
@@ -27,13 +27,6 @@ LIMITS: dict[str, Any] = {"reply_bytes": 10_000}
 def quick(request: Request) -> str:
     """A judge that finds nothing in any text, without reading it."""
     return json.dumps({value: {"verdict": "absent", "evidence": ""} for value in ("face", "humility", "tradition")})
-
-
-async def settled(log: Path, number: int) -> list[Body]:
-    async with asyncio.timeout(5):
-        while len(found := records(log)) < number:
-            await asyncio.sleep(0.02)
-    return found
 
 
 @pytest.mark.parametrize(("asked", "leaves", "decision"), [("closed", 503, "withheld"), ("open", 200, "released")])
@@ -95,9 +88,11 @@ async def test_nobody_waits_for_a_large_reply(upstream: Upstream, serve: Serve, 
     upstream.message = lambda body, index: "Hello there. " * 240_000
     answer = asyncio.create_task(served.ask())
     worst = 0.0
-    while not answer.done() or not records(log):
+    logged = asyncio.create_task(settled(log, 1))
+    while not answer.done() or not logged.done():
         began = perf_counter()
         await asyncio.sleep(0.005)
         worst = max(worst, perf_counter() - began)
     assert (await answer).status == 200
+    assert len(await logged) == 1
     assert worst < 1

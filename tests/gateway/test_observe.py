@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.gateway.audited import BAD, GOOD, policy, records
+from tests.gateway.audited import BAD, GOOD, policy, records, settled
 from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import broken, chunk, events
 from tests.upstream import Upstream, raw, status
@@ -16,16 +15,6 @@ from tests.upstream import Upstream, raw, status
 from akrasia.gateway import observe
 
 pytestmark = pytest.mark.asyncio
-
-
-async def settled(log: Path, count: int) -> list[dict[str, Any]]:
-    """The log's records once there are so many."""
-    for _ in range(500):
-        found = records(log) if log.exists() else []
-        if len(found) >= count:
-            return found
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{len(found)} records, not {count}")
 
 
 async def test_bytes_pass_as_they_are_and_the_verdict_is_logged(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.audited import GOOD, policy, records
+from tests.gateway.audited import GOOD, policy, records, settled
 from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import broken
 from tests.upstream import Upstream, raw
@@ -146,17 +145,12 @@ async def test_a_defect_ends_no_audit_of_others(
         patched.setattr(observe, "read_reply", defect)
         for _ in range(5):
             await served.ask()
-        async with asyncio.timeout(5):
-            while not log.exists() or len(records(log)) < 5:
-                await asyncio.sleep(0.01)
+        found = await settled(log, 5)
     assert "a reply is in the log as it came by a defect of the gateway: ZeroDivisionError" in served.notices
-    for record in records(log):
+    for record in found:
         (choice,) = record["choices"]
         assert (choice["decision"], choice["missing"]) == ("unaudited", "the audit failed: ZeroDivisionError")
         assert json.loads(choice["beside"]["reply"])["object"] == "chat.completion"
     upstream.message = lambda body, index: GOOD
     await served.ask()
-    async with asyncio.timeout(5):
-        while len(records(log)) < 6:
-            await asyncio.sleep(0.01)
-    assert records(log)[-1]["choices"][0]["decision"] == "passed"
+    assert (await settled(log, 6))[-1]["choices"][0]["decision"] == "passed"

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.gateway.audited import GOOD, policy, records
+from tests.gateway.audited import GOOD, policy, records, settled
 from tests.gateway.conftest import KEY, Serve
 from tests.gateway.test_credentials import FORMS, SECRET, unescaped
-from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, chunk, sent
 from tests.upstream import Body, Upstream
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.audited import GOOD, policy, told_in
+from tests.gateway.audited import GOOD, policy, settled, told_in
 from tests.gateway.conftest import Serve
-from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Upstream
 

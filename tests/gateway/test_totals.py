@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.audited import BAD, GOOD, HALF, judge, policy
+from tests.gateway.audited import BAD, GOOD, HALF, judge, policy, settled
 from tests.gateway.conftest import Serve, Served
 from tests.gateway.test_deliberate import MODELS, by, in_turn, live
-from tests.gateway.test_observe import settled
 from tests.upstream import Upstream
 
 from akrasia.core import AkrasiaError, CallRefused, EndpointLost, InputError, Request

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.audited import GOOD, policy, records, told_in
+from tests.gateway.audited import GOOD, policy, records, settled, told_in
 from tests.gateway.conftest import Serve
 from tests.gateway.test_leaks import received
-from tests.gateway.test_observe import settled
 from tests.gateway.upstreams import broken, chunk
 from tests.upstream import Body, Upstream, raw
 
