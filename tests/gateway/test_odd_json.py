@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.audited import GOOD, policy, records, settled
+from tests.gateway.audited import GOOD, policy, records
 from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import broken
 from tests.upstream import Upstream, raw
 
 from akrasia.core.decoding import DEEPEST
-from akrasia.gateway import observe
 from akrasia.gateway.allowed import allowed_choice, spelled
 from akrasia.gateway.wire import read_completion, read_object
 
@@ -131,26 +130,3 @@ async def test_a_number_beyond_all_range_is_no_reason_to_withhold_what_passes(
     async with served.client.post(f"{served.url}/chat/completions", data=asked, headers=headers) as refused:
         assert refused.status == 400
         assert "a number that is too large" in (await refused.json())["error"]["message"]
-
-
-async def test_a_defect_ends_no_audit_of_others(
-    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def defect(data: bytes, **how: object) -> None:
-        raise ZeroDivisionError("a defect")
-
-    log = tmp_path / "audit.jsonl"
-    served = await serve(policy(tmp_path, "observe", limits={"audits": 2}), log=log)
-    with monkeypatch.context() as patched:
-        patched.setattr(observe, "read_reply", defect)
-        for _ in range(5):
-            await served.ask()
-        found = await settled(log, 5)
-    assert "a reply is in the log as it came by a defect of the gateway: ZeroDivisionError" in served.notices
-    for record in found:
-        (choice,) = record["choices"]
-        assert (choice["decision"], choice["missing"]) == ("unaudited", "the audit failed: ZeroDivisionError")
-        assert json.loads(choice["beside"]["reply"])["object"] == "chat.completion"
-    upstream.message = lambda body, index: GOOD
-    await served.ask()
-    assert (await settled(log, 6))[-1]["choices"][0]["decision"] == "passed"

@@ -109,6 +109,11 @@ class Enforce:
         except WireError as error:
             error.headers.update(audit_headers(exchange))
             raise
+        except Exception as error:  # with a defect of ours the line of a request must not be lost
+            if not exchange.kept:
+                said = f"nothing more left by a defect of the gateway: {type(error).__name__}"
+                await self._keep(exchange, audit, Kept(status=500, error=said, spent=audit.spent(), audited=False))
+            raise
 
     async def _answer(self, exchange: Exchange, audit: ExchangeAudit) -> web.StreamResponse:
         if not exchange.head.stream:
