@@ -53,6 +53,7 @@ def sample(
                 "cell": chosen.name,
                 "items": drawn.items,
                 "of_items": drawn.of_items,
+                "thin": drawn.thin,
                 "candidates": len(drawn.rows),
                 "labels": drawn.labels,
                 "most_labels": len(drawn.rows),
@@ -65,6 +66,10 @@ def sample(
         f"about {counted(drawn.labels, 'label')} if the verifier is mostly right, since an item may stop at its first "
         f"right candidate, and {counted(len(drawn.rows), 'label')} at most"
     )
+    if drawn.thin:
+        print(
+            f"{counted(drawn.thin, 'thin item')} could not be drawn: akrasia risk leaves such items out of its figures"
+        )
 
 
 def _sample_values(run: Run, labels: int, out: Path, seed: int, json: bool) -> None:

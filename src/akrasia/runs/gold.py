@@ -18,6 +18,7 @@ from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.core.fields import check_quotes, check_utf8, read_number, read_sample, repeated_key
 from akrasia.risk import Gold, draw_gold_sample, expected_labels
 from akrasia.runs.excerpts import SHOWN, excerpt, plain
+from akrasia.runs.reference import without_thin_items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,12 +58,14 @@ class GoldDraw(msgspec.Struct, frozen=True):
         items: items drawn.
         of_items: items that could have been drawn.
         labels: labels that settle them if the verifier is mostly right; at most all rows need one.
+        thin: measured items that could not be drawn, for the figures leave them out (see `akrasia.risk.thin_items`).
     """
 
     rows: list[GoldRow]
     items: int
     of_items: int
     labels: int
+    thin: int = 0
 
 
 def direct_cell(run: Run, name: str | None) -> Cell:
@@ -110,8 +113,12 @@ def labelled_cell(run: Run, name: str | None) -> Cell:
 
 
 def draw_gold(run: Run, cell: Cell, labels: int, seed: int) -> GoldDraw:
-    """Draw a gold sample of about so many labels from a cell's candidates; see `akrasia.risk.draw_gold_sample`."""
-    pool = run.pool(cell)
+    """Draw a gold sample of about so many labels from a cell's candidates; see `akrasia.risk.draw_gold_sample`.
+
+    It is drawn from the items that the figures hold: a label of one that they leave out would correct nothing.
+    """
+    everything = run.pool(cell)
+    pool, _ = without_thin_items(everything)
     rows = []
     texts: dict[int, dict[int, str | None]] = {}
     requests = draw_gold_sample(pool.utilities, labels, np.random.default_rng(seed))
@@ -134,7 +141,9 @@ def draw_gold(run: Run, cell: Cell, labels: int, seed: int) -> GoldDraw:
         )
     expected = expected_labels(pool.utilities)
     drawn = sorted({request.item for request in requests})
-    return GoldDraw(rows, len(drawn), int((expected > 0).sum()), round(expected[drawn].sum()))
+    of_items = int((expected > 0).sum())
+    thin = int((expected_labels(everything.utilities) > 0).sum()) - of_items
+    return GoldDraw(rows, len(drawn), of_items, round(expected[drawn].sum()), thin)
 
 
 def check_gold_path(path: Path) -> None:
