@@ -15,6 +15,7 @@ from akrasia.core import AkrasiaError, StoreFailed
 from akrasia.gateway.credentials import Credentials, shown_in
 from akrasia.gateway.log import LoggedChoice, LogRecord
 from akrasia.gateway.records import settings_of, usage_record
+from akrasia.gateway.stream import in_one_line
 from akrasia.gateway.wire import ANSWERED_200, Body, WireError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def since(exchange: Exchange) -> float:
 
 def comment(told: Body) -> bytes:
     """What a client is told, as a comment of an event stream."""
-    return b": akrasia " + msgspec.json.encode(told) + b"\n\n"
+    return b": akrasia " + in_one_line(msgspec.json.encode(told)) + b"\n\n"
 
 
 def audit_headers(exchange: Exchange) -> dict[str, str]:

@@ -21,6 +21,9 @@ DONE = b"data: " + DONE_DATA + b"\n\n"
 _PIECE = 64
 _BOM = b"\xef\xbb\xbf"
 _BOUNDARY = re.compile(rb"\r?\n\r?\n")
+_OTHER_ENDS = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""What ends a line to some readers, though not in a stream of events: such as U+2028, in UTF-8."""
+
 BASE = ("id", "created", "model", "system_fingerprint", "service_tier")
 """Fields that tell of a whole stream, in each of its chunks."""
 
@@ -85,9 +88,15 @@ def payloads(events: bytes) -> list[bytes]:
     return found
 
 
+def in_one_line(text: bytes) -> bytes:
+    """JSON in which no reader finds the end of a line, so that no words in it look like a line of their own."""
+    return _OTHER_ENDS.sub(lambda end: b"\\u%04x" % ord(end[0].decode()), text)
+
+
 def encode_event(chunk: Body) -> bytes:
     """A chunk as an event."""
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+    data = msgspec.json.encode(chunk)
+    return b"data: " + (data if data.isascii() else in_one_line(data)) + b"\n\n"
 
 
 def error_event(error: ErrorObject) -> bytes:
