@@ -105,6 +105,31 @@ def refuses_all_but_two(request: Request, sample: int) -> str:
     return half(request, sample)
 
 
+def refuses_all_but_the_first(request: Request, sample: int) -> str:
+    if "What is 0 +" not in request.messages[0].content or sample:
+        raise RuntimeError("no GPU here")
+    return half(request, sample)
+
+
+def refuses_all_content(request: Request, sample: int) -> str:
+    raise CallRefused("400: refused by our content policy")
+
+
+def refuses_all_in_two_ways(request: Request, sample: int) -> str:
+    raise RuntimeError("no GPU here" if sample else "no memory here")
+
+
+BROKEN = {"now": True, "calls": 0}
+"""Whether `broken` only raises, and how often it was asked."""
+
+
+def broken(request: Request, sample: int) -> str:
+    BROKEN["calls"] += 1
+    if BROKEN["now"]:
+        raise RuntimeError("no GPU here")
+    return half(request, sample)
+
+
 async def slow_with_usage(request: Request, sample: int) -> Reply:
     await asyncio.sleep(0.005)
     return with_usage(request, sample)

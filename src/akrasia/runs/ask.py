@@ -7,7 +7,7 @@ several choices where the backend has that; else each goes alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Reque
 from akrasia.core.cell import Cell, candidate_seed
 from akrasia.runs.allowance import Allowance, Window
 from akrasia.runs.meter import Meter
+from akrasia.runs.outage import Silence
 from akrasia.runs.store import CallPlace, Store
 from akrasia.strategies.tasks import REASON, STATE
 
@@ -52,6 +53,7 @@ class Purchases:
         on_notice: called with one line that the user should see.
         share_all: whether cells may make the very same calls, as an audited strategy makes those of its inner one:
             whoever comes first then buys for all.
+        answered: models that answered in earlier sittings.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Purchases:
         on_notice: Callable[[str], None] = lambda _: None,
         *,
         share_all: bool = False,
+        answered: Iterable[Model] = (),
     ) -> None:
         self._share_all = share_all
         self._store = store
@@ -76,6 +79,8 @@ class Purchases:
         self._digests: dict[bytes, str] = {}
         self._sources: dict[int, str] = {}
         self._windows: dict[int, Window] = {}
+        self._answered = {id(model) for model in answered}
+        self._silences: dict[int, Silence] = {}
 
     async def buy(self, model: Model, place: CallPlace, request: Request) -> Reply:
         """The answer to one request at one place.
@@ -117,6 +122,7 @@ class Purchases:
         except BaseException as error:
             if isinstance(error, CallRefused):
                 self._store.put_refusal(place, key, str(error))
+                self._note_refusal(model, place, str(error))
             joined = self._under_way.pop(key)
             if joined is not None and not joined.done():
                 joined.set_exception(error) if isinstance(error, AkrasiaError) else joined.cancel()
@@ -136,6 +142,7 @@ class Purchases:
             if self._meter.stopping:
                 raise Stopped
             reply = await self._complete(model, request, body)
+            self._answered.add(id(model))
             self._store.put_call(place, key, (digest, body), reply)
             await self._store.committed()
         finally:
@@ -145,6 +152,13 @@ class Purchases:
             self._without_logprobs.add(id(model))
             self._on_notice(f"{model.name.partition('@')[0]} gives no log-probabilities: --logprobs keeps none of it")
         return reply
+
+    def _note_refusal(self, model: Model, place: CallPlace, reason: str) -> None:
+        if id(model) in self._answered:
+            return
+        stop = self._silences.setdefault(id(model), Silence()).refused(place.item, reason)
+        if stop is not None:
+            self._meter.stop(stop)
 
     def _window(self, model: Model) -> Window:
         window = self._windows[id(model)] = Window(model)

@@ -178,8 +178,9 @@ class Engine:
         self._utilities = utilities
         self._meter = meter
         self._cell_ids = [cell_ids[planned.cell.name] for planned in plan.cells]
-        self._purchases = Purchases(store, meter, on_notice, share_all=plan.auditing is not None)
         self._roles = dict(roles or {})
+        answered = self._answered_before()
+        self._purchases = Purchases(store, meter, on_notice, share_all=plan.auditing is not None, answered=answered)
 
     async def carry_out(self) -> None:
         """Work until nothing is left or the meter says stop; calls under way are always waited for and kept."""
@@ -224,6 +225,17 @@ class Engine:
                 self._meter.stop(error)
                 return
 
+    def _answering(self, model: Model) -> dict[str, Model]:
+        """Who answers in each role. Who mends an audited text is the model that wrote it, unless the user names one."""
+        return {**dict.fromkeys(("model", *AUDIT_ROLES), model), **self._roles}
+
+    def _answered_before(self) -> list[Model]:
+        found = []
+        for planned, cell in zip(self._plan.cells, self._cell_ids, strict=True):
+            answering = self._answering(self._models[planned.cell.model])
+            found += [model for role, model in answering.items() if (cell, role) in self._meter.answered_before]
+        return found
+
     async def _work(self, crew: _Crew) -> None:
         for unit in crew.units:
             if self._meter.stopping:
@@ -251,9 +263,7 @@ class Engine:
         if not samples:
             return []
         item = planned.items[unit.position]
-        # Who mends an audited text is the model that wrote it, unless the user names another.
-        answering = {**dict.fromkeys(("model", *AUDIT_ROLES), model), **self._roles}
-        ask = DurableAsk(self._purchases, answering, (cell_id, planned.cell), unit.position)
+        ask = DurableAsk(self._purchases, self._answering(model), (cell_id, planned.cell), unit.position)
         strategy = planned.strategy
         if not isinstance(strategy, Live):
             raise TypeError(f"{planned.cell.name} is pooled and has no units")

@@ -22,6 +22,7 @@ from akrasia.runs.engine import Engine, build_utilities
 from akrasia.runs.folder import made_folder, previous_run, store_of
 from akrasia.runs.lock import RunLock
 from akrasia.runs.meter import Meter, WidthNotReached
+from akrasia.runs.outage import NothingAnswered
 from akrasia.runs.pace import Pace, Workload
 from akrasia.runs.plan import Plan, is_judged, load_suites, to_the_writer
 from akrasia.runs.prices import Prices, Rates, check_prices
@@ -133,7 +134,7 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 await model.close()
             for utility in utilities.values():
                 utility.close()
-        _end(out, meter, summary, fresh=previous is None)
+        _end(out, meter, summary, config, fresh=previous is None)
     return summary
 
 
@@ -225,7 +226,7 @@ def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError
     if not bought:
         return type(stop)(f"{why}. Nothing was bought, and nothing is left in {out}; go on with the same command")
     stored = f"{why}. What was bought is stored in {out}"
-    says_it_itself = isinstance(stop, BudgetReached | WidthNotReached)
+    says_it_itself = isinstance(stop, BudgetReached | WidthNotReached | NothingAnswered)
     return type(stop)(stored if says_it_itself else f"{stored}; go on with the same command")
 
 
@@ -302,7 +303,7 @@ def _interruptible(meter: Meter, on_notice: Callable[[str], None]) -> Iterator[N
             signal.signal(number, handler)
 
 
-def _end(out: Path, meter: Meter, summary: RunSummary, *, fresh: bool) -> None:
+def _end(out: Path, meter: Meter, summary: RunSummary, config: RunConfig, *, fresh: bool) -> None:
     """Raise why the run stopped early, if it did; a run that made nothing leaves no records behind."""
     reason = meter.final_reason()
     if reason is None:
@@ -314,4 +315,11 @@ def _end(out: Path, meter: Meter, summary: RunSummary, *, fresh: bool) -> None:
     missing = summary.told_missing()
     if isinstance(reason, WidthNotReached) and missing:
         reason = WidthNotReached(f"{reason}. {missing}")
+    if isinstance(reason, NothingAnswered) and not nothing:
+        # A run to a width draws others in place of what is missing; elsewhere it must be asked for.
+        again = "" if config.until_width is not None else " with --retry-missing"
+        reason = NothingAnswered(
+            f"{reason}. Mend that and run the same command{again}, or one with another --out where that changes the "
+            "model itself, as a script"
+        )
     raise _with_way_on(reason, out, bought=not nothing)

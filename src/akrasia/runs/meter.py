@@ -57,6 +57,7 @@ class Meter:
         self.pace: Pace | None = None
         self.made_by_cell: Counter[int] = Counter()
         self.generated_by_cell: Counter[int] = Counter()
+        self.answered_before: set[tuple[int, str]] = set()  # cell and role
 
     @property
     def stopping(self) -> bool:
@@ -130,6 +131,8 @@ class Meter:
         price = self._rates.of(cell, bought.role)
         spent = cost(price, bought.prompt_tokens or 0, bought.completion_tokens or 0, bought.cached_tokens) or 0.0
         self._unknown += bought.unknown
+        if bought.calls:
+            self.answered_before.add((cell, bought.role))
         self._add(bought.role, bought.calls, tokens, spent)
         if bought.unknown or price is None:
             self.cost_known = False
