@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from tests.gateway.audited import GOOD, policy, settled
+from tests.gateway.audited import GOOD, contents, policy, settled
 from tests.gateway.conftest import Serve
+from tests.gateway.upstreams import chat
 from tests.upstream import Upstream
 
-from akrasia.gateway import enforce, observe, release
+from akrasia.gateway import enforce, giving, observe, passing, release, wire
 
 pytestmark = pytest.mark.asyncio
+
+
+BROKEN = "nothing more left by a defect of the gateway: ZeroDivisionError"
 
 
 def defect(*given: object, **named: object) -> None:
@@ -49,11 +52,13 @@ async def test_annotate_has_a_line(
     served = await serve(policy(tmp_path, "annotate"), log=log)
     upstream.message = lambda body, index: GOOD
     monkeypatch.setattr(observe, "read_reply", defect)
-    try:
-        assert (await served.ask(stream=stream)).status == 500
-    except aiohttp.ClientPayloadError:
-        assert stream, "what has begun cannot become an error"
+    response = await served.ask(stream=stream)
+    assert response.status == (200 if stream else 500)
+    got = await response.text()
+    assert '"code":"defect"' in got
+    assert "[DONE]" not in got
     (record,) = await settled(log, 1)
+    assert (record.get("status", 200), record["error"]) == (response.status, BROKEN)
     assert record["choices"][0]["decision"] == "unaudited"
     assert GOOD.split()[0] in record["choices"][0]["beside"]["reply"]
 
@@ -76,8 +81,71 @@ async def test_enforce_has_a_line_and_nothing_leaves(
     assert "humility" not in got
     (record,) = await settled(log, 1)
     assert (record["status"], record.get("choices")) == (500, None)
-    assert record["error"] == "nothing more left by a defect of the gateway: ZeroDivisionError"
+    assert record["error"] == BROKEN
     assert "words of the conversation" not in log.read_text()
     assert any("ZeroDivisionError at " in one for one in served.notices)
     assert (await served.ask(stream=stream)).status == 200
     assert len(await settled(log, 2)) == 2
+
+
+@pytest.mark.parametrize("mode", ["pass", "observe", "annotate"])
+async def test_a_stream_that_passes_ends_with_the_error(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    def fails(data: bytes) -> object:
+        if b"LAST" in data:
+            defect()
+        return wire.read_tail(data)
+
+    monkeypatch.setattr(passing, "read_tail", fails)
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, mode), log=log)
+    upstream.always = chat(pause_s=0.02)
+    upstream.message = lambda body, index: "I act for humility LAST words"
+    response = await served.ask(stream=True)
+    assert response.status == 200
+    got = await response.read()
+    assert "".join(contents(got)) == "I act for humility "
+    assert got.endswith(b"\n\n")
+    assert json.loads(got.split(b"data: ")[-1])["error"]["code"] == "defect"
+    assert any("ZeroDivisionError at " in one for one in served.notices)
+    assert 'akrasia_failures_total{reason="defect"} 1\n' in await served.metrics()
+    if mode != "pass":
+        (record,) = await settled(log, 1)
+        assert (record.get("status"), record["error"]) == (None, BROKEN)
+        assert record["choices"][0]["original"]["content"] == "I act for humility "
+    upstream.message = lambda body, index: GOOD
+    assert (await (await served.ask(stream=True)).read()).endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_whole_answer_that_a_defect_ends_is_logged_as_such(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "observe"), log=log)
+    monkeypatch.setattr(observe, "send_whole", defect)
+    assert (await served.ask()).status == 500
+    (record,) = await settled(log, 1)
+    assert (record["status"], record["error"]) == (500, BROKEN)
+
+
+@pytest.mark.parametrize("release_by", ["whole", "sentences"])
+async def test_an_enforced_stream_that_had_begun_ends_with_the_error(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release_by: str
+) -> None:
+    monkeypatch.setattr(enforce, "KEEP_ALIVE_S", 0.02)
+    for module in (enforce, release):
+        monkeypatch.setattr(module, "allowed_choice", defect)
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, "enforce", release=release_by), log=log)
+    upstream.latency_s = 0.1
+    upstream.message = lambda body, index: "I act for humility. And SECRET"
+    response = await served.ask(stream=True)
+    assert response.status == 200
+    got = await response.read()
+    assert got.startswith(giving.KEEP_ALIVE)
+    assert json.loads(got.split(b"data: ")[-1])["error"]["code"] == "defect"
+    assert b"SECRET" not in got
+    assert (b"humility" in got) is (release_by == "sentences")
+    *_, record = await settled(log, 2 if release_by == "sentences" else 1)
+    assert (record["status"], record["error"]) == (500, BROKEN)

@@ -21,7 +21,7 @@ from akrasia.gateway.exchange import Clock, Exchange
 from akrasia.gateway.giving import give
 from akrasia.gateway.keeping import audit_headers, comment, error_line, keep, since
 from akrasia.gateway.observe import Observe, Seen, Tapped, passed, seen_deliberating
-from akrasia.gateway.sending import begin, send_whole
+from akrasia.gateway.sending import ClientGone, begin, send_whole
 from akrasia.gateway.stream import DONE_DATA, payloads, whole_events
 from akrasia.gateway.wire import Body, WireError, streams
 
@@ -46,8 +46,11 @@ class Annotate(Observe):
             seen.status, seen.error = error.status, error_line(error)
             error.headers.update(audit_headers(exchange))
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ClientGone):
             seen.ended(exchange)
+            raise
+        except Exception as error:
+            seen.failed(exchange, error)
             raise
         finally:
             if not told.kept:  # the client left, or the upstream failed
@@ -152,7 +155,7 @@ class Annotated(Tapped):
         self._clock.upstream_began()
         headers = self._upstream.returned(self._response)
         headers.update(audit_headers(self._exchange))
-        self._out = await begin(self._exchange.request, headers, self._write_s)
+        self._out = await begin(self._exchange, headers)
         return self._out
 
 

@@ -28,11 +28,11 @@ from akrasia.gateway.allowed import (
 from akrasia.gateway.audits import ExchangeAudit, audits_of, content_of, gathered
 from akrasia.gateway.deliberate import Deployed, deliberate, total_headers
 from akrasia.gateway.exchange import Exchange, ended
-from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, give
-from akrasia.gateway.keeping import Kept, audit_headers, error_line, keep, since
+from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, give
+from akrasia.gateway.keeping import Kept, audit_headers, defect_line, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.records import ChoiceAudit, logged_choice, part_audit, told_choice, told_of, with_left_beside
-from akrasia.gateway.sending import send
+from akrasia.gateway.sending import ClientGone, break_off, send
 from akrasia.gateway.wire import Body, WireError, indexes_of
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ class Enforce:
             error.headers.update(audit_headers(exchange))
             raise
         except Exception as error:  # with a defect of ours the line of a request must not be lost
-            if not exchange.kept:
-                said = f"nothing more left by a defect of the gateway: {type(error).__name__}"
-                await self._keep(exchange, audit, Kept(status=500, error=said, spent=audit.spent(), audited=False))
+            if not exchange.kept and not isinstance(error, ClientGone):
+                kept = Kept(status=500, error=defect_line(error), spent=audit.spent(), audited=False)
+                await self._keep(exchange, audit, kept)
             raise
 
     async def _answer(self, exchange: Exchange, audit: ExchangeAudit) -> web.StreamResponse:

@@ -50,14 +50,15 @@ class Exchange:
         usage: prompt and completion tokens of the deployed call, for metrics and spans; None where unknown.
         carried: headers of ours for the upstream: the trace that this request belongs to.
         drawn: whether the calls for its reply are counted where they are made.
+        out: the streamed answer, once it has begun.
         failure: a word for what broke after the answer had begun; None: nothing.
         kept: whether the log has the request, or was handed it: what is handed to it is written, whoever is cancelled.
         began: `perf_counter()` when the request's head had arrived.
     """
 
     __slots__ = (
-        "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "policy",
-        "request", "strategy", "usage",
+        "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "out",
+        "policy", "request", "strategy", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +74,7 @@ class Exchange:
         self.strategy = policy.default_strategy
         self.usage: tuple[int | None, int | None] = (None, None)
         self.carried: dict[str, str] = {}
+        self.out: web.StreamResponse | None = None
         self.failure: str | None = None
         self.drawn = False
         self.kept = False
@@ -190,6 +192,11 @@ def ended(gateway: Gateway) -> WireError:
         error = ErrorObject(said, "server_error", None, "stopping")
         return WireError(503, error, retry_after=str(_RETRY_AFTER_S), reason="cut_off")
     return WireError(499, ErrorObject("the client left", "client_gone", None, "client_gone"))
+
+
+def defect() -> WireError:
+    """The error for what an unexpected exception of ours ends: 500. The exception's text may quote a conversation."""
+    return WireError(500, ErrorObject("the gateway failed", "server_error", None, "defect"))
 
 
 def too_late(exchange: Exchange) -> WireError:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from akrasia.gateway.keeping import comment
 from akrasia.gateway.sending import JSON, begin, send, send_whole
-from akrasia.gateway.stream import DONE, emit, encode_event, error_event
+from akrasia.gateway.stream import DONE, emit, encode_event
 from akrasia.gateway.wire import Body, ErrorObject, WireError
 from akrasia.judges.aside import aside
 
@@ -34,7 +34,7 @@ async def begin_events(exchange: Exchange, headers: Mapping[str, str]) -> web.St
     """
     given: CIMultiDict[str] = CIMultiDict(headers)
     given.update({"Content-Type": _EVENTS, "Cache-Control": "no-cache"})
-    return await begin(exchange.request, given, exchange.gateway.limits.write_s)
+    return await begin(exchange, given)
 
 
 async def give(
@@ -62,9 +62,9 @@ async def give(
         whole = completion if told is None else {**completion, "akrasia": told}
         given: CIMultiDict[str] = CIMultiDict({**headers, "Content-Type": JSON})
         return await send_whole(exchange.request, msgspec.json.encode(whole), given, write_s)
-    out = out or await begin_events(exchange, headers)
     letters = sum(len(text) for choice in completion["choices"] for text in _texts(choice))
     events = await aside(letters, _events, completion, wants_usage(exchange))
+    out = out or await begin_events(exchange, headers)
     await send(out, b"".join((events, b"" if told is None else comment(told), DONE)), write_s, last=True)
     return out
 
@@ -75,13 +75,6 @@ def _events(completion: Body, usage: bool) -> bytes:
 
 def _texts(choice: Body) -> list[str]:
     return [field for field in (choice.get("message") or {}).values() if isinstance(field, str)]
-
-
-async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:
-    """End a stream that has begun with an error."""
-    exchange.failure = error.reason
-    await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
-    return out
 
 
 def wants_usage(exchange: Exchange) -> bool:

@@ -159,6 +159,11 @@ def audit_headers(exchange: Exchange) -> dict[str, str]:
     return {"x-akrasia-audit-id": exchange.id}
 
 
+def defect_line(error: Exception) -> str:
+    """What the log says of a request that an unexpected exception ended: never the exception's text."""
+    return f"nothing more left by a defect of the gateway: {type(error).__name__}"
+
+
 def error_line(error: WireError | AkrasiaError) -> str:
     """An error, and what the upstream said, in one line for the log."""
     said = str(error)

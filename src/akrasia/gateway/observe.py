@@ -19,12 +19,12 @@ from akrasia.gateway.credentials import NO_CREDENTIALS, Credentials
 from akrasia.gateway.deliberate import Deployed, deliberated, total_headers
 from akrasia.gateway.exchange import CUT_BY_OPERATOR, Clock, Exchange, ended
 from akrasia.gateway.giving import give
-from akrasia.gateway.keeping import Kept, error_line, keep, since
+from akrasia.gateway.keeping import Kept, defect_line, error_line, keep, since
 from akrasia.gateway.log import Decision, LoggedChoice
 from akrasia.gateway.passing import Relay
 from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_choice, told_of
 from akrasia.gateway.reply import Reply, read_reply, unread_reply
-from akrasia.gateway.sending import send_whole
+from akrasia.gateway.sending import ClientGone, send_whole
 from akrasia.gateway.unread import place_of, unread_fields
 from akrasia.gateway.wire import Body, WireError, indexes_of, streams
 
@@ -88,11 +88,18 @@ class Seen(Struct):
             self.pieces.append(piece)
 
     def ended(self, exchange: Exchange) -> None:
-        """The request was cancelled. What had begun to leave keeps the status that it began with."""
-        error = ended(exchange.gateway)
-        self.error = str(error)
+        """The client left, or the request was cancelled. What had begun to leave keeps the status it began with."""
+        why = ended(exchange.gateway)
+        self._broken(exchange, why.status, str(why))
+
+    def failed(self, exchange: Exchange, error: Exception) -> None:
+        """A defect of ours broke the answer off."""
+        self._broken(exchange, 500, defect_line(error))
+
+    def _broken(self, exchange: Exchange, status: int, why: str) -> None:
+        self.error = why
         if not exchange.request.writer.output_size:
-            self.status = error.status
+            self.status = status
 
     def reply(self) -> Reply:
         """What passed, as far as it can be read."""
@@ -330,8 +337,11 @@ class Observe:
         except WireError as error:
             seen.status, seen.error = error.status, error_line(error)
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ClientGone):
             seen.ended(exchange)
+            raise
+        except Exception as error:
+            seen.failed(exchange, error)
             raise
         finally:
             if exchange.failure is not None:

@@ -118,8 +118,6 @@ class Relay:
             await self._relay()
         except WireError as error:
             return await self._broken(error)
-        except ValueError as error:
-            return await self._broken(upstream_failed(502, f"the upstream sent {error}", "upstream_invalid"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return await self._broken(transport_error(error))
         except asyncio.CancelledError:
@@ -144,7 +142,11 @@ class Relay:
     async def _relay(self) -> None:
         splitter = EventSplitter()
         async for chunk in self._response.content.iter_any():
-            events = events_without(splitter.feed(chunk))
+            try:
+                events = splitter.feed(chunk)
+            except ValueError as error:
+                raise upstream_failed(502, f"the upstream sent {error}", "upstream_invalid") from None
+            events = events_without(events)
             if events:
                 await self._pass_on(self._seams.feed(events))
             if self._done:
@@ -181,7 +183,7 @@ class Relay:
     async def _begin(self) -> web.StreamResponse:
         self._clock.upstream_began()
         headers = self._upstream.returned(self._response)
-        self._out = await begin(self._exchange.request, headers, self._write_s, together=True)
+        self._out = await begin(self._exchange, headers, together=True)
         return self._out
 
     def _check(self, events: bytes) -> None:

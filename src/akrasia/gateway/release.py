@@ -34,7 +34,7 @@ from akrasia.gateway.allowed import (
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
-from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, break_off, reply_too_long, wants_usage
+from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, reply_too_long, wants_usage
 from akrasia.gateway.joined import without_keys
 from akrasia.gateway.keeping import Kept, audit_headers, comment, credentials_of, error_line, keep, keep_window, since
 from akrasia.gateway.log import Decision, LoggedChoice
@@ -48,7 +48,7 @@ from akrasia.gateway.records import (
     with_left_beside,
 )
 from akrasia.gateway.seams import Seams
-from akrasia.gateway.sending import send
+from akrasia.gateway.sending import break_off, send
 from akrasia.gateway.stream import DONE, DONE_DATA, EventSplitter, assemble, encode_event, payloads
 from akrasia.gateway.unread import odd_texts
 from akrasia.gateway.upstream import transport_error

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from multidict import CIMultiDict
 
+from akrasia.gateway.stream import error_event
 from akrasia.gateway.wire import WireError
+
+if TYPE_CHECKING:
+    from akrasia.gateway.exchange import Exchange
 
 JSON = "application/json"
 _NEVER_WAITS = 2**14
@@ -25,15 +30,12 @@ class _Together(web.StreamResponse):
     _send_headers_immediately = False
 
 
-async def begin(
-    request: web.BaseRequest, headers: CIMultiDict[str], write_s: float, *, together: bool = False
-) -> web.StreamResponse:
+async def begin(exchange: Exchange, headers: CIMultiDict[str], *, together: bool = False) -> web.StreamResponse:
     """The head of a streamed answer.
 
     Args:
-        request: the client's.
+        exchange: gets the answer that has begun.
         headers: of the answer.
-        write_s: within how many seconds it must be accepted.
         together: the first piece follows at once, and the head leaves with it.
 
     Raises:
@@ -42,10 +44,11 @@ async def begin(
     headers["Server"] = "akrasia"
     out = (_Together if together else web.StreamResponse)(status=200, headers=headers)
     try:
-        async with nullcontext() if together else asyncio.timeout(write_s):
-            await out.prepare(request)
+        async with nullcontext() if together else asyncio.timeout(exchange.gateway.limits.write_s):
+            await out.prepare(exchange.request)
     except (TimeoutError, ConnectionError):
-        raise cut(request) from None
+        raise cut(exchange.request) from None
+    exchange.out = out
     return out
 
 
@@ -70,6 +73,13 @@ async def send(out: web.StreamResponse, data: bytes, write_s: float, *, last: bo
                 await out.write_eof()
     except (TimeoutError, ConnectionError):
         raise cut(request) from None
+
+
+async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:
+    """End a stream that has begun with an error."""
+    exchange.failure = error.reason
+    await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
+    return out
 
 
 async def send_whole(

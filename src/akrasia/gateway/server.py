@@ -18,21 +18,13 @@ from multidict import CIMultiDict
 from akrasia.core import InputError
 from akrasia.gateway import MODES
 from akrasia.gateway.door import Door, read_body
-from akrasia.gateway.exchange import Exchange, Mode, ended
+from akrasia.gateway.exchange import Exchange, Mode, defect, ended
 from akrasia.gateway.metrics import Metrics
 from akrasia.gateway.policy import NO_ROUTE, UNROUTED, Limits, Policies, split_strategy
 from akrasia.gateway.routes import find_route
-from akrasia.gateway.sending import ClientGone, cut, error_response
+from akrasia.gateway.sending import ClientGone, break_off, cut, error_response
 from akrasia.gateway.upstream import Upstream
-from akrasia.gateway.wire import (
-    ErrorObject,
-    WireError,
-    names_model_once,
-    overloaded,
-    read_head,
-    refused,
-    with_model,
-)
+from akrasia.gateway.wire import WireError, names_model_once, overloaded, read_head, refused, with_model
 
 if TYPE_CHECKING:
     from akrasia.gateway.audits import Audits
@@ -183,8 +175,7 @@ class Gateway:
             async with end:
                 self._ends.add(end)
                 exchange = self._admitted(request, await read_body(request, self.limits), began)
-                answering = self._modes[exchange.policy.mode].answer(exchange)
-                response = await (answering if self.spans is None else self.spans.around(exchange, answering))
+                response = await self._answered(exchange)
             status = response.status
             if exchange.failure is not None:
                 self._failed(exchange.failure)
@@ -214,6 +205,22 @@ class Gateway:
             if not self.under_way:
                 self._idle.set()
             self._count(exchange, status, perf_counter() - began)
+
+    async def _answered(self, exchange: Exchange) -> web.StreamResponse:
+        """The mode's answer; one that a defect ends after it has begun says so, and nothing of what was withheld."""
+        answering = self._modes[exchange.policy.mode].answer(exchange)
+        try:
+            return await (answering if self.spans is None else self.spans.around(exchange, answering))
+        except (WireError, ClientGone):
+            raise
+        except Exception as error:
+            if exchange.out is None:
+                raise
+            self._tell_defect(error)
+            return await break_off(exchange, exchange.out, defect())
+
+    def _tell_defect(self, error: Exception) -> None:
+        self.notice(f"a request failed by a defect of the gateway: {_where(error)}")
 
     def _failed(self, reason: str) -> None:
         self.metrics.failures.add(reason)
@@ -261,11 +268,11 @@ class Gateway:
             cut(request)
             return web.Response(status=_GONE)
         except Exception as error:  # noqa: BLE001 - the boundary: a defect of ours is told, and is no client's business
-            self.notice(f"a request failed by a defect of the gateway: {_where(error)}")
+            self._tell_defect(error)
             self.metrics.failures.add("defect")
             if request.writer.output_size:
                 cut(request)
-            return error_response(WireError(500, ErrorObject("the gateway failed", "server_error", None, "defect")))
+            return error_response(defect())
 
 
 def _load_mode(name: str) -> Callable[[Gateway], Mode]:
