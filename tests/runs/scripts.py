@@ -111,6 +111,12 @@ def refuses_all_but_the_first(request: Request, sample: int) -> str:
     return half(request, sample)
 
 
+def refuses_all_draws(request: Request, sample: int) -> str:
+    if request.temperature:
+        raise CallRefused("400: this content is not served")
+    return half(request, 0)
+
+
 def refuses_all_content(request: Request, sample: int) -> str:
     raise CallRefused("400: refused by our content policy")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import akrasia
-from akrasia.core import InputError
+from akrasia.core import InputError, Undefined
 from akrasia.risk import Options, estimate, thin_items
 from akrasia.runs.comparison import compare_runs
 from akrasia.runs.estimates import CellEstimate, How, estimate_run
@@ -113,3 +113,22 @@ def test_too_few_draws_to_choose_among_is_not_nothing_measured(
     assert (bounds.missing, bounds.conservative) == (20, True)
     assert 0 <= bounds.deployed.worst <= bounds.deployed.best <= 1
     assert bounds.reachable.best == 1
+
+
+def test_a_measured_decode_beside_a_pool_without_measures_is_not_nothing_measured(
+    tmp_path: Path, suite_file: Callable[[int], str]
+) -> None:
+    out, strategy = tmp_path / "run", ["direct", "greedy"]
+    akrasia.run(out, model=f"{SCRIPT}refuses_all_draws", suite=suite_file(10), samples=4, strategy=strategy)
+    direct, greedy = (found.record for found in measured(out))
+    said = {one.code: one.message for one in greedy.diagnostics}["undefined"]
+    assert said.startswith(
+        "no candidate of the pool is measured, which the measured deployed ones would be held against"
+    )
+    assert "Missing: 40 × 400: this content is not served" in said
+    assert direct.missing_bounds is None
+    assert greedy.missing_bounds is not None
+    assert (greedy.missing_bounds.deployed.worst, greedy.missing_bounds.deployed.best) == (1.0, 1.0)
+    assert (greedy.missing_bounds.risk.best, greedy.missing_bounds.missing) == (0.0, 40)
+    with akrasia.load_run(out) as run, pytest.raises(Undefined, match="greedy: every utility of its pool is missing"):
+        compare_runs(run, run, cells=("greedy", "greedy"))

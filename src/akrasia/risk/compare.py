@@ -15,7 +15,7 @@ from akrasia.core.errors import InputError, Undefined
 from akrasia.risk.chosen import Chosen
 from akrasia.risk.curve import reachable_items
 from akrasia.risk.pool import Utilities, check_k, read_pool
-from akrasia.risk.sample import read_deployed
+from akrasia.risk.sample import lacking, read_deployed
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.multiple import holm
@@ -83,8 +83,7 @@ def per_item(
     if given is not None:
         keep &= ~np.isnan(given.reshape(pool.items, -1)).all(axis=1)
     if not keep.any():
-        some = "no item has both a measured candidate and a measured deployed one"
-        raise Undefined(f"{some if pool.observed.any() else 'every utility is missing'}: nothing to compare")
+        raise Undefined(f"{lacking((pool,), given, 0 if chosen is None else chosen.n)}, so there is nothing to compare")
     mine = pool.rows(keep)
     check_k(k, mine)
     ours = None if given is None else given[keep]

@@ -124,7 +124,7 @@ def make_sample(
     if deployed is not None:
         keep &= ~np.isnan(deployed).all(axis=1) if deployed.ndim == 2 else ~np.isnan(deployed)
     if not keep.any():
-        raise Undefined(f"{_lacking(pools, chosen_from)}, so no figure has a value")
+        raise Undefined(f"{lacking(pools, deployed, chosen_from)}, so no figure has a value")
     given = None if deployed is None else deployed[keep]
     plain = everything.codes is None and everything.weights is None and len(pools) == 1
     if count and plain and keep.sum() >= MANY:
@@ -136,9 +136,11 @@ def make_sample(
     return Sample(tuple(one.rows(keep) for one in pools), given, group(int(keep.sum()), labels, mass)), keep
 
 
-def _lacking(pools: Sequence[Pool], chosen_from: int) -> str:
-    """Why no item can be used."""
+def lacking(pools: Sequence[Pool], deployed: FloatArray | None, chosen_from: int = 0) -> str:
+    """Why no item can be used; as `make_sample` takes them, one pool for each seed."""
     if not any(one.observed.any() for one in pools):
+        if deployed is not None and not np.isnan(deployed).all():
+            return "no candidate of the pool is measured, which the measured deployed ones would be held against"
         return "every utility is missing: nothing was measured"
     if chosen_from:
         return f"no item has the {chosen_from} measured draws that it chooses among"

@@ -249,11 +249,14 @@ def _to_a_width(run: Run, cell: Cell, pool: Pool, k: int) -> list[Diagnostic]:
     return [Diagnostic("until_width", said, "info")]
 
 
-def _depth(pool: Pool) -> int:
+def _depth(run: Run, cell: Cell, pool: Pool) -> int:
     """The most candidates that every measured item has."""
     measured = (~np.isnan(pool.utilities)).sum(axis=1)
     if not measured.any():
-        raise Undefined("every utility of a cell is missing: nothing to compare")
+        raise Undefined(
+            f"{run.folder}, {cell.name}: every utility of its pool is missing, so there is nothing to compare: run it "
+            "again with --retry-missing, or name other cells with --cell-a and --cell-b"
+        )
     return int(measured[measured > 0].min())
 
 
@@ -275,7 +278,7 @@ def _size(*sides: tuple[Run, Cell, Reference, Pool]) -> int:
 
     A choice among n draws is held against no fewer than these (see `Chosen`), so the other side must be as deep.
     """
-    k = min(_depth(pool) for *_, pool in sides)
+    k = min(_depth(run, cell, pool) for run, cell, _, pool in sides)
     for _, cell, side, _ in sides:
         if side.chosen is None or side.chosen.n <= k:
             continue

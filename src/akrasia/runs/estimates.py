@@ -230,7 +230,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
 def _bounds(measured: Reference) -> MissingBounds | None:
     """What the missing utilities leave open where no figure has a value; None where nothing at all is known."""
     came, _ = measured.pool.as_they_came
-    if np.isnan(came).all():
+    if np.isnan(came).all() and (measured.deployed is None or np.isnan(measured.deployed).all()):
         return None
     return missing_bounds(read_pool(came), came.shape[1], measured.deployed, chosen=measured.chosen)
 
