@@ -84,11 +84,57 @@ def test_names_that_move_on_with_each_rotation(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl.2").unlink()
     (tmp_path / "audit.jsonl.2.gz").write_bytes(b"\x1f\x8b packed")  # which nobody can unpack
     found = verify_log(path)
+    assert (found.status, len(found.files), found.first_seq) == ("broken", 3, 0)
+    assert [fault.message for fault in found.faults] == ["entries 4 to 6 are missing before this line"]
+    assert found.notes == ("audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",)
+    (tmp_path / "audit.jsonl.3").unlink()
+    found = verify_log(path)
     assert (found.status, len(found.files), found.first_seq) == ("whole", 2, 7)
-    assert found.notes == (
-        "audit.jsonl.1 follows on a file that was named audit.jsonl.1 then, which is not here",
+    assert found.notes[1:] == (
         "the log begins in the middle: 7 earlier lines are elsewhere, and nobody has verified them here",
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["audit.jsonl-2030010{}", "audit-2030-01-0{}.jsonl", "audit.jsonl.2030-01-0{}T14:00:00Z.gz"]
+)
+def test_a_moved_file_that_lacks_in_the_middle_is_a_gap(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    moved = [tmp_path / name.format(number).removesuffix(".gz") for number in range(1, 6)]
+    write(path, 2)  # entries 0 to 2
+    for target in moved:
+        go_on(path, 2, lambda target=target: path.rename(target))  # type: ignore[misc]
+    if name.endswith(".gz"):
+        moved = [pack(one) for one in moved]
+    write(tmp_path / "audit-2.jsonl", 2)  # another gateway's, and what was moved of it
+    go_on(tmp_path / "audit-2.jsonl", 3, lambda: (tmp_path / "audit-2.jsonl").rename(tmp_path / "audit-2.jsonl.1"))
+    (tmp_path / "copy.of.audit.jsonl").write_bytes((tmp_path / "audit-2.jsonl.1").read_bytes())
+    assert verify_log(path).status == "whole"
+
+    kept = {one: one.read_bytes() for one in (moved[1], moved[3])}
+    for one in kept:
+        one.unlink()
+    found = verify_log(path)
+    assert [(fault.kind, fault.file, fault.line, fault.message) for fault in found.faults] == [
+        ("deleted", moved[2].name, 1, "entries 4 to 6 are missing before this line"),
+        ("deleted", moved[4].name, 1, "entries 10 to 12 are missing before this line"),
+    ]
+    assert found.files == tuple(map(str, (moved[0], moved[2], moved[4], path)))
+    assert verify_log(moved[4]).fault_count == 2, "by another of its files, too"
+
+    moved[0].unlink()
+    moved[2].unlink()
+    found = verify_log(path)
+    assert (found.status, found.first_seq) == ("whole", 13)
+    assert found.notes[-1].startswith("the log begins in the middle: 13 earlier lines are elsewhere")
+
+    other = tmp_path / "other.jsonl"  # another log of old, though the name of its first file says something else
+    write(other, 2)
+    go_on(other, 2, lambda: other.rename(moved[0]))
+    (tmp_path / "other.jsonl.lock").unlink()
+    assert verify_log(path).status == "whole"
+    other.unlink()
+    assert verify_log(path).status == "broken", "nothing tells it from a file of this log"
 
 
 def pack(path: Path) -> Path:

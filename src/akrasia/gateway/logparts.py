@@ -2,7 +2,8 @@
 
 Each file begins with the hash that the one before ends with, and by this hash a moved file is found beside the log,
 whatever its name is now, and packed by gzip or not. The name that it had when the log went on is a second way: by it a
-file is found whose end was written anew, so that verification can say so.
+file is found whose end was written anew, so that verification can say so. Where the file before is not here, those from
+before it are known by names that moving tools give and by their numbers, so that what lacks between them is told.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ LONGEST_LINE = 1 << 28
 _BLOCK = 1 << 16
 _START = b'{"seq":'
 _NUMBERED = re.compile(r".+\.[0-9]{6}")  # eight digits are rather somebody's date
+_COUNTED = re.compile(r"[-._][0-9][0-9TZ:._-]*(?=(\.[a-z]+)?$)")
+"""What a tool puts into the name of a file that it moves, at its end or before its suffix: a number, a date, a time."""
 
 
 class Missing(Struct, frozen=True):
@@ -93,6 +96,8 @@ def parts(path: Path) -> list[Path]:
     place = len(files) - 1
     while place >= 0:
         found = beside.before(files[place], files[place - 1] if place else None)
+        if found is None and place == 0:
+            found = beside.far_before(files[0], path)
         if found is not None and found not in files:
             files.insert(place, found)  # and what comes before this one is looked for next
         else:
@@ -146,7 +151,7 @@ class _Beside:
     def __init__(self, folder: Path, *, packed: bool = True) -> None:
         self._folder = folder
         self._packed = packed
-        self._ends: dict[bytes, list[Path]] | None = None
+        self._ends: dict[Path, Line] | None = None
 
     def before(self, file: Path, known: Path | None) -> Path | None:
         """The file that another follows on, where that is not `known`, which stands before it by its name."""
@@ -166,7 +171,7 @@ class _Beside:
         last = None if known is None else _last(known)
         if last is not None and last.hash in joins:
             return None
-        fitting = next((ending for one in joins if (ending := self._by_end().get(one))), [])
+        fitting = next((ending for one in joins if (ending := self._ending(one))), [])
         if fitting:
             return next((one for one in fitting if one.name == named), fitting[0])
         if named is None or named == file.name or Path(named).name != named:
@@ -174,9 +179,35 @@ class _Beside:
         last = _last(self._folder / named)
         return self._folder / named if last is not None and last.seq < line.seq else None
 
+    def far_before(self, file: Path, log: Path) -> Path | None:
+        """The last of a log's files from before another's first line, where it says that lines were before.
+
+        None where there is none: nobody knows a log's file by its name alone, so one that ends later, that is a log of
+        its own, or that another file follows on is of another chain.
+        """
+        text = _first(file)
+        line = None if text is None else read_line(text)
+        opened = None if text is None else _opened(text)
+        if line is None:
+            return None
+        begun = line.seq if opened is None or opened.missing is None else opened.missing.first  # what it lacks, it says
+        names = {log.name, *(name for name in _logs_of(log.name) if _is_log(log.with_name(name)))}
+        followed = {
+            line.previous for text in map(_first, self._logs()) if text and (line := read_line(text)) is not None
+        }
+        found = [
+            (last.seq, one)
+            for one, last in self._lasts().items()
+            if last.seq < begun
+            and last.hash not in followed
+            and not names.isdisjoint(_logs_of(one.name))
+            and not _is_log(one)
+        ]
+        return max(found, default=(0, None))[1]
+
     def ending_with(self, digest: bytes, but: Path) -> Path | None:
         """The file whose last line has a hash, other than one; None where there is none."""
-        return next((one for one in self._by_end().get(digest, []) if one != but), None)
+        return next((one for one in self._ending(digest) if one != but), None)
 
     def nearest(self, noted: Noted, but: Path) -> Path | None:
         """See `nearest`."""
@@ -186,7 +217,7 @@ class _Beside:
         copies = [
             (last.seq, one)
             for one in self._logs()
-            if one != but and begun_with(one) == noted.begun and (last := _last(one)) is not None
+            if one != but and begun_with(one) == noted.begun and (last := self._lasts().get(one)) is not None
         ]
         return max((copy for copy in copies if copy[0] < noted.seq), default=(0, None))[1]
 
@@ -202,13 +233,13 @@ class _Beside:
                 return one
         return None
 
-    def _by_end(self) -> dict[bytes, list[Path]]:
+    def _ending(self, digest: bytes) -> list[Path]:
+        return [one for one, last in self._lasts().items() if last.hash == digest]
+
+    def _lasts(self) -> dict[Path, Line]:
+        """The last line of each file, in the order of their names."""
         if self._ends is None:
-            self._ends = {}
-            for one in self._logs():
-                last = _last(one)
-                if last is not None:
-                    self._ends.setdefault(last.hash, []).append(one)
+            self._ends = {one: last for one in self._logs() if (last := _last(one)) is not None}
         return self._ends
 
     def _logs(self) -> list[Path]:
@@ -261,6 +292,17 @@ def _first(path: Path) -> bytes | None:
             return start + file.readline(LONGEST_LINE) if start == _START else None
     except UNREADABLE:
         return None
+
+
+def _logs_of(name: str) -> set[str]:
+    """The names that a log may have of which a file with this name was moved away."""
+    name = name.removesuffix(".gz")
+    return {name[: found.start()] + name[found.end() :] for found in _COUNTED.finditer(name)}
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a gateway writes to it, or did."""
+    return path.with_name(f"{path.name}.lock").exists()
 
 
 def _is_empty(path: Path) -> bool:
