@@ -176,6 +176,7 @@ class LogFile:
         Raises:
             OSError: it cannot be opened or cut, or is not the file that was opened.
         """
+        self._keep_lock()
         if self._file is None:
             file = self._open(os.O_CREAT)
             try:
@@ -201,6 +202,18 @@ class LogFile:
         if self._dirty:
             os.ftruncate(self._file, self._size)
             self._dirty = False
+
+    def _keep_lock(self) -> None:
+        """Keep others from beginning this log, also when somebody has taken the lock file away.
+
+        Raises:
+            OSError: one of them has; or no lock file can be made.
+        """
+        try:
+            if self._lock.keep():
+                self._on_notice(f"{self.path}.lock was taken away while in use: it was made anew")
+        except RunLocked:
+            raise _NotOurs(0, "its lock file was taken away, and another process has begun to write it") from None
 
     def _begin_anew(self, file: int, moved: os.stat_result) -> None:
         """Go on in a new file that names the old one, which somebody has moved away.

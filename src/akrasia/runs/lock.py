@@ -72,6 +72,32 @@ class RunLock:
                 lock_file(self._written)
             except OSError:
                 raise self._refusal() from None
+        self._take()
+        return self
+
+    def keep(self) -> bool:
+        """Make the lock file anew, with what was noted, where somebody took it away; whether that was so.
+
+        Raises:
+            RunLocked: another process has made one meanwhile.
+            OSError: it cannot be made.
+        """
+        if self._file is None or self._is_there(self._file):
+            return False
+        lost = self._file
+        lost.seek(0)
+        self._take(lost.read(_LONGEST).partition("\n")[2])
+        lost.close()
+        return True
+
+    def _is_there(self, file: IO[str]) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return False
+
+    def _take(self, noted: str | None = None) -> None:
+        """Lock the lock file and name the holder in it; what is noted there stays, but where a note is given."""
         number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         file = os.fdopen(number, "r+", encoding="utf-8", errors="replace", newline="")
         try:
@@ -83,9 +109,8 @@ class RunLock:
         self.left = note.strip() if holder else None
         self._file = file
         own = f"process {os.getpid()} on {socket.gethostname()}\n"
-        self._write(0, own + note)
+        self._write(0, own + (note if noted is None else noted))
         self._at = len(own.encode())
-        return self
 
     def note(self, text: str) -> None:
         """Leave a line for the next holder, in the place of the one that was there.
