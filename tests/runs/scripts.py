@@ -117,6 +117,12 @@ def refuses_all_draws(request: Request, sample: int) -> str:
     return half(request, 0)
 
 
+def refuses_all_greedy(request: Request, sample: int) -> str:
+    if not request.temperature:
+        raise ValueError("the temperature must be 1")
+    return half(request, sample)
+
+
 def refuses_all_content(request: Request, sample: int) -> str:
     raise CallRefused("400: refused by our content policy")
 

@@ -58,7 +58,8 @@ def test_units_cover_every_sample_once(suite_file: Write) -> None:
     made = plan(suite_file(3), samples=10)
     seen = [
         (unit.cell, unit.position, sample)
-        for unit in made.units("local:smollm2", 4)
+        for _, units in made.units("local:smollm2", 4)
+        for unit in units
         for sample in range(unit.start, unit.stop)
     ]
     assert len(seen) == len(set(seen)) == 30

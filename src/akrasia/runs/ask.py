@@ -18,7 +18,7 @@ from akrasia.core import AkrasiaError, CallRefused, Message, Model, Reply, Reque
 from akrasia.core.cell import Cell, candidate_seed
 from akrasia.runs.allowance import Allowance, Window
 from akrasia.runs.meter import Meter
-from akrasia.runs.outage import Silence
+from akrasia.runs.outage import NothingAnswered, Silence
 from akrasia.runs.store import CallPlace, Store
 from akrasia.strategies.tasks import REASON, STATE
 
@@ -54,6 +54,7 @@ class Purchases:
         share_all: whether cells may make the very same calls, as an audited strategy makes those of its inner one:
             whoever comes first then buys for all.
         answered: models that answered in earlier sittings.
+        on_silence: called with a model, and the id of a cell, that gives no answer (see `akrasia.runs.outage`).
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Purchases:
         *,
         share_all: bool = False,
         answered: Iterable[Model] = (),
+        on_silence: Callable[[Model, int, NothingAnswered], None] = lambda *_: None,
     ) -> None:
         self._share_all = share_all
         self._store = store
@@ -80,7 +82,8 @@ class Purchases:
         self._sources: dict[int, str] = {}
         self._windows: dict[int, Window] = {}
         self._answered = {id(model) for model in answered}
-        self._silences: dict[int, Silence] = {}
+        self._silences: dict[tuple[int, int], Silence] = {}
+        self._on_silence = on_silence
 
     async def buy(self, model: Model, place: CallPlace, request: Request) -> Reply:
         """The answer to one request at one place.
@@ -156,9 +159,9 @@ class Purchases:
     def _note_refusal(self, model: Model, place: CallPlace, reason: str) -> None:
         if id(model) in self._answered:
             return
-        stop = self._silences.setdefault(id(model), Silence()).refused(place.item, reason)
-        if stop is not None:
-            self._meter.stop(stop)
+        why = self._silences.setdefault((id(model), place.cell), Silence()).refused(place.item, reason)
+        if why is not None:
+            self._on_silence(model, place.cell, why)
 
     def _window(self, model: Model) -> Window:
         window = self._windows[id(model)] = Window(model)

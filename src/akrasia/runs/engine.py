@@ -16,6 +16,7 @@ from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item,
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
 from akrasia.runs.config import AUDIT_ROLES, FIRST_CANDIDATES
 from akrasia.runs.meter import Meter
+from akrasia.runs.outage import NothingAnswered, Turns
 from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
@@ -179,8 +180,11 @@ class Engine:
         self._meter = meter
         self._cell_ids = [cell_ids[planned.cell.name] for planned in plan.cells]
         self._roles = dict(roles or {})
+        self._turns: dict[int, Turns] = {}
         answered = self._answered_before()
-        self._purchases = Purchases(store, meter, on_notice, share_all=plan.auditing is not None, answered=answered)
+        self._purchases = Purchases(
+            store, meter, on_notice, share_all=plan.auditing is not None, answered=answered, on_silence=self._on_silence
+        )
 
     async def carry_out(self) -> None:
         """Work until nothing is left or the meter says stop; calls under way are always waited for and kept."""
@@ -193,7 +197,8 @@ class Engine:
                 most = min(UNIT_SAMPLES, self._plan.config.samples)
                 if model.choices > 1:
                     most = min(most, model.choices)
-                crew = _Crew(group, model, self._plan.units(name, most), most)
+                units = self._turns[id(model)] = Turns(self._plan.units(name, most))
+                crew = _Crew(group, model, units, most)
                 crew.fill(self._work)
         await self._store.flush()
 
@@ -224,6 +229,11 @@ class Engine:
             except AkrasiaError as error:
                 self._meter.stop(error)
                 return
+
+    def _on_silence(self, model: Model, cell_id: int, why: NothingAnswered) -> None:
+        turns = self._turns.get(id(model))
+        if turns is None or not turns.put_off(self._cell_ids.index(cell_id)):
+            self._meter.stop(why)
 
     def _answering(self, model: Model) -> dict[str, Model]:
         """Who answers in each role. Who mends an audited text is the model that wrote it, unless the user names one."""

@@ -128,15 +128,18 @@ class Plan:
             for position, item in enumerate(suite.items[: self.config.limit]):
                 yield name, position, item
 
-    def units(self, model: str, most: int) -> Iterator[Unit]:
-        """The units of one model's live cells, each of at most so many samples."""
+    def units(self, model: str, most: int) -> Iterator[tuple[int, Iterator[Unit]]]:
+        """The number of each live cell of a model, and its units, each of at most so many samples."""
         for number, planned in enumerate(self.cells):
-            if planned.cell.model != model or planned.cell.pooled:
-                continue
-            samples = planned.cell.samples
-            for position in range(len(planned.items)):
-                for start in range(0, samples, most):
-                    yield Unit(number, position, start, min(start + most, samples))
+            if planned.cell.model == model and not planned.cell.pooled:
+                yield number, self._units(number, most)
+
+    def _units(self, number: int, most: int) -> Iterator[Unit]:
+        planned = self.cells[number]
+        samples = planned.cell.samples
+        for position in range(len(planned.items)):
+            for start in range(0, samples, most):
+                yield Unit(number, position, start, min(start + most, samples))
 
 
 def load_suites(config: RunConfig) -> dict[str, Suite]:
