@@ -189,6 +189,24 @@ def test_a_log_that_was_moved_while_no_gateway_ran_is_gone_on_with(tmp_path: Pat
     assert json.loads(path.read_bytes().splitlines()[0])["after"] == numbered[-1].name
 
 
+def test_a_torn_line_in_a_file_that_was_moved_is_no_edit(tmp_path: Path) -> None:
+    path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    write(path, 4)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"seq":5,"ti')  # as a killed writer leaves it
+    path.rename(moved)
+    assert verify_log(path).status == "incomplete"
+    go_on(path, 2)
+    found = verify_log(path)
+    assert (found.status, found.records, found.files) == ("whole", 6, (str(moved), str(path)))
+    assert found.notes == ("audit.jsonl.1 ends in a torn line of 12 bytes: it was moved as its writer left it",)
+
+    moved.write_bytes(whole[:-9])  # one that was whole, and was cut
+    assert [fault.message for fault in verify_log(path).faults] == ["entry 4 is missing before this line"]
+    moved.write_bytes(whole + b"something else")
+    assert kinds(verify_log(path)) == ["edited"]
+
+
 def test_a_date_in_a_name_is_no_number_of_ours(tmp_path: Path) -> None:
     path, moved = tmp_path / "audit.20300101.jsonl", tmp_path / "old"
     write(path, 20, rotate_bytes=2000)

@@ -344,6 +344,10 @@ class _Check:
     def _unended(self, text: bytes, *, last: bool) -> None:
         if last and is_torn(text):
             self._torn = (self._file, self._number, len(text))
+        elif is_torn(text):  # a line that had been whole is missing where the next file goes on
+            self.notes.append(
+                f"{self._file} ends in a torn line of {len(text)} bytes: it was moved as its writer left it"
+            )
         else:
             self._fault("edited", "the last line does not end as the log ends lines")
 
