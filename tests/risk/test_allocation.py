@@ -199,3 +199,23 @@ def test_items_that_lost_their_draws_are_told_from_a_shallow_run():
         plan_purchase(lost, Costs(1.0), 100)
     with pytest.raises(Undefined, match="sample a little first"):
         plan_purchase([[0], [1]], Costs(1.0), 10)
+
+
+@pytest.mark.parametrize(
+    "utilities",
+    [
+        [[1.0, 1, 1, 1]] * 18 + [[0.0, 1, 1, 1]] * 2,  # near an end, and too few items away from it: Wilson's by count
+        [[0.0, 1, 0, 1], [0.0, 0, 1, 0], [1.0, 1, 1, 1]] * 2,  # t of 5 degrees of freedom
+        [[0.0, 1, 0, 1], [1.0, 1, 1, 1], [0.0, 0, 0, 1]],
+    ],
+)
+def test_what_is_promised_of_more_items_is_what_risk_gives_of_as_many_like_them(utilities: list[list[float]]):
+    """Twenty times the items, each twenty times: their loss has the same mean and all but the same spread."""
+    more = 19 * len(utilities)
+    plan = plan_purchase(utilities, Costs(1.0), 4.0 * more)
+    (bought,) = [option for option in plan.options if option.buy == "items"]
+    assert bought.items == 20 * len(utilities)
+    assert plan.half_width == pytest.approx(estimate(utilities).risk.half_width)
+    units = len(utilities)  # the sample variance of few items over that of all: (20 G − 1) / (20 (G − 1))
+    wider = np.sqrt((20 * units - 1) / (20 * (units - 1)))
+    assert bought.half_width == pytest.approx(wider * estimate(utilities * 20).risk.half_width, rel=0.03)

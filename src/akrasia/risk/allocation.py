@@ -1,29 +1,26 @@
 """What to buy next: how far more items, more candidates or more gold labels would narrow the interval of the risk.
 
 The squared standard error of risk@k over M items with n candidates each is (B + W(n)) / M: B between items, W within.
-Gold on g of the items adds E (1/g − 1/M), E being the variance of what the tuned verifier leaves unexplained. For
-binary utilities B and W come from the estimated distribution of success probabilities; for graded ones W is measured
-on halves of the pool and taken to fall as 1/n. Clusters multiply everything by the design effect of the risk.
+Gold on g of the items adds E (1/g − 1/M), E being the variance of what the tuned verifier leaves unexplained. B and W
+are `spread_of_risk`'s. Clusters multiply everything by the design effect of the risk. An interval is made of a standard
+error as that in hand is: of t, and Wilson's near an end.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.risk.curve import all_fail, reachable_items
-from akrasia.risk.extrapolation import mixture_with_sure
-from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool, thin_items
+from akrasia.risk.curve import reachable_items
+from akrasia.risk.pool import Pool, Utilities, read_pool, thin_items
+from akrasia.risk.spread_of_risk import Spreads
 from akrasia.stats.diagnostic import FEW_CLUSTERS, Diagnostic, ordered
-from akrasia.stats.grouping import FloatArray, group
-from akrasia.stats.intervals import check_level, interval_of_mean, t_quantile
-from akrasia.stats.mixing import fit_mixture, probability_grid
+from akrasia.stats.grouping import FloatArray, Grouping, group
+from akrasia.stats.intervals import BOUNDARY, FEW, Spread, away_from_end, bounded_interval, check_level, wilson
 
 MOST_CANDIDATES = 4096
 """Candidates of an item beyond which nothing is planned: working out W(n) takes memory in proportion to n."""
@@ -153,24 +150,21 @@ def plan_purchase(
     lost = best - pool.means()
     grouping = group(pool.items, None if clusters is None else np.asarray(clusters)[keep])
     total = float(lost.var(ddof=1))
-    if min(total, total if grouping.units < 2 else grouping.variance_of_mean(lost)) <= _NO_VARIANCE:
+    variance = total / pool.items if grouping.units < 2 else grouping.variance_of_mean(lost)
+    if min(total, variance) <= _NO_VARIANCE:
         alike = "item" if grouping.units == pool.items else "cluster"
         raise Undefined(f"every {alike} loses the same: there is no spread to plan by; measure more items first")
     spread = Spreads(pool, size, total)
     room = None if most_items is None else max(0, most_items - everything.items)
-    model = _Model(spread, grouping.design_effect(lost), everything, costs, gold, level, room)
     seen, now = round(float(pool.observed.mean())), round(float(everything.planned.mean()))
+    effect = variance * pool.items / (spread.between + spread.within(seen))
+    model = _Model(spread, _interval(lost, grouping, level), effect, everything, costs, gold, room)
     # What items lack of their candidates every row buys first: a plan is made for items that are all as deep.
     left = budget - model.cost(0, now, 0)
     ways = [] if left < 0 else [*_single(model, left, now), _mix(model, budget, now)]
     options = [option for option in ways if model.adds(option, now)]
     options.sort(key=lambda option: option.half_width)
     half = model.half_width(pool.items, seen, 0 if gold is None else gold.items)
-    # The interval that is printed may be Wilson's: what the model says is scaled to it, so that both tell one story.
-    in_hand = interval_of_mean(np.clip(lost, 0.0, 1.0), grouping, level=level).half_width
-    if gold is None and in_hand:
-        options = [replace(option, half_width=option.half_width * in_hand / half) for option in options]
-        half = in_hand
     notes = [
         _few_units(grouping.units),
         _lacking(model, budget, now),
@@ -259,70 +253,50 @@ def _nothing(model: _Model, budget: float, now: int, options: list[Purchase]) ->
     )
 
 
-class Spreads:
-    """Variance of an item's risk@k between items and, for any number of candidates, within.
+class _Interval(Struct, frozen=True):
+    """What the interval of the mean loss goes by beside its variance, per item, so that there may be more of them.
 
-    Args:
-        pool: items with at least two candidates each.
-        k: size.
-        total: variance over items of the measured risk.
+    Attributes:
+        mean: the loss.
+        units: independent ones.
+        away: items whose loss lies away from the end that the mean is nearer to.
+        level: nominal coverage.
     """
 
-    def __init__(self, pool: Pool, k: int, total: float) -> None:
-        self.k = k
-        self._known: dict[int, float] = {}
-        self._weights: FloatArray | None = None
-        now = round(float(pool.observed.mean()))
-        if pool.successes is not None:
-            kinds, number = np.unique(np.stack([pool.observed, pool.successes], axis=1), axis=0, return_counts=True)
-            self._grid = probability_grid(int(pool.observed.max()), k)
-            data = mixture_with_sure(kinds.astype(np.intp), number.astype(np.float64), self._grid)
-            self._weights = fit_mixture(data).weights[:-1]
-            self._weights = self._weights / self._weights.sum()
-        else:
-            self._scale = _halves(pool, k) * now
-        self.between = max(0.0, total - self.within(now))
+    mean: float
+    units: float
+    away: float
+    level: float
 
-    def within(self, candidates: int) -> float:
-        """W(n): mean variance of the U-statistic of an item's risk over its own draws."""
-        if self._weights is None:
-            return self._scale / candidates
-        if candidates not in self._known:
-            from scipy.special import bdtr
-
-            wins = np.arange(candidates + 1)
-            below = bdtr(wins[:, None], candidates, self._grid)
-            share = np.diff(below, axis=0, prepend=0.0)
-            lost = 1 - all_fail(candidates, [self.k])[:, 0] - wins / candidates
-            variance = lost**2 @ share - (lost @ share) ** 2
-            self._known[candidates] = max(0.0, float(self._weights @ variance))
-        return self._known[candidates]
+    def half_width(self, variance: float, items: int) -> float:
+        """Half the width, at a variance of the mean over so many items."""
+        units = self.units * items
+        if units < 2:
+            low, high = wilson(self.mean, 1.0, level=self.level)
+            return (high - low) / 2
+        few = self.away * items < FEW
+        near = few or min(self.mean, 1 - self.mean) < BOUNDARY
+        found = bounded_interval(self.mean, Spread(variance, units - 1, round(units), near, few), self.level)
+        return found.half_width or 0.0
 
 
-def _halves(pool: Pool, k: int) -> float:
-    """W at the present n, from how two halves of each pool differ; for k beyond half a pool, that of the mean alone."""
-    half = pool.smallest // 2
-    if k > half:
-        return float((draw_variance(pool) / pool.observed).mean())
-    values = np.asarray(pool.utilities, dtype=np.float64)
-    order = np.argsort(np.isnan(values), axis=1, kind="stable")[:, : 2 * half]
-    packed = np.take_along_axis(values, order, axis=1)
-    losses = []
-    for part in (packed[:, :half], packed[:, half:]):
-        one = read_pool(part)
-        losses.append(next(reachable_items(one, [k])) - one.means())
-    return float(((losses[0] - losses[1]) ** 2).mean()) / 4
+def _interval(lost: FloatArray, grouping: Grouping, level: float) -> _Interval:
+    mean = min(1.0, max(0.0, grouping.mean(lost)))
+    return _Interval(mean, grouping.units / len(lost), float(away_from_end(lost, mean).mean()), level)
 
 
 class _Model(Struct, frozen=True):
-    """Half-width as a function of what is bought, for all the items in hand and more."""
+    """Half-width as a function of what is bought, for all the items in hand and more.
+
+    `effect` is how many times larger the variance of the mean in hand is than (B + W) / M: that of clusters, mostly.
+    """
 
     spread: Spreads
+    interval: _Interval
     effect: float
     pool: Pool
     costs: Costs
     gold: GoldState | None
-    level: float
     room: int | None
 
     def more_items(self, budget: float, candidates: int) -> int:
@@ -340,7 +314,7 @@ class _Model(Struct, frozen=True):
         if self.gold is not None:
             drawn = min(max(gold_items, 1), items)
             variance += self.effect * self.gold.residual_variance * (1 / drawn - 1 / items)
-        return t_quantile(self.level, max(1, items - 1)) * math.sqrt(variance)
+        return self.interval.half_width(variance, items)
 
     def labels_per_item(self) -> float:
         return 0.0 if self.gold is None else self.gold.labels / max(1, self.gold.items)

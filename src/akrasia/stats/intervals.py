@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.stats.figure import Figure
@@ -60,14 +60,19 @@ def wilson(share: float, n: float, *, level: float = 0.95, critical: float | Non
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def away_from_end(values: FloatArray, value: float) -> NDArray[np.bool_]:
+    """(R,) which values lie away from the end of [0, 1] that their mean is nearer to."""
+    distance = values if value < 0.5 else 1 - values
+    return distance > NEAR
+
+
 def near_boundary(values: FloatArray, grouping: Grouping, value: float) -> tuple[bool, bool]:
     """Whether a mean of values in [0, 1] is near an end, and whether too few items lie away from that end.
 
     Returns:
         (near, few): `near` asks for the Wilson interval; `few` asks for the plain count of items in it.
     """
-    distance = values if value < 0.5 else 1 - values
-    far = distance > NEAR
+    far = away_from_end(values, value)
     count = float(far.sum()) if grouping.repeats is None else float(far @ grouping.repeats)
     return min(value, 1 - value) < BOUNDARY or count < FEW, count < FEW
 
