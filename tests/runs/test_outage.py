@@ -104,3 +104,17 @@ def test_calls_of_few_items_and_ids_in_a_reason() -> None:
     assert found[:-1] == [None] * (CALLS - 1)
     assert "no such setting" in str(found[-1])
     assert many.refused(0, "HTTP 400: another") is None
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "HTTP 400: the response was filtered by the content management policy",
+        "HTTP 400: Your request was rejected as a result of our safety system",
+        "HTTP 400: This model's maximum context length is 8192 tokens",
+        "HTTP 400: prompt is too long",
+    ],
+)
+def test_a_refusal_that_an_item_may_bring_on_says_nothing_of_the_model(reason: str) -> None:
+    found = Silence()
+    assert [found.refused(call, reason) for call in range(2 * CALLS)] == [None] * 2 * CALLS

@@ -21,7 +21,9 @@ ITEMS = 10
 """... of at least so many items: an item with many draws may be refused for what it says."""
 
 _MAY_BE_THE_ITEMS = re.compile(
-    r"\bcontent\b(?!.type)|moderation|flagged|safety|context.?(length|window)|too (long|many tokens)", re.IGNORECASE
+    r"\bcontent\b(?!.type)|polic(y|ies)|moderation|filter|flagged|blocked|harm|violat|safety|"
+    r"context.?(length|window)|too (long|many tokens)",
+    re.IGNORECASE,
 )
 """Words of refusals that an item brings on by what it says or how long it is, be it every item of a suite."""
 
