@@ -30,6 +30,9 @@ def page() -> str:
         "- 1: a gate failed (`audit --fail-under`, `suite lint`), or `verify-log` found a broken log.",
         "- 2: bad usage or input: one line says what is wrong, where, and what to do.",
         "- 3: a run is incomplete, and the same command goes on with it; of `verify-log`, the log is.",
+        "",
+        "A reader that goes away (`akrasia risk RUN | head`) changes none of them: the command goes on to its end, and",
+        "what nobody reads is dropped.",
     ]
     root = typer.main.get_command(app)
     _describe(root, "akrasia", lines)

@@ -187,3 +187,17 @@ def test_the_command(tmp_path: Path, suite: str) -> None:
     assert (tmp_path / "out" / "figures" / "curves.svg").exists()
     printed = CliRunner().invoke(app, ["widespread", "--print-config"])
     assert 'name = "widespread"' in printed.stdout
+
+
+def test_the_advice_of_a_plan_can_be_followed(tmp_path: Path, suite: str) -> None:
+    """Replies without a cap have unknown tokens: the option that the plan names then is one of the study's."""
+    app = typer.Typer()
+    app.command("study")(command)
+    base = "scripted:tests.studies.scripts:base"
+    arguments = ["widespread", "--model", base, "--suite", suite, "--dry-run", "--out", str(tmp_path / "out")]
+    open_ended = CliRunner().invoke(app, arguments)
+    assert "give --max-tokens." in open_ended.stdout
+    capped = CliRunner().invoke(app, [*arguments, "--max-tokens", "7", "--json"])
+    assert capped.exit_code == 0, capped.output
+    (cell,) = json.loads(capped.stdout)["cells"]
+    assert cell["completion_tokens"] == 7 * cell["candidates"]

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from akrasia import __version__
+from akrasia.cli.outlet import outlast_readers
 from akrasia.core import AkrasiaError
 
 # Some versions of typer carry a click of their own: its base errors are found from the one that typer exports.
@@ -84,6 +85,7 @@ def _fail(message: str, code: int) -> NoReturn:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the design: 0, 1, 2 or 3."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    outlast_readers()
     register(given[0])
     try:
         code = app(given, standalone_mode=False)
@@ -95,8 +97,4 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(f"{getattr(error, 'format_message', error.__str__)()}{where}", 2)
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped by Ctrl-C; if this was a run, the same command goes on where it stopped", 3)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong, and there is nobody to tell.
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)

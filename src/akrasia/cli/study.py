@@ -43,6 +43,7 @@ def study(
     values: Annotated[str | None, typer.Option(help="As in `akrasia run`. [default: the study's]")] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per item (K). [default: the study's]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N items of each suite.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="As in `akrasia run`. [default: the study's]")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight per endpoint.")] = None,
     max_cost: Annotated[float | None, typer.Option(help="Stop when so much is spent; needs --prices.")] = None,
     max_tokens_total: Annotated[int | None, typer.Option(help="Stop when so many tokens are bought.")] = None,
@@ -69,8 +70,8 @@ def study(
     flags: dict[str, Any] = {
         "model": model, "suite": suite, "judge": judge, "auditor": auditor, "planner": planner, "rewriter": rewriter,
         "guard": guard, "allow_same_judge": allow_same_judge or None, "values": values, "samples": samples,
-        "limit": limit, "concurrency": concurrency, "max_cost": max_cost, "max_tokens_total": max_tokens_total,
-        "prices": str(prices) if prices else None,
+        "limit": limit, "max_tokens": max_tokens, "concurrency": concurrency, "max_cost": max_cost,
+        "max_tokens_total": max_tokens_total, "prices": str(prices) if prices else None,
         "retry_missing": retry_missing or None,
     }  # fmt: skip
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
