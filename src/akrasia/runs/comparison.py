@@ -16,6 +16,7 @@ from akrasia.risk.compare import MetricComparison
 from akrasia.runs.differences import METRICS, Terms, known_by_definition, less, side_terms
 from akrasia.runs.reference import Reference, reference, without_thin_items
 from akrasia.runs.value_labels import rates, states
+from akrasia.runs.yardstick import differing, prompts_note, settings, settings_note, yardstick
 from akrasia.stats.diagnostic import few_clusters, ordered
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Place = tuple[str, str]
 """Suite and id of an item."""
+
+MOST_CUT_OFF = 0.02
+"""Share of candidates up to which nothing is said of those that were cut off."""
 
 MOST_NAMED = 5
 """So many cells without a partner are named, the others counted."""
@@ -69,7 +73,11 @@ def compare_runs(
     pairs = _pairs(a, b, cells)
     for first, second in pairs:
         _check_same(a, b, first, second)
-    notes = [*_same_cells(a, b, pairs), *_differing_prompts(a, b)]
+    drawn = [
+        (first.name, [(str(a.folder), settings(a, first)), (str(b.folder), settings(b, second))])
+        for first, second in pairs
+    ]
+    notes = [*_same_cells(a, b, pairs), *settings_note(drawn), *prompts_note(a.manifest.prompts, b.manifest.prompts)]
     if cells[0] is None:
         notes += _alone(a, b, [first for first, _ in pairs]) + _alone(b, a, [second for _, second in pairs])
     columns: dict[str, tuple[dict[Place, float], dict[Place, float]]] = {}
@@ -126,7 +134,7 @@ def _prefix(cell: Cell, pairs: Sequence[tuple[Cell, Cell]]) -> str:
 
 
 def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
-    """Refuse cells that were asked different questions, or measured by different judges."""
+    """Refuse cells that were asked different questions, or measured by different yardsticks."""
     prints = [run.manifest.suites.get(cell.suite) for run, cell in ((a, first), (b, second))]
     if prints[0] != prints[1]:
         which = first.suite if first.suite == second.suite else f"{first.suite} and {second.suite}"
@@ -134,20 +142,11 @@ def _check_same(a: Run, b: Run, first: Cell, second: Cell) -> None:
             f"{a.folder} and {b.folder} asked different things: the suite {which} differs between them (fingerprints "
             f"{prints[0]} and {prints[1]}); run both on the same one"
         )
-    utilities = {item.utility for item in a.items(first.suite)}
-    if None not in utilities and "preference" not in utilities:
-        return
-    if a.manifest.judges != b.manifest.judges:
-        names = [", ".join(sorted(run.manifest.judges)) or "none" for run in (a, b)]
-        told = " and ".join(names) if names[0] != names[1] else f"{names[0]} in two versions"
+    sides = [(str(run.folder), yardstick(run, cell.suite)) for run, cell in ((a, first), (b, second))]
+    parts = differing(sides, lacking=True)
+    if parts:
         raise InputError(
-            f"{a.folder} and {b.folder} were judged by different judges ({told}), so {first.suite} is measured with "
-            "two yardsticks: judge both alike"
-        )
-    if None in utilities and a.manifest.values != b.manifest.values:
-        raise InputError(
-            f"{a.folder} and {b.folder} were read for different values ({a.manifest.run.values} and "
-            f"{b.manifest.run.values}), so {first.suite} is measured with two yardsticks: use the same for both"
+            f"{first.suite} is measured with two yardsticks: {'; '.join(parts.values())}; measure both alike"
         )
 
 
@@ -159,18 +158,6 @@ def _same_cells(a: Run, b: Run, pairs: Sequence[tuple[Cell, Cell]]) -> list[Diag
         return []
     said = f"{', '.join(twice)}: both sides are the same cell of the same run, so nothing can differ."
     return [Diagnostic("same_cell", said, "warning")]
-
-
-def _differing_prompts(a: Run, b: Run) -> list[Diagnostic]:
-    shared = a.manifest.prompts.keys() & b.manifest.prompts.keys()
-    changed = sorted(name for name in shared if a.manifest.prompts[name] != b.manifest.prompts[name])
-    if not changed:
-        return []
-    return [
-        Diagnostic(
-            "prompts_differ", f"The runs used different versions of the prompts {', '.join(changed)}.", "warning"
-        )
-    ]
 
 
 def _unmatched(a: Run, b: Run, of_a: set[Place], of_b: set[Place]) -> list[Diagnostic]:
@@ -218,7 +205,7 @@ def _told_of(run: Run, cell: Cell, thin: Diagnostic | None) -> list[Diagnostic]:
 
 
 def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
-    """What a cell's figures lack: items that are not drawn yet, and utilities that are missing."""
+    """What a cell's figures lack: items that are not drawn yet, utilities that are missing, ends of candidates."""
     where = f"{run.folder}, {cell.name}"
     pools = [pool] if cell.pool is None or cell.pooled else [pool, run.pool(cell)]
     worst = max(pools, key=lambda one: one.undrawn)
@@ -235,6 +222,12 @@ def _incomplete(run: Run, cell: Cell, pool: Pool) -> list[Diagnostic]:
                 "warning",
             )
         )
+    cut_off = sum(one.truncated for one in pools)
+    if cut_off > MOST_CUT_OFF * total:
+        said = (
+            f"{where}: {cut_off} of {total} candidates were cut off ({cut_off / total:.1%}): raise the cap on tokens."
+        )
+        notes.append(Diagnostic("truncated", said, "warning"))
     return notes
 
 

@@ -36,6 +36,8 @@ class Adherence:
 
     name = ADHERENCE
     cpu_bound = False
+    settings = ("judge", "values")
+    """Keys of a run's configuration by which it measures; of a judge's readings the first makes utilities."""
 
     def __init__(self, judges: Sequence[Judge], roles: Sequence[str], taxonomy: Taxonomy, *, repeats: int = 1) -> None:
         self._judges = tuple(zip(judges, roles, strict=True))

@@ -111,6 +111,8 @@ class Preference:
     name = "preference"
     cpu_bound = False
     prompts = (PROMPT,)
+    settings = ("judge", "votes")
+    """Keys of a run's configuration by which it measures."""
 
     def __init__(self, options: UtilityOptions) -> None:
         if options.votes < 2 or options.votes % 2:
