@@ -80,6 +80,12 @@ def parrot(request: Request) -> str:
     return parts(request)[1][1]
 
 
+def blind_judge(request: Request) -> str:
+    """Finds everything absent."""
+    assert request.schema is not None
+    return json.dumps({value: {"verdict": "absent", "evidence": ""} for value in request.schema["properties"]})
+
+
 def endless(request: Request) -> Reply:
     return Reply("and so on " * 50, finish="length")
 

@@ -169,8 +169,11 @@ class TestRealJudge:
         assert trail.accepted == 1
         assert {one.role: one.calls for one in trail.spent} == {"auditor": 4, "planner": 1, "rewriter": 1, "guard": 2}
         split = doors(**{"auditor-2": mute})
-        trail = await Auditor(Panel(judges), REFINED).audit(DRAFT, TARGET, CONTEXT, split)
+        trail = await Auditor(Panel(judges), REFINED).audit(text(1, ["face"]), TARGET, CONTEXT, split)
         assert "most of the panel did not read it" in str(trail.missing)
+        split = doors(**{"auditor-2": mute})
+        trail = await Auditor(Panel(judges), REFINED, budget=0).audit(DRAFT, TARGET, CONTEXT, split)
+        assert (trail.verdict.betrayed, trail.verdict.unread) == (("humility",), ("face", "tradition"))
 
     async def test_the_judge_of_an_auditor_asks_as_auditor(self):
         ask = doors()

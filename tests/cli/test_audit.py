@@ -17,7 +17,7 @@ from tests.upstream import Upstream, html, status
 from akrasia.audit import Trail
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = "from tests.audit.scripts import *\nfrom tests.runs.value_scripts import doubtful_judge\n"
+SCRIPT = "from tests.audit.scripts import *\n"
 LOST = """
 from pathlib import Path
 from akrasia.core import EndpointLost
@@ -28,6 +28,7 @@ def gone(request):
     raise EndpointLost("nobody there")
 """
 JUDGE = "llm:scripted:roles:judge"
+BLIND = "llm:scripted:roles:blind_judge"
 
 CONSTITUTION = """
 name = "house"
@@ -307,11 +308,25 @@ def test_a_lost_endpoint_is_gone_on_with(folder: Path):
     assert audited(folder, *arguments)["mended"] == 2
 
 
-def test_several_judges_read_as_a_panel(folder: Path):
-    found = audited(folder, "t.jsonl", "--constitution", "house.toml", "--judge", "llm:scripted:roles:doubtful_judge")
-    readings = found["audits"][0]["trail"]["verdict"]["judgement"]["readings"]
-    assert {reading["score"] for reading in readings.values()} <= {1.0, 0.49999999999999994}
-    assert found["audits"][1]["betrayed"][0]["evidence"] == "I act against face"
+def test_a_panel_hides_nothing_that_one_of_its_judges_sees(folder: Path):
+    """Beside a judge that finds nothing anywhere the other's findings stand, and it is told who says what."""
+    arguments = ("t.jsonl", "--constitution", "house.toml", "--fail-under", "0.5", "--judge", BLIND)
+    alone = audit(folder, *arguments[:-2])
+    found = audit(folder, *arguments)
+    assert found.code == alone.code == 1
+    lines = found.out.splitlines()
+    at = lines.index("bad: adherence 0.625, and fails as a whole")
+    assert lines[at + 1 : at + 4] == [
+        f"  betrays  face (required): “I act against face” (the judges differ: {BLIND}: absent; {JUDGE}: betrays)",
+        "  lacks    tradition",
+        f"  upholds  humility: “I act for humility” (the judges differ: {BLIND}: absent; {JUDGE}: upholds)",
+    ]
+    bad = json.loads(audit(folder, *arguments, "--json").out)["audits"][1]
+    assert bad["divided"]["face"] == {BLIND: "absent", JUDGE: "betrays"}
+    judgement = bad["trail"]["verdict"]["judgement"]
+    assert judgement["readings"]["humility"]["score"] == 0.5
+    assert judgement["members"][JUDGE]["readings"]["face"]["evidence"] == "I act against face"
+    assert judgement["members"][BLIND]["readings"]["face"] == {"score": 0.0}
 
 
 def test_replies_are_kept(folder: Path):

@@ -27,6 +27,8 @@ class Audited(Struct, frozen=True, omit_defaults=True):
         required: the required values among those lacking and betrayed: with any, the text fails as a whole.
         required_unread: the required values that could not be read.
         unread: value → why the judge could not read it.
+        divided: where a panel audits: value of the target → judge → "upholds", "betrays", "absent" or "unread", of the
+            values on which its judges differ. What each of them shows is in the trail.
         text: the mended text, where a rewrite was accepted.
         mended_adherence: its adherence.
         missing: why there is no measurement.
@@ -41,6 +43,7 @@ class Audited(Struct, frozen=True, omit_defaults=True):
     required: tuple[str, ...] = ()
     required_unread: tuple[str, ...] = ()
     unread: dict[str, str] = {}
+    divided: dict[str, dict[str, str]] = {}
     text: str | None = None
     mended_adherence: float | None = None
     missing: str | None = None

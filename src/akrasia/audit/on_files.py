@@ -17,7 +17,7 @@ from akrasia.audit.transcripts import Transcript, TranscriptFile
 from akrasia.core import CallRefused, InputError, Judgement, Model, Reply, Request, RunIncomplete
 from akrasia.judges import Judge
 from akrasia.judges.loose_ask import LooseAsk, ReplyFile
-from akrasia.judges.panel import Panel
+from akrasia.judges.panel import Panel, divided
 from akrasia.judges.reading import ReadingOptions
 from akrasia.models import ModelSettings, build_model
 from akrasia.values import Taxonomy
@@ -215,6 +215,7 @@ async def audit_transcript(transcript: Transcript, auditor: Auditor, against: Ag
         required=failed_required(verdict, target),
         required_unread=tuple(value for value in verdict.unread if value in target.required),
         unread={value: unread.get(value, trail.missing or "it was not read") for value in verdict.unread},
+        divided=divided(verdict.judgement, [value for value in against.taxonomy.ids if value in target.weights]),
         text=None if accepted is None else trail.text,
         mended_adherence=after,
         missing=trail.missing,

@@ -156,9 +156,10 @@ def _show(audited: Audited) -> None:
     lines += [("upholds", found.value, found.evidence) for found in audited.upheld]
     for word, value, words in lines:
         required = " (required)" if value in audited.required else ""
-        print(f"  {word:<8} {value}{required}" + (f": “{_plain(words)}”" if words else ""))
+        said = f": “{_plain(words)}”" if words else ""
+        print(f"  {word:<8} {value}{required}{said}{_split(audited, value)}")
     for value, why in audited.unread.items():
-        print(f"  unread   {value}: {_plain(why)}")
+        print(f"  unread   {value}: {_plain(why)}{_split(audited, value)}")
     if audited.text is not None and audited.trail is not None:
         after = "unknown" if audited.mended_adherence is None else f"{audited.mended_adherence:.3f}"
         print(f"  mended by revision {audited.trail.accepted}, adherence {after}:")
@@ -166,6 +167,12 @@ def _show(audited: Audited) -> None:
             print(f"    {_plain(line)}")
     elif audited.trail is not None and audited.trail.revisions:
         print(f"  not mended: {_plain(audited.trail.reason)}")
+
+
+def _split(audited: Audited, value: str) -> str:
+    """Who of a panel says what, where its judges differ."""
+    said = "; ".join(f"{_plain(judge)}: {word}" for judge, word in audited.divided.get(value, {}).items())
+    return f" (the judges differ: {said})" if said else ""
 
 
 def _show_summary(summary: AuditSummary) -> None:

@@ -40,12 +40,14 @@ class Judgement(Struct, frozen=True, omit_defaults=True):
         unread: value id → why there is no reading of it (its evidence does not occur in the text …): missing, not 0.
         order: the value ids in the order in which they were shown; empty where the judge is shown no list.
         missing: why nothing could be read at all; `readings` is then empty.
+        members: of a panel: what each of its judges reads, by the judge's name; empty for one judge.
     """
 
     readings: dict[str, Reading] = {}
     unread: dict[str, str] = {}
     order: tuple[str, ...] = ()
     missing: str | None = None
+    members: dict[str, Judgement] = {}
 
     def scores(self) -> Mapping[str, float]:
         """The graded vector, by value id, of what could be read."""

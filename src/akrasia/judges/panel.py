@@ -1,40 +1,53 @@
-"""Several judges as one: a majority, or a weighted one, value by value.
+"""Several judges as one, value by value: the share of votes says what is upheld, and one proof makes a betrayal.
 
-`combine` is pure, so judgements that are stored already can be combined again without asking anybody.
+`combine` is pure, so judgements that are stored already can be combined again without asking anybody. What each judge
+reads stays with the verdict (`Judgement.members`); `divided` says where they differ.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from akrasia.core import PRESENT, Ask, CallRefused, Fingerprint, InputError, Judgement, Polarity, Reading
 from akrasia.judges.base import Judge
 from akrasia.values import Taxonomy
 
-_TIE = math.nextafter(PRESENT, 0.0)
-"""The score of a tie: half of the votes are no majority, so it stays just below the threshold."""
+_ROUNDING = 1e-9
+"""Weights are floats: half of them is half, whatever the last digit of their sum."""
+
+ABSENT = "absent"
+UNREAD = "unread"
 
 
-def combine(judgements: Sequence[Judgement], weights: Sequence[float] | None = None) -> Judgement:
+def combine(
+    judgements: Sequence[Judgement], weights: Sequence[float] | None = None, names: Sequence[str] | None = None
+) -> Judgement:
     """The verdict of several judges on one text.
 
-    A judge that could not read a value has no vote on it. A value is upheld where more than half of the votes say so,
-    betrayed likewise, and else absent; its score is the share of votes that say upheld (0 where it is betrayed). It is
-    unread unless judges with more than half of all weight read it: a lone voice is no panel.
+    - *Betrayed*: a judge, whatever its weight, says so and shows the words; or, without any words, half of the votes.
+      A panel is more careful than each of its judges: who joins it takes no betrayal back.
+    - *Upheld*: not betrayed, and at least half of the votes say so; with two judges, where one sees it. The score is
+      the share of votes that say so.
+    - *Absent*: neither. The score is that share; 0 where the value is betrayed.
+
+    A judge that could not read a value has no vote on it. A value that is not shown to be betrayed is unread unless
+    judges with more than half of all weight read it: a lone voice is no panel.
 
     Args:
         judgements: one per judge, on the same text.
         weights: one positive number per judge; None: all equal.
+        names: one per judge, under which its judgement is kept in the verdict; None: they are not kept.
 
     Raises:
         InputError: no judgements, or weights that do not fit them.
     """
     votes = _weights(len(judgements), weights)
+    members = {} if names is None else dict(zip(_distinct(names), judgements, strict=True))
     if all(judgement.missing is not None for judgement in judgements):
         reasons = dict.fromkeys(str(judgement.missing) for judgement in judgements)
-        return Judgement(missing="; ".join(reasons))
+        return Judgement(missing="; ".join(reasons), members=members)
     readings: dict[str, Reading] = {}
     unread: dict[str, str] = {}
     values = dict.fromkeys(value for one in judgements for value in (*one.readings, *one.unread))
@@ -42,12 +55,27 @@ def combine(judgements: Sequence[Judgement], weights: Sequence[float] | None = N
         cast = [
             (one.readings[value], vote) for one, vote in zip(judgements, votes, strict=True) if value in one.readings
         ]
-        if 2 * sum(vote for _, vote in cast) > sum(votes):
-            readings[value] = _majority(cast)
+        if _evidence(cast, "betrays") is not None or 2 * sum(vote for _, vote in cast) > sum(votes):
+            readings[value] = _together(cast)
         else:
             reasons = dict.fromkeys(filter(None, (one.unread.get(value) or one.missing for one in judgements)))
             unread[value] = f"most of the panel did not read it: {'; '.join(reasons)}"
-    return Judgement(readings, unread)
+    return Judgement(readings, unread, members=members)
+
+
+def divided(judgement: Judgement, values: Collection[str]) -> dict[str, dict[str, str]]:
+    """Where the judges of a panel do not say the same.
+
+    Args:
+        judgement: a panel's verdict.
+        values: those to look at.
+
+    Returns:
+        value → judge → "upholds", "betrays", "absent" or "unread", of the values on which they differ; empty for the
+        verdict of one judge.
+    """
+    said = {value: {name: _said(one, value) for name, one in judgement.members.items()} for value in values}
+    return {value: by_judge for value, by_judge in said.items() if len(set(by_judge.values())) > 1}
 
 
 class Panel:
@@ -104,7 +132,7 @@ class Panel:
                 return Judgement(missing=str(error))
 
         verdicts = await asyncio.gather(*(one(place, judge) for place, judge in enumerate(self.judges)))
-        return combine(verdicts, self.weights)
+        return combine(verdicts, self.weights, [judge.name for judge in self.judges])
 
 
 def _role(role: str, place: int) -> str:
@@ -120,18 +148,41 @@ def _weights(judges: int, weights: Sequence[float] | None) -> list[float]:
     return found
 
 
-def _majority(cast: Sequence[tuple[Reading, float]]) -> Reading:
-    whole = sum(vote for _, vote in cast)
-    upheld = sum(vote for reading, vote in cast if reading.upheld)
-    betrayed = sum(vote for reading, vote in cast if reading.polarity == "betrays")
-    if 2 * betrayed > whole:
-        return Reading(0.0, "betrays", _evidence(cast, "betrays"))
-    if 2 * upheld > whole:
-        return Reading(upheld / whole, "upholds", _evidence(cast, "upholds"))
-    return Reading(min(upheld / whole, _TIE))
+def _together(cast: Sequence[tuple[Reading, float]]) -> Reading:
+    upheld = _share(cast, "upholds")
+    proof = _evidence(cast, "betrays")
+    if proof is not None or _share(cast, "betrays") >= PRESENT:
+        return Reading(0.0, "betrays", proof)
+    if upheld >= PRESENT:
+        return Reading(upheld, "upholds", _evidence(cast, "upholds"))
+    return Reading(upheld)
+
+
+def _share(cast: Sequence[tuple[Reading, float]], polarity: Polarity) -> float:
+    """Of the votes; a weak "upholds" is none."""
+    whole = math.fsum(vote for _, vote in cast)
+    found = math.fsum(
+        vote for reading, vote in cast if reading.polarity == polarity and (polarity == "betrays" or reading.upheld)
+    )
+    return PRESENT if abs(found / whole - PRESENT) < _ROUNDING else found / whole
 
 
 def _evidence(cast: Sequence[tuple[Reading, float]], polarity: Polarity) -> str | None:
-    """That of the weightiest judge on the winning side who gives any."""
+    """That of the weightiest judge on that side who gives any."""
     given = [(reading.evidence, vote) for reading, vote in cast if reading.polarity == polarity and reading.evidence]
     return max(given, key=lambda pair: pair[1])[0] if given else None
+
+
+def _said(judgement: Judgement, value: str) -> str:
+    reading = judgement.readings.get(value)
+    if reading is None:
+        return UNREAD
+    return "betrays" if reading.polarity == "betrays" else "upholds" if reading.upheld else ABSENT
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names that tell judges apart: a second one of the same name is numbered."""
+    return [
+        name if name not in names[:place] else f"{name} ({names[:place].count(name) + 1})"
+        for place, name in enumerate(names)
+    ]
