@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from akrasia.core.errors import InputError, Undefined
 from akrasia.stats import group, mean_interval, t_quantile, wilson
+from akrasia.stats.intervals import Spread, bounded_interval
 
 
 def test_t_interval_by_hand():
@@ -105,3 +108,31 @@ def test_a_row_without_a_label_is_its_own_cluster():
     assert group(4, ["a", None, None, "a"]).units == 3
     assert group(4, ["a", "", "", "a"]).units == 3
     assert group(4, [1.0, math.nan, math.nan, 1.0]).units == 3
+
+
+@given(
+    value=st.integers(0, 1000).map(lambda part: part / 1000),
+    error=st.floats(0, 0.5),
+    degrees=st.integers(1, 60),
+    near=st.booleans(),
+    few=st.booleans(),
+    levels=st.tuples(st.floats(0.5, 0.999), st.floats(0.5, 0.999)).map(sorted),
+)
+def test_a_higher_level_holds_the_interval_of_a_lower_one(value, error, degrees, near, few, levels):
+    spread = Spread(error**2, degrees, degrees + 2, near, few)
+    inner, outer = (bounded_interval(value, spread, level) for level in levels)
+    assert inner.method == outer.method
+    assert 0 <= outer.low <= inner.low + 1e-12
+    assert inner.low <= value <= inner.high
+    assert inner.high - 1e-12 <= outer.high <= 1
+
+
+def test_the_method_is_that_of_95_percent():
+    """.2 with an error of .1: t(.975; 18) = 2.101 leaves the range, t(.95; 18) = 1.734 does not. By Wilson at both."""
+    spread = Spread(0.01, 18, 20, near=False, few=False)
+    # n = .2 · .8 / .01 = 16.
+    assert bounded_interval(0.2, spread, 0.95).low == pytest.approx(wilson(0.2, 16, critical=2.1009)[0], abs=1e-4)
+    assert bounded_interval(0.2, spread, 0.9).low == pytest.approx(wilson(0.2, 16, critical=1.7341)[0], abs=1e-4)
+    inside = Spread(0.0081, 18, 20, near=False, few=False)  # .2 − 2.101 · .09 = .011, and t(.995; 18) = 2.878
+    assert bounded_interval(0.2, inside, 0.95).low == pytest.approx(0.2 - 2.1009 * 0.09, abs=1e-4)
+    assert bounded_interval(0.2, inside, 0.99).low == 0

@@ -25,6 +25,9 @@ FEW = 10
 BOUNDARY = 0.1
 """A mean this close to an end gets the Wilson interval."""
 
+CHOSEN_AT = 0.95
+"""The level at which it is seen whether a t interval leaves the range: that of which the coverage was simulated."""
+
 
 def check_level(level: float) -> None:
     """Refuse a level outside (0, 1).
@@ -82,7 +85,7 @@ def interval_of_mean(values: FloatArray, grouping: Grouping, *, level: float = 0
 
     The estimand is the mean over the population that the clusters were drawn from. Unclustered, the interval is the
     classical t interval; clustered, the cluster-robust one with G − 1 degrees of freedom. With `bounded`, values lie in
-    [0, 1], and near an end, or when the t interval leaves the range, the Wilson interval takes its place with
+    [0, 1], and near an end, or when the t interval of 95 % leaves the range, the Wilson interval takes its place with
     n = value (1 − value) / SE², or the number of clusters when fewer than 10 items lie more than 0.05 from the end.
 
     Args:
@@ -146,11 +149,17 @@ class Spread(Struct, frozen=True):
 
 
 def bounded_interval(value: float, spread: Spread, level: float) -> Figure:
-    """The t interval, or the Wilson interval near an end or where the t interval would leave [0, 1]."""
+    """The t interval, or the Wilson interval near an end or where the t interval of 95 % would leave [0, 1].
+
+    The method is chosen at 95 % whatever the level, and a t interval of a higher one ends at 0 and 1: so the interval
+    of a higher level always holds that of a lower one, and an end excluded at 95 % is not taken in again at 90 %.
+    """
+    error = math.sqrt(spread.variance)
+    reach = t_quantile(CHOSEN_AT, spread.degrees) * error
     critical = t_quantile(level, spread.degrees)
-    half = critical * math.sqrt(spread.variance)
-    if not (spread.near or value - half < 0 or value + half > 1):
-        return Figure(value, value - half, value + half, level, "cluster-t", spread.units)
+    if not (spread.near or value - reach < 0 or value + reach > 1):
+        half = critical * error
+        return Figure(value, max(0.0, value - half), min(1.0, value + half), level, "cluster-t", spread.units)
     binary = value * (1 - value)
     counted = spread.few or spread.variance <= 0 or binary <= 0
     effective = float(spread.units) if counted else binary / spread.variance
