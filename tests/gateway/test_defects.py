@@ -12,7 +12,7 @@ from tests.gateway.conftest import Serve
 from tests.gateway.upstreams import chat
 from tests.upstream import Upstream
 
-from akrasia.gateway import enforce, giving, observe, passing, release, wire
+from akrasia.gateway import enforce, giving, keeping, observe, passing, release, wire
 
 pytestmark = pytest.mark.asyncio
 
@@ -149,3 +149,40 @@ async def test_an_enforced_stream_that_had_begun_ends_with_the_error(
     assert (b"humility" in got) is (release_by == "sentences")
     *_, record = await settled(log, 2 if release_by == "sentences" else 1)
     assert (record["status"], record["error"]) == (500, BROKEN)
+
+
+@pytest.mark.parametrize("place", ["record_of", "shown_in"])
+@pytest.mark.parametrize("mode", ["observe", "annotate", "enforce"])
+async def test_a_defect_on_the_way_to_the_log_costs_no_line(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, place: str
+) -> None:
+    """A verdict that cannot be written down, say: the log gets what can."""
+    log, works, calls = tmp_path / "audit.jsonl", getattr(keeping, place), list[object]()
+    served = await serve(policy(tmp_path, mode), log=log)
+
+    def fails_once(*given: Any) -> object:
+        calls.append(given)
+        if len(calls) == 1:
+            defect()
+        return works(*given)
+
+    monkeypatch.setattr(keeping, place, fails_once)
+    response = await served.ask()
+    assert response.status == (200 if mode == "observe" else 500)
+    (record,) = await settled(log, 1)
+    assert len(calls) == 2
+    if mode == "enforce":
+        assert record["error"] == BROKEN
+    else:
+        assert record["choices"][0]["original"]["content"]
+
+
+async def test_what_breaks_after_a_streams_end_is_nothing_to_its_client(
+    upstream: Upstream, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await serve(policy(tmp_path, "observe"), log=tmp_path / "audit.jsonl")
+    monkeypatch.setattr(observe, "_weight", defect)
+    got = await (await served.ask(stream=True)).read()
+    assert got.endswith(b"data: [DONE]\n\n")
+    assert [one for one in served.notices if "RuntimeError" in one] == []
+    assert 'akrasia_failures_total{reason="defect"} 1\n' in await served.metrics()

@@ -113,6 +113,9 @@ class Telling:
         except StoreFailed:
             told["logged"] = False
             audits.dropped.add("not_logged")
+        except Exception:
+            self.kept = False
+            raise
         audits.tell(exchange.id, told)
         return told
 

@@ -94,7 +94,13 @@ async def keep(exchange: Exchange, desk: Desk, kept: Kept) -> bool:
         return False
     record = record_of(exchange, desk, kept)
     exchange.kept = True
-    await _append(log, exchange, desk, record)
+    try:
+        await _append(log, exchange, desk, record)
+    except StoreFailed:
+        raise
+    except Exception:  # a defect on the way there: the log has nothing of it, and may get less
+        exchange.kept = False
+        raise
     return True
 
 

@@ -76,9 +76,10 @@ async def send(out: web.StreamResponse, data: bytes, write_s: float, *, last: bo
 
 
 async def break_off(exchange: Exchange, out: web.StreamResponse, error: WireError) -> web.StreamResponse:
-    """End a stream that has begun with an error."""
+    """End a stream that has begun with an error; to one that has ended nothing is added."""
     exchange.failure = error.reason
-    await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
+    if not out._eof_sent:  # which has no public name
+        await send(out, error_event(error.error), exchange.gateway.limits.write_s, last=True)
     return out
 
 
