@@ -62,6 +62,7 @@ def keys(**changes: Any) -> dict[str, Any]:
         ({"claim": {"margin": "a"}}, "here: [[claim]] number 1: margin: expected `float`, got `str`"),
         ({"claim": {"text": 3}}, "here: [[claim]] number 1: text: expected `str`, got `int`"),
         ({"figures": 3}, "here: figures: expected `array`, got `int`"),
+        ({"claim": {"strategy": ["direct", "gredy"]}}, "unknown strategy 'gredy'; did you mean 'greedy'"),
         ({"claim": {"margin": 2.0}}, "margin is 2.0"),
         ({"claim": {"vary": "strategy", "against": None}}, "against belongs to"),
     ],
@@ -90,6 +91,44 @@ def test_a_run_must_hold_what_the_claims_speak_of(run: dict[str, Any], said: str
     with pytest.raises(InputError) as refused:
         configure(study, run)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("suites", "flags", "said"),
+    [
+        (["arithmetic:som"], {}, "[run] has no suite 'arithmetic:som'; did you mean 'arithmetic:sum'"),
+        (
+            ["arithmetic:sum", "x.jsnl"],
+            {"suite": ["arithmetic:sum", "x.jsonl"]},
+            "no suite 'x.jsnl'; did you mean 'x.j",
+        ),
+        (["nosuch"], {}, "[run] has no suite 'nosuch'; known: arithmetic:lcm"),
+        (["arithmetic:sum"], {"suite": ["x.jsonl"]}, "the run has no suite arithmetic:sum to speak of: add it with"),
+    ],
+)
+def test_a_claim_about_a_suite_that_is_not_there_is_refused(
+    suites: list[str], flags: dict[str, Any], said: str
+) -> None:
+    study = build_study(keys(claim={"suite": suites}), "here")
+    with pytest.raises(InputError) as refused:
+        configure(study, flags)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["arithmetic", "arithmetic:sum", "arithmetic:sum?high=12"])
+def test_a_claim_names_a_suite_with_or_without_what_follows(name: str) -> None:
+    study = build_study(keys(claim={"suite": [name]}), "here")
+    configure(study, {"suite": ["arithmetic:sum?high=12", "arithmetic:lcm"]})
+    (first, *_) = study.claim
+    assert first.speaks_at("arithmetic:sum?high=12")
+    assert first.speaks_at("arithmetic:lcm") is (name == "arithmetic")
+
+
+def test_a_curve_needs_two_lengths() -> None:
+    study = load_study("length")
+    curve = msgspec.structs.replace(study, claim=[claim for claim in study.claim if claim.test == "returns"])
+    with pytest.raises(InputError, match=r"needs at least two of them, and \[run\] has budget_forced:64"):
+        configure(curve, {"strategy": ["direct", "budget_forced:64"]})
 
 
 def test_alignment_needs_two_stages() -> None:

@@ -13,6 +13,7 @@ import msgspec
 from akrasia.core import InputError, parse_spec
 from akrasia.core.registry import near_names
 from akrasia.runs.config import RunConfig, build_config, read_config
+from akrasia.strategies import STRATEGIES
 from akrasia.studies import STUDIES
 from akrasia.studies.verdict import Direction
 
@@ -57,7 +58,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         margin: the smallest effect that counts, in the unit of what is tested: utility, a share, or how far an odds
             ratio lies from 1.
         threshold: where the claim's side begins, for shares that audits are tested for.
-        suite: names of the suites, without settings, that the claim speaks of; empty: all.
+        suite: names of the suites, with or without parameter and settings, that the claim speaks of; empty: all.
     """
 
     text: str
@@ -73,11 +74,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def speaks_at(self, suite: str) -> bool:
         """Whether a suite is among those that the claim names."""
-        return not self.suite or parse_spec(suite).name in self.suite
+        return not self.suite or any(name in _names_of(suite) for name in self.suite)
 
     def speaks_of(self, strategy: str) -> bool:
         """Whether a cell's strategy is among those that the claim names."""
         return any(strategy == name or parse_spec(strategy).name == name for name in self.strategy)
+
+
+def _names_of(suite: str) -> tuple[str, ...]:
+    """What a claim may call a suite: ``a:b?c=d``, ``a:b``, ``a``."""
+    return suite, suite.partition("?")[0], parse_spec(suite).name
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +164,8 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
     Votes over more candidates than a given number of samples are left out.
 
     Raises:
-        InputError: as `build_config`, or the run holds nothing that some claim speaks of.
+        InputError: as `build_config`, a claim names a suite that neither the file nor a flag has, or the run
+            holds nothing that some claim speaks of.
     """
     keys = {**study.run, **flags}
     if "samples" in flags and "strategy" not in flags:
@@ -170,7 +177,9 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
     config = build_config(keys, f"[run] of study {study.name}")
     if config.until_width is not None:
         raise InputError(f"[run] of study {study.name}: until_width has no use here; give samples and limit")
+    in_file = [str(suite) for suite in _listed(study.run.get("suite"))]
     for claim in study.claim:
+        _check_suites(claim, config, in_file, f"study {study.name}, claim {claim.text!r}")
         _check_reach(claim, config, f"study {study.name}, claim {claim.text!r}")
     return config
 
@@ -229,8 +238,24 @@ def _check_claim(claim: Claim, where: str) -> None:
         raise InputError(
             f"{where}: threshold is {claim.threshold}: a share, of the tests {', '.join(AUDIT_TESTS)} alone"
         )
+    for name in claim.strategy:
+        if parse_spec(name).name not in STRATEGIES:
+            raise InputError(f"{where}: unknown strategy {name!r}{near_names(name, STRATEGIES.names())}")
     if claim.test == "above" and (claim.direction != "up" or claim.metric == "pool_risk"):
         raise InputError(f'{where}: test = "above" takes direction "up" and metric deployed, reachable or risk')
+
+
+def _check_suites(claim: Claim, config: RunConfig, in_file: list[str], where: str) -> None:
+    """A suite that is nowhere would take its rows out of the table, and no reader would miss them."""
+    known = list(dict.fromkeys([*in_file, *config.suite]))
+    for name in claim.suite:
+        if not any(name in _names_of(suite) for suite in known):
+            raise InputError(f"{where}: [run] has no suite {name!r}{near_names(name, known)}")
+    if not any(claim.speaks_at(suite) for suite in config.suite):
+        raise InputError(
+            f"{where}: the run has no suite {' or '.join(claim.suite)} to speak of: add it with --suite, or leave the "
+            "claim out of an edited copy (--print-config, --config)"
+        )
 
 
 def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
@@ -258,6 +283,9 @@ def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
         raise InputError(f'{where}: {claim.metric} is measured against direct draws: add "direct" to strategy')
     if claim.test == "returns" and any(not parse_spec(text).parameter.isdecimal() for text in found):
         raise InputError(f"{where}: a curve over lengths needs strategies with a length, such as budget_forced:64")
+    names = [parse_spec(text).name for text in found]
+    if claim.test == "returns" and any(names.count(name) < 2 for name in names):
+        raise InputError(f"{where}: a curve over lengths needs at least two of them, and [run] has {', '.join(found)}")
 
 
 def _check_arms(arms: list[str], config: RunConfig, where: str) -> None:
