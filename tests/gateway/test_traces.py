@@ -18,6 +18,8 @@ import aiohttp
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tests.gateway.audited import GOOD, policy
 from tests.gateway.conftest import KEY, Serve
 from tests.gateway.test_faults import Process, asked
@@ -269,6 +271,32 @@ def test_a_collector_that_comes_back_is_told_once() -> None:
         LOST,
         "traces reach their collector again",
     ]
+
+
+def test_the_last_spans_are_sent_though_the_collector_did_not_take_those_before() -> None:
+    results, sent, closed = iter(["FAILURE", "SUCCESS"]), list[str](), threading.Event()
+
+    class Exporter:
+        def export(self, batch: Any) -> Any:
+            result = next(results)
+            if result == "SUCCESS" and not closed.wait(0.1):  # as long as sending takes
+                sent.extend(span.name for span in batch)
+            return SimpleNamespace(name=result)
+
+        def shutdown(self) -> None:
+            closed.set()
+
+    told: list[str] = []
+    exporter = Told(Exporter(), told.append)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
+    provider.get_tracer("test").start_span("first").end()
+    provider.force_flush()
+    assert exporter.failing.is_set()
+    provider.get_tracer("test").start_span("last").end()
+    spans.Spans(provider, exporter).close()
+    assert sent == ["last"]
+    assert [line.split(":")[0] for line in told] == [LOST, "traces reach their collector again"]
 
 
 @pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])

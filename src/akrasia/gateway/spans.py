@@ -84,7 +84,7 @@ class Spans:
         shutdown = getattr(self._provider, "shutdown", None)  # only the SDK's provider has one
         if shutdown is None:
             return
-        ended = Event() if self._told is None else self._told.failing
+        ended = Event() if self._told is None else self._told.last()
 
         def send() -> None:
             shutdown()
@@ -124,18 +124,31 @@ class Told:
         self._exporter = exporter
         self._notice = notice
         self._told: float | None = None
-        self._open = self._ended = False
+        self._open = self._ended = self._sending = False
         self._tries = _Tries(self._failed)
         logging.getLogger(_SDK).addHandler(self._tries)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans. See `opentelemetry.sdk.trace.export.SpanExporter`."""
-        result = self._exporter.export(spans)
+        self._sending = True
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            self._sending = False
         if result.name == "SUCCESS":
             self._succeeded()
         else:
             self._failed()
         return result
+
+    def last(self) -> Event:
+        """Set where the collector does not take the last spans, however it was with those before.
+
+        Where it is refusing spans at this moment, the last need not be tried.
+        """
+        if not self._sending:
+            self.failing.clear()
+        return self.failing
 
     def close(self, *, in_time: bool) -> None:
         """Send and listen no longer, and tell of spans that the collector neither took nor refused in time."""
