@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.report.cells import cell
 
-from akrasia.report.canvas import FORMATS, MOST_PANELS, draw
+from akrasia.report.canvas import FORMATS, MOST_PANELS, Width, draw
 from akrasia.report.content import CellContent, CurvePoint, Interval, Stage
 from akrasia.report.figures import CURVES, FIGURES, SUCCESS, WATERFALL
 from akrasia.report.palette import DARK, LIGHT
@@ -203,3 +203,18 @@ def test_no_connector_of_a_narrow_waterfall_runs_through_a_text() -> None:
 
     lines = {at: connectors(at) for at in (0.05, 0.4, 0.983)}
     assert lines[0.05] == lines[0.983] == lines[0.4] - 1
+
+
+@pytest.mark.parametrize(("deployed", "reached"), [(0.895, 0.985), (0.99, 1.0), (0.3, 0.98), (0.03, 0.04)])
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+def test_the_name_of_the_curve_stands_above_it_and_clear_of_the_other(
+    deployed: float, reached: float, width: Width
+) -> None:
+    ats = Interval(deployed, deployed - 0.02, min(1.0, deployed + 0.02)), Interval(reached, reached - 0.03, 1.0)
+    curve = (CurvePoint(1, ats[0], None), CurvePoint(2, ats[1], None))
+    one = cell(deployed=ats[0], reachable=ats[1], k=2, curve=curve, waterfall=())
+    drawn = draw(CURVES, [one, cell()], width, "svg")
+    (_, name), (_, other) = placed(drawn, "reachable@k")[0], placed(drawn, "deployed")[0]
+    ((_, zero),), ((_, hundred),) = (placed(drawn, text)[:1] for text in ("0", "100"))
+    assert (name - zero) / (hundred - zero) > reached - 0.03  # its foot; ticks are a third of a line below their line
+    assert other - name > 9

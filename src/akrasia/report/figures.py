@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from akrasia.report.canvas import Drawing
 from akrasia.report.content import CellContent, CurvePoint, Interval
@@ -61,7 +62,9 @@ def _curve(axes: Axes, cell: CellContent) -> None:
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("candidates per item, k")
-    axes.set_ylim(0, 1)
+    # A line of text fits above the scale, so that a curve that ends at its top is named above it, too.
+    axes.set_ylim(0, 1 / (1 - _line_share(axes)))
+    axes.spines["left"].set_bounds(0, 1)
     percent_axis(axes, "y", "")
     if not curve:
         return
@@ -79,7 +82,7 @@ def _curve(axes: Axes, cell: CellContent) -> None:
     if cell.deployed is not None:
         _band(axes, [0.94, end], [cell.deployed] * 2, LIGHT["deployed"])
         axes.plot([0.94, end], [cell.deployed.value] * 2, color=LIGHT["deployed"], linewidth=1.6)
-    _curve_labels(axes, cell, last, reachable[-1], beyond=beyond is not None)
+    _curve_labels(axes, cell, last, reachable[-1])
 
 
 def _uncorrected(axes: Axes, curve: Sequence[CurvePoint]) -> None:
@@ -100,31 +103,29 @@ def _uncorrected(axes: Axes, curve: Sequence[CurvePoint]) -> None:
         axes.plot([last.k] * 2, [at.low, at.high], color=LIGHT["reachable"], linewidth=1.2)
 
 
-def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval, *, beyond: bool) -> None:
+def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval) -> None:
     """The names stand at the lines, and the risk at the gap between them."""
-    height = _line_height(axes)
+    height = _line_share(axes) * axes.get_ylim()[1]
     line = None if cell.deployed is None else cell.deployed.value
     # Under its line the name of what is deployed leaves the gap free, unless the scale ends there.
     under = cell.deployed is not None and (
         _lower(cell.deployed) > 1 - _CROWDED or height < cell.deployed.value > top.value - height
     )
-    floor = 0.0 if line is None else line if under else line + height
-    name = _name_of_curve(cell.curve, floor, height, beyond=beyond)
+    named = None if line is None else (line - height, line) if under else (line, line + height)
+    name = _name_of_curve(cell.curve, named, height)
     axes.annotate(
-        "reachable@k", (name.k, name.at), xytext=(-2 if name.side == "right" else 4, 3 if name.above else -3),
-        textcoords="offset points", ha=name.side, va="bottom" if name.above else "top", color=LIGHT["reachable"],
-        fontweight="bold",
+        "reachable@k", (name.k, name.at), xytext=(-2, 3), textcoords="offset points", ha="right", va="bottom",
+        color=LIGHT["reachable"], fontweight="bold",
     )  # fmt: skip
-    if line is None:
+    if line is None or named is None:
         return
     axes.annotate(
         "deployed", (last, line), xytext=(-2, -3 if under else 3),
         textcoords="offset points", ha="right", va="top" if under else "bottom", color=LIGHT["deployed"],
         fontweight="bold",
     )  # fmt: skip
-    span = (name.at, name.at + height) if name.above else (name.at - height, name.at)
-    taken = [span] if name.side == "right" else []
-    place = _free(line, top.value, [*taken, (line - height, line) if under else (line, line + height)], height)
+    taken = (name.at, name.at + height)
+    place = _free(line, top.value, [taken, named], height)
     # Between a line and a point of two kinds, of which gold corrects one, the gap is no risk.
     mixed = cell.curve[-1].risk_uncorrected
     if cell.risk is None or last == 1 or mixed or top.value - line < _GAP or place is None:
@@ -140,22 +141,19 @@ def _curve_labels(axes: Axes, cell: CellContent, last: int, top: Interval, *, be
 
 
 class _Name(Struct, frozen=True):
-    """Where the name of the curve stands: at a point, above it or below, and which of its ends is there."""
+    """Above which point the name of the curve stands, and from which utility on."""
 
     k: int
     at: float
-    above: bool = True
-    side: Literal["left", "right"] = "right"
 
 
-def _name_of_curve(curve: Sequence[CurvePoint], floor: float, height: float, *, beyond: bool) -> _Name:
+def _name_of_curve(curve: Sequence[CurvePoint], taken: tuple[float, float] | None, height: float) -> _Name:
     """The place nearest to the line that is free.
 
     Args:
         curve: its points.
-        floor: the utility from which on there is room above what is deployed.
+        taken: where the name of what is deployed stands; None: nowhere.
         height: of a line of text.
-        beyond: whether the scale goes on beyond the last point.
     """
     last, top = curve[-1].k, curve[-1].reachable
     # The curve rises, so above a narrow band there is room to the left of a point, unless the scale ends there.
@@ -164,17 +162,14 @@ def _name_of_curve(curve: Sequence[CurvePoint], floor: float, height: float, *, 
         for point in curve
         if _upper(point.reachable) < min(_CROWDED, point.reachable.value + 2 * height) and point.k**2 >= last
     ]
-    if roomy:
-        return _Name(roomy[-1].k, _upper(roomy[-1].reachable))
-    if top.value + height <= 1:
-        return _Name(last, top.value)
-    if top.value - height >= floor:
-        return _Name(last, top.value, above=False, side="left" if beyond else "right")
-    return _Name(last, min(_lower(top), floor - height), above=False)
+    found = _Name(roomy[-1].k, _upper(roomy[-1].reachable)) if roomy else _Name(last, top.value)
+    if taken is None or found.at >= taken[1] or found.at + height <= taken[0]:
+        return found
+    return replace(found, at=taken[1])
 
 
-def _line_height(axes: Axes) -> float:
-    """What a line of text and the space beside it take of the scale from 0 to 1."""
+def _line_share(axes: Axes) -> float:
+    """What a line of text and the space beside it take of the height of the axes."""
     inches = float(axes.get_window_extent().height) / float(axes.figure.dpi)
     return 14.0 / (72.0 * inches)
 
