@@ -114,9 +114,10 @@ async def test_a_connection_that_streamed_is_kept(upstream: Upstream, serve: Ser
 
 async def test_a_stream_without_done_ends_as_the_upstream_ended_it(upstream: Upstream, serve: Serve) -> None:
     served = await serve()
-    upstream.faults.append(broken([b'data: {"choices": []}\n\n'], "whole"))
+    ended = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    upstream.faults.append(broken([ended], "whole"))
     response = await served.ask(stream=True)
-    assert await response.read() == b'data: {"choices": []}\n\n'
+    assert await response.read() == ended
 
 
 async def test_an_upstream_that_does_not_stream_may_answer_whole(upstream: Upstream, serve: Serve) -> None:

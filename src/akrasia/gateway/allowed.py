@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from akrasia.gateway.finish import allowed_finish, rewritten_finish
 from akrasia.gateway.wire import ANSWERED_200, Body, ErrorObject, WireError
 
 CONTENT, REFUSAL, REASONING, CALL = "content", "refusal", "reasoning", "tool call"
@@ -28,7 +29,6 @@ REASONINGS = ("reasoning_content", "reasoning")
 TEXTS = (CONTENT, REFUSAL, *REASONINGS)
 """Fields of a message that are texts."""
 
-_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = {
     "prompt_tokens_details": ("cached_tokens", "audio_tokens"),
@@ -138,14 +138,13 @@ def allowed_choice(choice: Mapping[str, Any], audit_id: str) -> Body:
     index = choice.get("index")
     index = index if isinstance(index, int) and not isinstance(index, bool) else 0
     message = allowed_message(choice.get("message"), f"{audit_id} {index}")
-    finish = choice.get("finish_reason")
-    known = isinstance(finish, str) and finish in _FINISHES
+    finish = allowed_finish(choice.get("finish_reason"))
     stays = finish in ("tool_calls", "function_call") and not calls_tools(message)  # then nobody need wait for a result
     return {
         "index": index,
         "message": message,
         "logprobs": _logprobs(choice.get("logprobs"), message),
-        "finish_reason": finish if known and not stays else "stop",
+        "finish_reason": "stop" if stays else finish,
     }
 
 
@@ -161,7 +160,7 @@ def replaced(choice: Body, text: str, *, stopped: bool) -> Body:
     if stopped:
         return {"index": choice["index"], "message": message, "logprobs": None, "finish_reason": "content_filter"}
     message |= {name: choice["message"][name] for name in ("tool_calls", "function_call") if name in choice["message"]}
-    finish = "stop" if choice["finish_reason"] == "length" else choice["finish_reason"]
+    finish = rewritten_finish(choice["finish_reason"])
     return {"index": choice["index"], "message": message, "logprobs": None, "finish_reason": finish}
 
 

@@ -19,6 +19,7 @@ from akrasia.audit import Auditor, Trail
 from akrasia.core import Candidate, InputError, parse_spec
 from akrasia.gateway.allowed import allowed_message, calls_tools, spoken_text
 from akrasia.gateway.drawing import Drawing, Drawn
+from akrasia.gateway.finish import rewritten_finish
 from akrasia.gateway.wire import Body, WireError, indexes_of, read_tail, refused
 from akrasia.utilities.extraction import ANSWER_MARK, extract_number, final_part
 
@@ -308,11 +309,10 @@ def _with_content(choice: Body, text: str) -> Body:
         for name, field in (choice.get("message") or {}).items()
         if name in ("role", "tool_calls", "function_call")
     }
-    finish = choice.get("finish_reason")
     return {
         "index": choice.get("index", 0),
         "message": {"role": "assistant", **message, "content": text},
-        "finish_reason": "stop" if finish == "length" else finish,
+        "finish_reason": rewritten_finish(choice.get("finish_reason")),
     }
 
 

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from akrasia.gateway.exchange import Clock, Exchange, ended, too_late
+from akrasia.gateway.finish import cut_short, says_end
 from akrasia.gateway.own_names import events_without
 from akrasia.gateway.sending import begin, send, send_whole
 from akrasia.gateway.stream import DONE_DATA, EventSplitter, error_event, payloads, whole_events
@@ -105,6 +106,7 @@ class Relay:
         self._clock = clock
         self._write_s = exchange.gateway.limits.write_s
         self._done = False
+        self._ended = False
         self._out: web.StreamResponse | None = None
 
     async def run(self) -> web.StreamResponse:
@@ -154,6 +156,8 @@ class Relay:
         if splitter.rest.strip() and not self._done:
             raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
         await self._flush()
+        if not (self._done or self._ended):
+            raise cut_short()
 
     async def _flush(self) -> None:
         """Pass on what still waits for more."""
@@ -187,6 +191,7 @@ class Relay:
         return self._out
 
     def _check(self, events: bytes) -> None:
+        self._ended = self._ended or says_end(events)
         for data in payloads(events):
             if data == DONE_DATA:
                 self._done = True

@@ -34,6 +34,7 @@ from akrasia.gateway.allowed import (
 from akrasia.gateway.audits import ExchangeAudit, audits_of, gathered
 from akrasia.gateway.chunks import chunks_of
 from akrasia.gateway.exchange import Exchange, ended, too_late
+from akrasia.gateway.finish import cut_short
 from akrasia.gateway.giving import KEEP_ALIVE, audit_unavailable, begin_events, reply_too_long, wants_usage
 from akrasia.gateway.joined import without_keys
 from akrasia.gateway.keeping import Kept, audit_headers, comment, credentials_of, error_line, keep, keep_window, since
@@ -176,6 +177,8 @@ class Release:
                     yield chunk
                 if any(one.strip() == DONE_DATA for one in payloads(data)):
                     return  # an upstream that keeps its response open keeps nobody waiting
+            if not self._choices or not all(one.ended for one in self._choices.values()):
+                raise cut_short()
         finally:
             response.release()
 
@@ -222,6 +225,7 @@ class Release:
         for part in chunk.get("choices") or ():
             index = part.get("index", 0)
             choice = self._choices.setdefault(index, StreamedChoice(keys=self._secrets))
+            choice.ended = choice.ended or bool(part.get("finish_reason"))
             if choice.stopped is not None:
                 continue
             delta = part.get("delta") or {}

@@ -35,6 +35,7 @@ class StreamedChoice(Struct):
         looked: before which no window's end can begin any more, as `window_end` found.
         held: what came, in pieces, after a letter in JSON's escapes: it waits for the whole, since neither sentences
             nor their length show there, and a window may be less than a word. None: there was no such letter.
+        ended: whether the upstream said why it ended.
         keys: that must not leave, also where they come in pieces with other texts between them.
     """
 
@@ -47,6 +48,7 @@ class StreamedChoice(Struct):
     begin: int = 0
     looked: int = 0
     held: list[str] | None = None
+    ended: bool = False
     keys: Credentials = NO_CREDENTIALS
 
     @property
