@@ -177,3 +177,11 @@ def spread_with_losses(request: Request, sample: int) -> str:
     if sample % 5 == 2 or "What is 3 +" in request.messages[0].content:
         raise CallRefused("400: this content is not served")
     return "I do not know" if sample % 7 == 3 else spread(request, sample)
+
+
+FORMS = (r"\boxed{x^2+2x+1}", r"\boxed{\sqrt{8}}", r"\boxed{(x+1)^2}", r"\boxed{2\sqrt{2}}", r"\boxed{2^{3/2}}")
+"""Two answers, the first twice and the second three times, each time in another form."""
+
+
+def forms(request: Request, sample: int) -> str:
+    return FORMS[sample]

@@ -17,6 +17,7 @@ from akrasia.core import InputError
 from akrasia.runs.estimates import estimate_run
 from akrasia.runs.prices import Prices, Rates
 from akrasia.runs.reader import StoredTrail
+from akrasia.runs.schema import VERSION
 from akrasia.runs.summary import RunSummary
 from akrasia.runs.totals import AuditCount
 from akrasia.runs.value_estimates import estimate_values
@@ -238,6 +239,7 @@ def test_who_audits_may_not_change_under_way(tmp_path: Path, key: str) -> None:
 def test_older_stores_are_migrated(tmp_path: Path, version: int) -> None:
     go(tmp_path / "run", "fast", limit=2)
     store = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    store.execute("DROP TABLE answer_classes")
     store.execute("DROP TABLE trails")
     if version == 1:
         store.execute("DROP TABLE judgements")
@@ -248,7 +250,7 @@ def test_older_stores_are_migrated(tmp_path: Path, version: int) -> None:
         assert list(run.trails(run.cells[-1])) == []
     done = go(tmp_path / "run", "fast", "audited", limit=2)
     assert audit_of(done, "audited") == AuditCount(2 * K, 2 * K, 0, 0, 0)
-    assert count(tmp_path / "run", "PRAGMA user_version") == 3
+    assert count(tmp_path / "run", "PRAGMA user_version") == VERSION
 
 
 # --- what it takes --------------------------------------------------------------------------------------------------

@@ -296,6 +296,7 @@ def test_a_store_from_before_there_were_judges_is_migrated(tmp_path: Path) -> No
     path = tmp_path / "run" / "run.sqlite"
     with sqlite3.connect(path) as store:
         store.execute("DROP TABLE judgements")
+        store.execute("DROP TABLE answer_classes")
         store.execute("DROP TABLE trails")
         store.execute("PRAGMA user_version = 1")
     store.close()

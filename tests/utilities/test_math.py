@@ -13,6 +13,7 @@ import pytest
 from akrasia.core import Candidate, InputError, Item, Utility
 from akrasia.utilities import build_utility
 from akrasia.utilities.math import Math
+from akrasia.utilities.math_worker import equate
 from akrasia.utilities.registry import UtilityOptions
 from akrasia.utilities.workers import Workers, start_module
 
@@ -61,6 +62,61 @@ def test_wrong_answers_of_one_value_are_one_class_for_a_vote(utility: Utility) -
     item = Item("q", (), target="3")
     answers = {utility.score(item, Candidate(text)).answer for text in ("0.5", r"\boxed{\frac{1}{2}}", "$1/2$")}
     assert answers == {"1/2"}
+
+
+FORMS = ["x^2+2x+1", "(x+1)^2", r"2\sqrt{2}", r"\sqrt{8}", "0.5"]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_the_answer_of_a_text_is_the_same_whatever_the_target(utility: Utility, text: str) -> None:
+    scores = [utility.score(Item("q", (), target=target), Candidate(rf"\boxed{{{text}}}")) for target in FORMS]
+    assert {score.utility for score in scores} == {0.0, 1.0}
+    assert len({score.answer for score in scores}) == 1
+
+
+EQUAL_ANSWERS = {
+    "expanded": ("x^2+2x+1", "(x+1)^2"),
+    "roots": (r"2\sqrt{2}", r"\sqrt{8}"),
+    "rounded": ("0.333333", r"\frac13"),
+    "identity": (r"\sin(x)^2", r"1-\cos^2 x"),
+    "equation and its side": ("x=3", "3"),
+    "percent and its number": (r"9\%", "9"),
+    "word": (r"\text{answer}", "answer"),
+    "sets": (r"\{1,2\}", r"\{2,1\}"),
+}
+OTHER_ANSWERS = {
+    "numbers": ("17", "18"),
+    "large numbers": ("1000000", "1000001"),
+    "polynomials": ("x^2+1", "x^2+2"),
+    "names": ("x+1", "y+1"),
+    "words": (r"\text{odd}", r"\text{even}"),
+    "roots": (r"\sqrt{8}", r"\sqrt{7}"),
+    "tuples": ("(1,2,3)", "(1,2,4)"),
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [(*pair, True) for pair in EQUAL_ANSWERS.values()] + [(*pair, False) for pair in OTHER_ANSWERS.values()],
+    ids=[*EQUAL_ANSWERS, *(f"other {name}" for name in OTHER_ANSWERS)],
+)
+def test_two_answers_are_equal_without_a_target_and_either_way_round(one: str, other: str, equal: bool) -> None:
+    for first, second in ((one, other), (other, one)):
+        assert equate(rf"so \boxed{{{first}}}", rf"\boxed{{{second}}}") == {"equal": equal}
+
+
+def test_answers_that_cannot_be_compared_in_time_are_not_decided() -> None:
+    utility = Math(UtilityOptions())
+    utility._workers = Workers(partial(start_module, "akrasia.utilities.math_worker"), count=1, limit_s=2.0)
+    try:
+        assert utility.equal(r"\boxed{10000000!}", r"\boxed{(x+y+z+w)^{300}}") is None
+    finally:
+        utility.close()
+
+
+def test_what_is_compared_is_what_a_score_would_read(utility: Utility) -> None:
+    assert isinstance(utility, Math)
+    assert utility.equal(r"\boxed{x^2+2x+1}", r"First \boxed{3} #### \boxed{2}, no: \boxed{(x+1)^2}") is True
 
 
 @pytest.mark.parametrize(

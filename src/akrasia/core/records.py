@@ -343,6 +343,15 @@ class Utility(Protocol):
 
 
 @runtime_checkable
+class EquatingUtility(Utility, Protocol):
+    """A utility under which two answers may be equal although their texts in `Score.answer` differ."""
+
+    def equal(self, one: str, other: str) -> bool | None:
+        """Whether two candidates' texts answer the same, whatever the target; None where it cannot be told in time."""
+        ...
+
+
+@runtime_checkable
 class JudgedUtility(Utility, Protocol):
     """A utility that asks a model. Whoever has a judge awaits `judge` in place of `score`.
 

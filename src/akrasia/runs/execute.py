@@ -15,6 +15,7 @@ from msgspec import Struct
 from akrasia.core import AkrasiaError, BudgetReached, InputError, JudgedUtility, Model, RunIncomplete, Utility
 from akrasia.models import build_model
 from akrasia.runs import manifest, wait_for
+from akrasia.runs.answer_classes import keep_classes
 from akrasia.runs.auditing import check_audit_keys
 from akrasia.runs.bench import Bench, model_settings
 from akrasia.runs.config import RunConfig
@@ -120,6 +121,8 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                         if not meter.stopping or task is None:
                             raise  # somebody else's doing, not the user's second Ctrl-C
                         task.uncancel()
+                    undecided = await keep_classes(plan, store, utilities, cell_ids, stopping=lambda: meter.stopping)
+                    _tell_undecided(undecided, options.on_notice)
                 summary = RunSummary(
                     str(out),
                     counts_of(plan, store.totals(), cell_ids, rates, store.audits()),
@@ -216,6 +219,13 @@ def _reused(taken: int, bought: int) -> str:
     if not taken:
         return f"--reuse: nothing there has the same model, prompt, sampling and seed; {bought} calls were bought"
     return f"--reuse: {taken} calls were answered from there, and {bought} were bought"
+
+
+def _tell_undecided(pairs: int, on_notice: Callable[[str], None]) -> None:
+    if pairs:
+        on_notice(
+            f"{pairs} pairs of answers could not be compared in time, and count as different where self_consistency votes"
+        )
 
 
 def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError:

@@ -17,6 +17,7 @@ from akrasia.core.cell import Cell
 from akrasia.runs.manifest import Manifest
 from akrasia.runs.manifest import read as read_manifest
 from akrasia.runs.pool import Draw, Pool, Stopped
+from akrasia.runs.schema import ANSWER_CLASSES, ANSWERS
 from akrasia.runs.store import check_version
 
 if TYPE_CHECKING:
@@ -216,6 +217,17 @@ class Run:
             "SELECT item, sample FROM candidates WHERE cell = ?", (self._cells[cell.name][0],)
         )
 
+    def answers(self, cell: Cell, position: int) -> dict[str, str]:
+        """Every answer to one item, in the order in which they came, with the first candidate's text that gave it."""
+        place = (self._cells[cell.name][0], position)
+        return {answer: text for answer, text, _ in self._connection.execute(ANSWERS, place)}
+
+    def answer_classes(self, cell: Cell, position: int) -> dict[str, str]:
+        """Which class each answer to one item is in, where they had to be compared; {}: not told by the store."""
+        if not self._has_answer_classes:
+            return {}
+        return dict(self._connection.execute(ANSWER_CLASSES, (self._cells[cell.name][0], position)).fetchall())
+
     @cached_property
     def _has_judgements(self) -> bool:
         """Stores that were written before there were judges have no such table."""
@@ -225,6 +237,11 @@ class Run:
     def _has_trails(self) -> bool:
         """Nor have those that were written before there were audits."""
         return self._has("trails")
+
+    @cached_property
+    def _has_answer_classes(self) -> bool:
+        """Nor have those from when the text of an answer was its class."""
+        return self._has("answer_classes")
 
     def _has(self, table: str) -> bool:
         found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()

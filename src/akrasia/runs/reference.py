@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from akrasia.core import InputError
 from akrasia.core.cell import Cell
 from akrasia.risk import Chosen, Diagnostic, thin_items
+from akrasia.runs.answer_classes import with_classes
 from akrasia.runs.pool import Pool
 from akrasia.runs.reader import Run
 from akrasia.strategies import Pooled, build_strategy
@@ -45,9 +46,12 @@ def reference(run: Run, cell: Cell) -> Reference:
             raise InputError(
                 f"strategy {cell.strategy!r} was pooled when this run was made: use the Akrasia of that time"
             )
-        deployed = strategy.deployed(pool.utilities, pool.answers)
-        came, answers = pool.as_they_came
-        bounds = strategy.bounds(came, answers) if np.isnan(came).any() else (None, None)
+        came, came_answers = pool.as_they_came
+        answers = pool.answers
+        if strategy.needs_answers:
+            answers, came_answers = with_classes(run, run.cell(cell.pool), pool)
+        deployed = strategy.deployed(pool.utilities, answers)
+        bounds = strategy.bounds(came, came_answers) if np.isnan(came).any() else (None, None)
         return Reference(pool, deployed, Chosen(strategy.n, strategy.best, *bounds))
     own = run.pool(cell)
     row_of = {item.position: row for row, item in enumerate(own.items)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-VERSION = 3
+VERSION = 4
 """`user_version` of the store; a store with a higher one was made by a newer Akrasia."""
 
 DDL = """
@@ -98,6 +98,13 @@ CREATE TABLE trails (             -- what the audits of a candidate's texts did
     trail TEXT NOT NULL,          -- JSON: a list of akrasia.audit.Trail
     PRIMARY KEY (cell, item, sample)
 );
+CREATE TABLE answer_classes (     -- answers of an item that are one in a vote; none for one answer, or equal as written
+    cell INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    answer TEXT NOT NULL,         -- as in scores
+    class TEXT NOT NULL,          -- the first answer that equals it
+    PRIMARY KEY (cell, item, answer)
+) WITHOUT ROWID;
 CREATE TABLE failures (           -- every call that the endpoint finally refused, for the record
     key TEXT PRIMARY KEY,
     cell INTEGER NOT NULL,
@@ -113,12 +120,24 @@ CREATE TABLE raw (key TEXT PRIMARY KEY, body BLOB NOT NULL);         -- zlib ove
 
 MIGRATIONS = {
     1: DDL[DDL.index("CREATE TABLE judgements") : DDL.index("CREATE TABLE trails")],
-    2: DDL[DDL.index("CREATE TABLE trails") : DDL.index("CREATE TABLE failures")],
+    2: DDL[DDL.index("CREATE TABLE trails") : DDL.index("CREATE TABLE answer_classes")],
+    3: DDL[DDL.index("CREATE TABLE answer_classes") : DDL.index("CREATE TABLE failures")],
 }
 """Version of a store → what brings it to the next one."""
 
 Table = Literal[
-    "cells", "items", "requests", "calls", "candidates", "scores", "judgements", "trails", "failures", "logprobs", "raw"
+    "cells",
+    "items",
+    "requests",
+    "calls",
+    "candidates",
+    "scores",
+    "judgements",
+    "trails",
+    "answer_classes",
+    "failures",
+    "logprobs",
+    "raw",
 ]
 
 COLUMNS: dict[Table, int] = {
@@ -130,10 +149,19 @@ COLUMNS: dict[Table, int] = {
     "scores": 8,
     "judgements": 10,
     "trails": 4,
+    "answer_classes": 4,
     "failures": 7,
     "logprobs": 2,
     "raw": 2,
 }
+
+ANSWERS = """
+SELECT s.answer, c.text, min(s.sample) FROM scores s JOIN candidates c USING (cell, item, sample)
+WHERE s.cell = ? AND s.item = ? AND s.answer IS NOT NULL GROUP BY s.answer ORDER BY 3
+"""
+"""Of one item every answer with the text of the first candidate that gave it, in that order."""
+
+ANSWER_CLASSES = "SELECT answer, class FROM answer_classes WHERE cell = ? AND item = ?"
 
 COUNT_AUDITS = """
 SELECT cell, count(*), sum(revised), sum(guarded), sum(unmade), sum(missing) FROM (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from akrasia.core import Candidate, InputError, Item, Reply, Score, TokenLogprob
 from akrasia.core.cell import Cell
 from akrasia.runs.disk import on_network_disk
 from akrasia.runs.prices import SUPERSEDED
-from akrasia.runs.schema import COUNT_AUDITS, DDL, MIGRATIONS, VERSION
+from akrasia.runs.schema import ANSWER_CLASSES, ANSWERS, COUNT_AUDITS, DDL, MIGRATIONS, VERSION
 from akrasia.runs.totals import AuditCount, CellTotals, RoleTotals
 from akrasia.runs.writer import Row, Writer, connect
 
@@ -160,6 +160,14 @@ class Store:
         )
         return [utility for (utility,) in rows]
 
+    def answers(self, cell: int, item: int) -> dict[str, str]:
+        """See `akrasia.runs.reader.Run.answers`."""
+        return {answer: text for answer, text, _ in self._reader.execute(ANSWERS, (cell, item))}
+
+    def answer_classes(self, cell: int, item: int) -> dict[str, str]:
+        """See `akrasia.runs.reader.Run.answer_classes`."""
+        return dict(self._reader.execute(ANSWER_CLASSES, (cell, item)).fetchall())
+
     def totals(self) -> dict[int, CellTotals]:
         """Counts and tokens per cell id, from the tables."""
         totals: dict[int, CellTotals] = {}
@@ -270,6 +278,12 @@ class Store:
             found = one.judgement
             said = (_json(found.readings), _json(found.unread), _json(found.order), found.missing)
             self._writer.put("judgements", (*place, one.stage, one.judge, one.repeat, *said))
+
+    def put_answer_classes(self, cell: int, item: int, of: Mapping[str, str]) -> None:
+        """Queue the classes of an item's answers, in the place of those of earlier sittings, which had fewer."""
+        self._writer.first("DELETE FROM answer_classes WHERE cell = ? AND item = ?", (cell, item))
+        for answer, name in of.items():
+            self._writer.put("answer_classes", (cell, item, answer, name))
 
     def committed(self) -> asyncio.Future[None]:
         """Done when everything queued so far is committed; fails with `StoreFailed`."""

@@ -53,12 +53,11 @@ class Math:
         failed = unfinished(candidate)
         if failed is not None:
             return failed
-        text = final_part(candidate.text or "")
+        text = _answering_part(candidate.text or "")
         if not text:
             return Score(0.0, failure="empty answer")
-        # math-verify would join several boxes to a set, where the earlier ones are earlier answers.
         try:
-            reply = self._workers.ask({"target": target, "text": last_box(text) or text[-_LONGEST_TEXT:]})
+            reply = self._workers.ask({"target": target, "text": text})
         except WorkerLost as error:
             return Score(None, missing=f"math verification {error}")
         if "missing" in reply:
@@ -66,6 +65,15 @@ class Math:
         if reply["equal"] is None:
             return Score(0.0, failure="no mathematics in the answer")
         return Score(1.0 if reply["equal"] else 0.0, reply["answer"])
+
+    def equal(self, one: str, other: str) -> bool | None:
+        """Whether two candidates' texts give one answer as mathematics, whatever the target; None: not told in time."""
+        try:
+            reply = self._workers.ask({"equate": [_answering_part(one), _answering_part(other)]})
+        except WorkerLost:
+            return None
+        equal: bool | None = reply.get("equal")
+        return equal
 
     def close(self) -> None:
         """End the worker processes."""
@@ -76,3 +84,9 @@ class Math:
         if not target:
             raise InputError(f"item {item.id!r} has no target, and utility 'math' compares with one: add it")
         return target
+
+
+def _answering_part(text: str) -> str:
+    """What of a candidate's text math-verify has to read; it would join several boxes, earlier answers, to a set."""
+    text = final_part(text)
+    return last_box(text) or text[-_LONGEST_TEXT:]

@@ -6,6 +6,7 @@ die at any time; `akrasia.utilities.workers` starts another. It ends by itself w
 
 from __future__ import annotations
 
+import cmath
 import faulthandler
 import functools
 import json
@@ -14,51 +15,90 @@ import os
 import re
 import sys
 from typing import Any
+from zlib import crc32
 
 _MEMORY_BYTES = 2 << 30
 # A little more than the parent waits: it only matters when the parent cannot kill this process any more.
 _ORPHAN_S = 30.0
-_MARKED = re.compile(r"(?<!\\)\$|\\boxed")
+# Far above what math-verify rounds away (six decimals), and below what any two different short answers differ by.
+_APART = 1e-4
+MARKED = re.compile(r"(?<!\\)\$|\\boxed")
+"""Where a target says itself which part of it is mathematics."""
+
+
+def _parse_target(target: str) -> tuple[Any, ...]:
+    return _parse(target if MARKED.search(target) else f"\\boxed{{{target}}}")
 
 
 @functools.lru_cache(maxsize=4096)
-def _parse_target(target: str) -> tuple[Any, ...]:
-    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
-
-    marked = target if _MARKED.search(target) else f"\\boxed{{{target}}}"
-    configs = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
-    return tuple(parse(marked, configs, parsing_timeout=None))
-
-
-def _parse_answer(text: str) -> list[Any]:
+def _parse(text: str) -> tuple[Any, ...]:
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
 
     configs = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
-    return list(parse(text, configs, parsing_timeout=None))
+    return tuple(parse(text, configs, parsing_timeout=None))
 
 
 def compare(target: str, text: str) -> dict[str, Any]:
     """Whether the last mathematical expression of a text equals the target.
 
     Returns:
-        `equal` and `answer`, the expression that was found as text; `equal` None when there was none;
-        `missing` when the target itself could not be read.
+        `equal` and `answer`, the expression that was found as text, the same whatever the target is; `equal` None when
+        there was none; `missing` when the target itself could not be read.
     """
     from math_verify import verify
 
     wanted = _parse_target(target)
     if not wanted:
         return {"missing": "the target cannot be read as mathematics"}
-    found = _parse_answer(text)
+    found = _parse(text)
     if not found:
         return {"equal": None}
-    if verify(list(wanted), found, timeout_seconds=None):
-        return {"equal": True, "answer": target}
-    return {"equal": False, "answer": _text(found)}
+    return {"equal": bool(verify(list(wanted), list(found), timeout_seconds=None)), "answer": _text(found)}
 
 
-def _text(found: list[Any]) -> str:
-    """A wrong answer as text: a decimal as a fraction, so that 0.5 and 1/2 are one class for a vote."""
+def equate(one: str, other: str) -> dict[str, Any]:
+    """Whether the last expressions of two texts are equal, as `equal`: with either of them in the place of the target.
+
+    Two whose values differ are told apart without the simplification that a comparison otherwise ends with.
+    """
+    from math_verify import verify
+
+    if _apart(_value(one), _value(other)):
+        return {"equal": False}
+    first, second = _parse(one), _parse(other)
+    ways = ((first, second), (second, first))
+    return {"equal": any(verify(list(a), list(b), timeout_seconds=None) for a, b in ways)}
+
+
+@functools.lru_cache(maxsize=4096)
+def _value(text: str) -> complex | None:
+    """The value of the expression in a text, each of its symbols standing for a number that depends on its name.
+
+    None where values do not decide: relations, sets and matrices; percentages, which equal two numbers each; a name,
+    which is compared by its letters.
+    """
+    from sympy import Expr, Rational, Symbol, UnevaluatedExpr
+
+    found = _parse(text)
+    expression = found[0] if found else None
+    if not isinstance(expression, Expr) or isinstance(expression, Symbol) or expression.has(UnevaluatedExpr):
+        return None
+    places = {symbol: Rational(crc32(symbol.name.encode()) % 8999 + 1000, 5003) for symbol in expression.free_symbols}
+    try:
+        value = complex(expression.subs(places).evalf(15))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if cmath.isfinite(value) else None
+
+
+def _apart(one: complex | None, other: complex | None) -> bool:
+    if one is None or other is None:
+        return False
+    return abs(one - other) > _APART * max(1.0, abs(one), abs(other))
+
+
+def _text(found: tuple[Any, ...]) -> str:
+    """An answer as text: a decimal as a fraction, so that 0.5 and 1/2 are one class without further comparison."""
     from sympy import Float, Rational
 
     expression = found[0]
@@ -84,7 +124,7 @@ def main() -> None:
         request = json.loads(line)
         faulthandler.dump_traceback_later(_ORPHAN_S, exit=True, file=silence)
         try:
-            reply = compare(request["target"], request["text"])
+            reply = equate(*request["equate"]) if "equate" in request else compare(request["target"], request["text"])
         except (MemoryError, RecursionError) as error:
             reply = {"missing": f"the expression was too large to verify ({type(error).__name__})"}
         except Exception as error:  # noqa: BLE001  (another package's failure, recorded as a missing measurement)
