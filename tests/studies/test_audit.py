@@ -85,6 +85,10 @@ async def test_a_mending_rewriter_gains_what_it_must_and_a_placebo_nothing(tmp_p
     assert row(found, "closer to what", f"{action(1)} ").verdict == "supported"
     assert row(found, "preferred", action(3)).verdict == "supported"
     assert row(found, "closer than a paraphrase").verdict == "supported"
+    # 0 of 12 families: the chance of that at 5 % is 0.54, and the interval says 0 to 26.
+    harmless = row(found, "further from", action(1))
+    assert (harmless.estimate, harmless.p, harmless.test) == (0, 1, "clopper-pearson")
+    assert harmless.high == pytest.approx(0.2646, abs=1e-4)
     assert row(found, "Control").verdict == "degenerate"
     # On a request in which nothing pulls apart, this actor falls short all the same, and is rewritten.
     assert value(arm(found, action(1), "valdi-benign").rewritten) == 1

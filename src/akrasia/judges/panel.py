@@ -27,7 +27,7 @@ def combine(
     """The verdict of several judges on one text.
 
     - *Betrayed*: a judge, whatever its weight, says so and shows the words; or, without any words, half of the votes.
-      A panel is more careful than each of its judges: who joins it takes no betrayal back.
+      So who joins a panel takes no betrayal back.
     - *Upheld*: not betrayed, and at least half of the votes say so; with two judges, where one sees it. The score is
       the share of votes that say so.
     - *Absent*: neither. The score is that share; 0 where the value is betrayed.

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from akrasia.core import Undefined
 from akrasia.runs.value_parts import families
-from akrasia.stats import paired_difference
-from akrasia.studies.audit_arms import ArmArrays, arm_arrays, audited_arms, by_draw, harmed, per_scenario, share
+from akrasia.studies.audit_arms import ArmArrays, arm_arrays, audited_arms, by_draw, harmed, held_against, per_scenario
 from akrasia.studies.cells import Cells, Place, label
 from akrasia.studies.definition import Claim
 from akrasia.studies.evidence import Draft, evidence_of
@@ -76,23 +74,18 @@ def _tested(
     draws: NDArray[np.float64] | None,
     notes: tuple[str, ...] = (),
 ) -> Draft:
-    """A share against the claim's threshold: its interval, and the paired test of its distance from there."""
+    """A share against the claim's threshold: its interval, and the test that agrees with it."""
     draft = _draft(claim, cells, place, strategy, metric)
     clusters = [] if arrays is None else families(arrays.group)
-    figure = None if draws is None else share(draws, clusters, cells.level)
-    if draws is None or figure is None:
+    found = None if draws is None else held_against(draws, claim.threshold, clusters, cells.level)
+    if draws is None or found is None:
         return replace(draft, notes=(*notes, "nothing to measure: no draw was audited and measured"))
-    means = per_scenario(draws)
-    level = np.full_like(means, claim.threshold)
-    try:
-        tested = paired_difference(level, means, clusters=np.array(clusters), level=cells.level)
-        p, test = tested.p, tested.test
-    except Undefined:
-        p, test = None, "cluster-t"
-    evidence = evidence_of(figure, p, direction=claim.direction, threshold=claim.threshold, margin=claim.margin)
-    known = int((~np.isnan(means)).sum())
+    evidence = evidence_of(
+        found.share, found.p, direction=claim.direction, threshold=claim.threshold, margin=claim.margin
+    )
+    known = int((~np.isnan(per_scenario(draws))).sum())
     counted = (f"{int(np.nansum(draws))} of {int((~np.isnan(draws)).sum())} draws",) if metric != "win rate" else ()
-    return replace(draft, evidence=evidence, test=test, items=known, notes=(*counted, *notes))
+    return replace(draft, evidence=evidence, test=found.test, items=known, notes=(*counted, *notes))
 
 
 def audited_f1(cells: Cells) -> Series:

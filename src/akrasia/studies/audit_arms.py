@@ -20,6 +20,7 @@ from akrasia.gap.overlap import scenario_f1
 from akrasia.runs.value_labels import label_table, stated_grades
 from akrasia.runs.value_parts import families
 from akrasia.stats import Figure, mean_interval, paired_difference
+from akrasia.stats.held_share import HeldShare, held_share
 from akrasia.strategies import build_strategy
 from akrasia.strategies.audited import Audited
 from akrasia.studies.cells import Cells, Place, label
@@ -155,8 +156,8 @@ def arm_found(cells: Cells, place: Place, strategy: str) -> ArmFound | None:
         macro_f1_before=macro[0],
         macro_f1=macro[1],
         macro_f1_gain=macro[2],
-        distance_before=share(arrays.away_before, clusters, level),
-        distance=share(arrays.away, clusters, level),
+        distance_before=_mean(arrays.away_before, clusters, level),
+        distance=_mean(arrays.away, clusters, level),
         distance_change=_mean_change(arrays.away - arrays.away_before, clusters, level),
         f1_gain=_mean_change(change, clusters, level),
         gain_per_revision=_ratio(change, arrays.tried, clusters, level),
@@ -241,9 +242,25 @@ def per_scenario(draws: Floats) -> Floats:
     return np.where(known > 0, np.nansum(draws, axis=1) / np.maximum(known, 1), np.nan)
 
 
-def share(draws: Floats, clusters: list[str], level: float) -> Figure | None:
-    """The mean of (S, K) shares over the scenarios that have one."""
+def held_against(draws: Floats, threshold: float, clusters: list[str], level: float) -> HeldShare | None:
+    """The share of (S, K) yes-or-no draws, over the scenarios that have one, beside a threshold."""
     mean = per_scenario(draws)
+    known = ~np.isnan(mean)
+    if not known.any():
+        return None
+    count = int((~np.isnan(draws)).sum())
+    return held_share(mean[known], threshold, clusters=np.array(clusters)[known], draws=count, level=level)
+
+
+def share(draws: Floats, clusters: list[str], level: float) -> Figure | None:
+    """The share alone, with the interval that it has beside any threshold."""
+    found = held_against(draws, 0.0, clusters, level)
+    return None if found is None else found.share
+
+
+def _mean(distances: Floats, clusters: list[str], level: float) -> Figure | None:
+    """The mean of (S, K) distances in [0, 1] over the scenarios that have one."""
+    mean = per_scenario(distances)
     known = ~np.isnan(mean)
     if not known.any():
         return None
