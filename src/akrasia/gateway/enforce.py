@@ -103,16 +103,17 @@ class Enforce:
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Answer with what the audit lets through."""
         exchange.parsed()
-        audit = ExchangeAudit(self._audits, self._audits.desk(exchange.policy), exchange)
+        audit: ExchangeAudit | None = None
         try:
+            audit = ExchangeAudit(self._audits, self._audits.desk(exchange.policy), exchange)
             return await self._answer(exchange, audit)
         except WireError as error:
             error.headers.update(audit_headers(exchange))
             raise
         except Exception as error:  # with a defect of ours the line of a request must not be lost
             if not exchange.kept and not isinstance(error, ClientGone):
-                kept = Kept(status=500, error=defect_line(error), spent=audit.spent(), audited=False)
-                await self._keep(exchange, audit, kept)
+                spent = () if audit is None else audit.spent()
+                await self._keep(exchange, Kept(status=500, error=defect_line(error), spent=spent, audited=False))
             raise
 
     async def _answer(self, exchange: Exchange, audit: ExchangeAudit) -> web.StreamResponse:
@@ -161,11 +162,11 @@ class Enforce:
             if deployed is not None:
                 raise
             shown = allowed_error(error)
-            await self._keep(exchange, audit, Kept(status=shown.status, error=error_line(error), audited=False))
+            await self._keep(exchange, Kept(status=shown.status, error=error_line(error), audited=False))
             raise shown from None
         except asyncio.CancelledError:
             if not exchange.kept:
-                await self._keep(exchange, audit, _broken_off(exchange, audit, deployed))
+                await self._keep(exchange, _broken_off(exchange, audit, deployed))
             raise
 
     async def _audited(self, exchange: Exchange, audit: ExchangeAudit, deployed: Deployed) -> Outcome:
@@ -185,7 +186,7 @@ class Enforce:
             return await self._withheld(exchange, audit, decided)
         choices_kept = with_left_beside([one.logged for one in decided], deployed.completion)
         kept = Kept(choices_kept, 200, None, audit.spent(), since(exchange), _seconds(audit))
-        logged = await self._keep(exchange, audit, kept)
+        logged = await self._keep(exchange, kept)
         if logged is False and exchange.policy.on_audit_error == "closed":
             raise audit_unavailable()
         return self._leaving(exchange, (deployed, deployed.totals(exchange, audit)), decided, logged)
@@ -228,14 +229,14 @@ class Enforce:
         for one in decided:
             self._audits.count("enforce", "withheld", failed=one.audit.failure is not None)
         kept = Kept(logged, error.status, str(error), audit.spent(), since(exchange), _seconds(audit))
-        await self._keep(exchange, audit, kept)
+        await self._keep(exchange, kept)
         self._audits.tell(exchange.id, {"id": exchange.id, "mode": "enforce", "decision": "withheld"})
         raise error
 
-    async def _keep(self, exchange: Exchange, audit: ExchangeAudit, kept: Kept) -> bool | None:
+    async def _keep(self, exchange: Exchange, kept: Kept) -> bool | None:
         """Write the record. False: it could not be written; None: the gateway keeps no log."""
         try:
-            return await keep(exchange, audit.desk, kept) or None
+            return await keep(exchange, self._audits.desk(exchange.policy), kept) or None
         except StoreFailed:
             self._audits.dropped.add("not_logged")
             return False
