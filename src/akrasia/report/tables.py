@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from akrasia.report.content import CellContent, CurvePoint, Interval
+from akrasia.report.latex import beyond, latex_text
 from akrasia.report.text import plain
 from akrasia.report.wording import count, points, stage_name, uncorrected, with_bounds
 
@@ -207,37 +208,33 @@ def _markdown(text: str) -> str:
     return text
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\N{MINUS SIGN}": r"$-$", "·": r"$\cdot$", "…": r"\dots{}",
-}  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
-
-
 _SENTENCES = r">{\raggedright\arraybackslash}X"
 """A column that breaks its lines."""
 
 
 def to_latex(table: Table) -> str:
-    """A floating table for `booktabs`; with columns of sentences as wide as the text, and then for `tabularx` too."""
+    """A floating table for `booktabs`; with columns of sentences as wide as the text, and then for `tabularx` too.
+
+    Whatever stands in a cell, a heading or the caption goes through `akrasia.report.latex`.
+    """
     wide = any(column.sentences for column in table.columns)
     sort, width = ("tabularx", r"{\linewidth}") if wide else ("tabular", "")
     align = "".join(_SENTENCES if column.sentences else "r" if column.number else "l" for column in table.columns)
-    body = [f"    {' & '.join(_latex(text) for text in row)} \\\\" for row in table.rows]
+    caption, titles = latex_text(table.caption), [latex_text(column.title) for column in table.columns]
+    head, *body = [f"    {' & '.join(row)} \\\\" for row in [titles, *(map(latex_text, row) for row in table.rows)]]
+    strange = beyond("".join([caption, head, *body]))
     return "\n".join(
         [
             f"% needs \\usepackage{{booktabs{',tabularx' if wide else ''}}}",
+            *([f"% needs LuaLaTeX or XeLaTeX, and a font that has these: {strange}"] if strange else []),
             "\\begin{table}",
             "  \\centering",
-            f"  \\caption{{{_latex(table.caption)}}}",
+            f"  \\caption{{{caption}}}",
             f"  \\label{{tab:akrasia-{table.name}}}",
             *(["  \\footnotesize"] if wide else []),
             f"  \\begin{{{sort}}}{width}{{{align}}}",
             "    \\toprule",
-            f"    {' & '.join(_latex(column.title) for column in table.columns)} \\\\",
+            head,
             "    \\midrule",
             *body,
             "    \\bottomrule",
