@@ -10,12 +10,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from tests.report.cells import cell, report
 from tests.report.conftest import make_run
 
+from akrasia import run
 from akrasia.core import InputError
 from akrasia.report import render, write
 from akrasia.report.content import Diagnostic
@@ -237,6 +239,25 @@ def test_several_runs_stand_in_one_report(one_cell: Path, several_cells: Path) -
     content = gather([one_cell, several_cells], item_bytes=10**6)
     assert len({found.label for found in content.cells}) == 5
     assert content.cells[0].label.endswith("one")
+
+
+def test_two_runs_of_one_model_are_told_apart_and_what_they_differ_in(one_cell: Path, tmp_path: Path) -> None:
+    manifest = read(one_cell)
+    assert manifest is not None
+    keys: dict[str, Any] = {"model": manifest.run.model, "suite": manifest.run.suite, "samples": 2}
+    run(tmp_path / "two", seed=[0, 1], top_p=0.5, **keys)
+    folders = [one_cell, tmp_path / "two"]
+    written = write(folders, tmp_path / "r.html")
+    (told,) = written.diagnostics
+    assert (told.code, told.severity) == ("settings_differ", "warning")
+    assert f"top_p not set in {one_cell.name} and 0.5 in two" in told.message
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("top_p not set in") == 1
+    starts = [cell.headline.partition("), drawing once")[0].partition(" (")[2] for cell in written.cells]
+    assert starts == [one_cell.name, "two, seed 0", "two, seed 1"]
+    assert all(f"({start})" in page for start in starts)
+    assert write([one_cell], tmp_path / "r.html").diagnostics == ()
+    assert "(" not in write([one_cell], tmp_path / "r.html").cells[0].headline
 
 
 def test_refusals_name_the_way_out(one_cell: Path, tmp_path: Path) -> None:

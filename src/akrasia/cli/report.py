@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from akrasia.cli.output import count, print_json
+from akrasia.cli.output import count, notice, print_json
 
 
 def report(
@@ -49,11 +49,15 @@ def report(
         runs, out, figures=figures, formats=wanted, tables=tables, level=level, gold=gold, gold_cell=gold_cell,
         calibration=calibration,
     )  # fmt: skip
+    for diagnostic in written.diagnostics:
+        notice(f"{diagnostic.severity}: {diagnostic.message}")
     if json:
         print_json(written)
         return
+    several = len({cell.run for cell in written.cells}) > 1
     for cell in written.cells:
-        print(cell.headline if len(written.cells) == 1 else f"{cell.cell}: {cell.headline}")
+        name = f"{cell.run}, {cell.cell}" if several else cell.cell
+        print(cell.headline if len(written.cells) == 1 else f"{name}: {cell.headline}")
     print(f"\n{written.out} ({count(written.bytes)} bytes)")
     for path in (*written.figures, *written.tables):
         print(path)

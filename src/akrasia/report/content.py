@@ -169,6 +169,7 @@ class CellContent(Struct, frozen=True, kw_only=True):
         deployed, reachable, risk: the headline; None where undefined, and a diagnostic says why.
         corrected: with gold, which of `deployed`, `reachable` and `risk` it corrects; None without gold.
         raw: deployed, reachable and risk as the verifier had them, where gold corrects any; else None.
+        apart: what tells its headline from another cell's, where it would read alike without: the run, or the seed.
         missing_risk: (worst, best) risk over all values that missing utilities could have; None when none is missing.
         missing_raw: whether that is the uncorrected risk, beside one that gold corrects.
         budget: how wrong the risk may be, by source (see `wording.SOURCES`); None for one that does not apply.
@@ -217,6 +218,7 @@ class CellContent(Struct, frozen=True, kw_only=True):
     pool_failures: int | None = None
     corrected: tuple[str, ...] | None = None
     raw: tuple[Interval | None, Interval | None, Interval | None] | None = None
+    apart: str = ""
 
 
 class Provenance(Struct, frozen=True):
@@ -254,8 +256,10 @@ class ReportContent(Struct, frozen=True):
         cells: those on problems, with their risk.
         provenance: of every run.
         values: the groups of cells on value suites, with their gap.
+        diagnostics: what the reader should know of the runs beside one another, where they are several.
     """
 
     cells: tuple[CellContent, ...]
     provenance: tuple[Provenance, ...]
     values: tuple[ValueContent, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()

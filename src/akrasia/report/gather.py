@@ -27,7 +27,7 @@ from akrasia.report.content import (
 )
 from akrasia.report.items import choose_items, row_means
 from akrasia.report.labels import public, told_apart
-from akrasia.report.wording import model_name, strategy_name, suite_name
+from akrasia.report.wording import doing, model_name, strategy_name, suite_name
 from akrasia.runs.reader import Run
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def gather(
     """
     from akrasia.report.value_gather import gather_values, value_cells
     from akrasia.runs.estimates import How
+    from akrasia.runs.yardstick import side_by_side
 
     if not folders:
         raise InputError("no run to report on: name at least one folder that `akrasia run --out` wrote")
@@ -89,10 +90,14 @@ def gather(
             _provenance(name, run, how, bool(apart), calibration)
             for name, run, apart in zip(names, runs, of_values, strict=True)
         )
+        beside = tuple(
+            Diagnostic(note.code, note.message, note.severity)
+            for note in side_by_side(list(zip(names, runs, strict=True)))
+        )
     finally:
         for run in runs:
             run.close()
-    return ReportContent(tuple(_labelled(cells)), provenance, values)
+    return ReportContent(tuple(_told_apart(_labelled(cells))), provenance, values, beside)
 
 
 def _risk(run: Run, apart: frozenset[str], how: How) -> list[CellEstimate]:
@@ -211,6 +216,26 @@ def _labelled(cells: Sequence[CellContent]) -> list[CellContent]:
     ]
     labels = told_apart(columns, [cell.name for cell in cells], usual=2)
     return [msgspec.structs.replace(cell, label=label) for cell, label in zip(cells, labels, strict=True)]
+
+
+def _told_apart(cells: Sequence[CellContent]) -> list[CellContent]:
+    """The cells, each with what its headline needs to be told from another's that would read alike."""
+    alike: dict[tuple[str, str, str], list[CellContent]] = {}
+    for cell in cells:
+        alike.setdefault(_subject(cell), []).append(cell)
+    told = []
+    for cell in cells:
+        others = alike[_subject(cell)]
+        parts = [cell.run] if len({other.run for other in others}) > 1 else []
+        if len({other.seed for other in others if other.run == cell.run}) > 1:
+            parts.append(f"seed {cell.seed}")
+        told.append(msgspec.structs.replace(cell, apart=", ".join(parts)))
+    return told
+
+
+def _subject(cell: CellContent) -> tuple[str, str, str]:
+    """What a headline says of a cell beside its figures."""
+    return model_name(cell.model), doing(cell), cell.suite
 
 
 def _provenance(name: str, run: Run, how: How, apart: bool, calibration: Path | None) -> Provenance:

@@ -52,11 +52,12 @@ def render_page(content: ReportContent) -> str:
         "table": cell_rows(content.cells),
         "left_out": {drawing.name: _left_out(drawing, content.cells) for drawing in FIGURES},
         "budgeted": any(wording.has_budget(cell) for cell in content.cells),
-        "diagnostics": grouped(content.cells),
+        "diagnostics": grouped(content.cells, () if content.values else content.diagnostics),
     }
     if content.values:
         given |= value_context(content.values)
-        given["value_diagnostics"] = grouped([arm for group in content.values for arm in group.arms])
+        arms = [arm for group in content.values for arm in group.arms]
+        given["value_diagnostics"] = grouped(arms, content.diagnostics)
     template = environment.get_template("report.html.j2")
     while True:
         page = template.render(given, content=content)
@@ -157,9 +158,16 @@ class Diagnosed(Protocol):
         ...
 
 
-def grouped(cells: Sequence[Diagnosed]) -> list[GroupedDiagnostic]:
-    """The diagnostics of all, the worst kinds first, each message once."""
+def grouped(cells: Sequence[Diagnosed], beside: Sequence[Diagnostic] = ()) -> list[GroupedDiagnostic]:
+    """The diagnostics of all, the worst kinds first, each message once.
+
+    Args:
+        cells: what they are about.
+        beside: those that are about all of them beside one another; they come before others as severe.
+    """
     kinds: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for found in beside:
+        kinds.setdefault((found.severity, found.code), {})[found.message] = [cell.label for cell in cells]
     for cell in cells:
         for found in cell.diagnostics:
             kinds.setdefault((found.severity, found.code), {}).setdefault(found.message, []).append(cell.label)

@@ -106,11 +106,12 @@ def stage_note(cell: CellContent, stage: str) -> str:
 
 def headline(cell: CellContent) -> str:
     """The finding in one sentence, with its interval."""
-    who = f"{model_name(cell.model)}, {doing(cell)},"
+    name = model_name(cell.model) + (f" ({cell.apart})" if cell.apart else "")
+    who = f"{name}, {doing(cell)},"
     if cell.deployed is None:
         if any(share is not None for share in cell.success):
-            return f"Of {model_name(cell.model)}, {doing(cell)}, no figure has a value on {cell.suite}."
-        return f"Of {model_name(cell.model)}, {doing(cell)}, nothing could be measured on {cell.suite}."
+            return f"Of {who} no figure has a value on {cell.suite}."
+        return f"Of {who} nothing could be measured on {cell.suite}."
     if cell.risk is None or (cell.k == 1 and cell.own_pool):
         why = "one candidate per item leaves nothing to compare it with" if cell.k == 1 else "the diagnostics say why"
         reached = f"{who} earns {with_bounds(cell.deployed)} points of utility on {cell.suite}"

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from akrasia.core import InputError
 from akrasia.report.canvas import Format, Width, draw
-from akrasia.report.content import CellContent, Interval, ReportContent
+from akrasia.report.content import CellContent, Diagnostic, Interval, ReportContent
 from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
 from akrasia.report.page import ITEM_BYTES, render_page
@@ -49,6 +49,7 @@ class Written(Struct, frozen=True):
         out: the page; bytes: its size.
         cells: the findings, of acting cells on value suites first.
         figures, tables: the other files.
+        diagnostics: what the reader should know of the runs beside one another.
     """
 
     out: str
@@ -56,6 +57,7 @@ class Written(Struct, frozen=True):
     cells: tuple[CellLine, ...]
     figures: tuple[str, ...]
     tables: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def render(
@@ -119,7 +121,7 @@ def write(
     listed = _write_tables(content, Path(tables)) if tables is not None else []
     lines = tuple(_arm_line(arm) for group in content.values for arm in group.arms)
     lines += tuple(_line(cell) for cell in content.cells)
-    return Written(written, len(page), lines, tuple(drawn), tuple(listed))
+    return Written(written, len(page), lines, tuple(drawn), tuple(listed), content.diagnostics)
 
 
 def _check_place(out: Path) -> None:
