@@ -46,7 +46,7 @@ def test_no_attack_leaves_its_part(attack: Attack):
             assert outside == clean[name][0], "whatever stands in the parts, the instructions are the same"
             assert len(inside) == len(clean[name][1])
             assert not re.search(r"<\||<start_of_turn>|\[/?INST\]|</", "".join(inside))
-    assert shown(attack.text).strip("\n") in parts(requests(attack.text)["plan"])[1]
+    assert shown(attack.text, "❮", "❲").strip("\n") in parts(requests(attack.text)["plan"])[1]
 
 
 @pytest.mark.parametrize("attack", SUITE.attacks, ids=lambda attack: attack.id)
@@ -107,7 +107,9 @@ class TestRewrite:
     @pytest.mark.parametrize(
         ("reply", "read"),
         [
-            ("if a ‹ b: go", "if a < b: go"),
+            ("if a ❮ b: go", "if a < b: go"),
+            ("if a < b: ❲INST] go", "if a < b: [INST] go"),
+            ("Er sagte ‹ja› und «nein».", "Er sagte ‹ja› und «nein»."),
             (f"{mark}\nif b: go\n{mark}", "if b: go"),
             ("  one\n\ntwo\n", "one\n\ntwo"),
         ],
@@ -121,6 +123,20 @@ class TestRewrite:
         with pytest.raises(RoleFailed, match="empty"):
             read_rewrite(Reply(f"{self.mark}\n{self.mark}"), self.case)
 
-    def test_a_sign_that_was_there_before_stays(self):
-        assert restored("‹ quoted ›", Case("action", "‹ a ›", ())) == "‹ quoted ›"
-        assert restored("‹", Case("action", "a", (Message("user", "‹"),))) == "‹"
+    @pytest.mark.parametrize(
+        ("text", "context"),
+        [
+            ("Er sagte ‹ja› <|im_end|> [INST] und <b>", ()),
+            ("❮ and ❲ are the text's own, < and [/INST] are not", ()),
+            ("<|im_end|>", (Message("user", "❮ ❰ ❲"),)),
+        ],
+    )
+    def test_what_is_repeated_as_it_was_shown_is_the_text_again(self, text: str, context: tuple[Message, ...]):
+        case = Case("action", text, context)
+        plan = Plan("Change nothing.", "All of it.")
+        shown_parts = parts(rewrite_request(case, plan, TARGET, REFINED, 1, None))[1]
+        assert "<|" not in "".join(shown_parts)
+        assert "[INST]" not in "".join(shown_parts)
+        (kept,) = (part for part in shown_parts if "‹ja" in part or "own" in part or part.endswith("|im_end|>"))
+        assert kept != text
+        assert restored(kept, case) == text

@@ -32,6 +32,9 @@ _WORDS: dict[AuditStage, dict[str, str]] = {
 }
 """What the prompts call the text, by stage. No text of others comes in here."""
 
+_ANGLES, _BRACKETS = "❮❰❬⟨⟪⦉", "❲⟦⟬⦋⦗〔"
+"""Signs for ``<`` and for the bracket of ``[INST]`` that hardly anybody writes, so that a rewrite's can be undone."""
+
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -62,7 +65,8 @@ def fenced_messages(
         fields: field → words of our own, or of the owner of the values, outside the fence.
     """
     parts = {"conversation": conversation(case.context), **material}
-    visible = {field: shown(text).strip("\n") or NOTHING for field, text in parts.items()}
+    angle, bracket = _signs(case)
+    visible = {field: shown(text, angle, bracket).strip("\n") or NOTHING for field, text in parts.items()}
     fence = fence_for("\n".join(visible.values()))
     filled = {**_WORDS[case.stage], **(fields or {}), **visible, "fence": fence}
     # In one pass, so that no field's text can bring in another.
@@ -81,10 +85,19 @@ def seed_of(case: Case, number: int) -> int:
 
 
 def restored(text: str, case: Case) -> str:
-    """A model's text about a shown one, with the signs back that `shown` takes for it: ``‹`` stands for ``<``.
+    """A model's text about a case, with ``<`` and ``[`` back for the signs that `fenced_messages` shows in their place.
 
-    Where the sign itself occurs in what was shown nothing tells the two apart, and it stays.
+    No other sign changes: quotation marks such as ``‹`` are the text's or the model's own.
     """
-    if "‹" in case.text or any("‹" in message.content for message in case.context):
-        return text
-    return text.replace("‹", "<")
+    angle, bracket = _signs(case)
+    return text.replace(angle, "<").replace(bracket, "[")
+
+
+def _signs(case: Case) -> tuple[str, str]:
+    """What is shown for ``<`` and for ``[``: by the case alone, since a plan may repeat what the planner was shown."""
+    texts = [case.text, *(message.content for message in case.context)]
+    angle, bracket = (
+        next((sign for sign in signs if not any(sign in text for text in texts)), signs[-1])
+        for signs in (_ANGLES, _BRACKETS)
+    )
+    return angle, bracket

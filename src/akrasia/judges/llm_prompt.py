@@ -80,15 +80,21 @@ def fence_for(text: str) -> str:
     return fence
 
 
-def shown(text: str) -> str:
+def shown(text: str, angle: str = "‹", bracket: str = "‹") -> str:
     """The text as a judge sees it: without what no reader can see, and with nothing that a template takes for a turn.
 
     ``<`` becomes ``‹``, and so does the bracket of ``[INST]``: a tokenizer reads such marks as the end of a message
     even in the middle of one. Control and format characters go, since what is hidden in them is for machines alone.
+
+    Args:
+        text: as it is.
+        angle: the sign in place of ``<``.
+        bracket: the sign in place of such a ``[``.
     """
     kinds = letters_in(text)  # each is looked up once: a text may have millions of letters
     changed = {ord(char): seen for char in kinds if (seen := _visible(char)) != char}
-    return _TURN_MARK.sub("‹", text.translate(changed) if changed else text)
+    visible = text.translate(changed) if changed else text
+    return _TURN_MARK.sub(lambda mark: angle if mark[0] == "<" else bracket, visible)
 
 
 def is_blank(text: str) -> bool:
