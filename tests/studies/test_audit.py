@@ -228,7 +228,19 @@ def test_the_command_refuses_and_marks_one_judge_for_both(tmp_path: Path) -> Non
     assert "What the audits did:" in forced.out
     assert "the auditor's own judge" in (tmp_path / "study" / "arms.md").read_text()
     assert json.loads((tmp_path / "study" / "study.json").read_text())["same_judge"].endswith("reader")
-    assert (tmp_path / "study" / "figures" / "audited-f1.svg").is_file()
+    for name in ("verdict.md", "arms.md", "arms.tex"):
+        assert "reader steered and evaluates: a gain may be no more than its own liking." in (
+            (tmp_path / "study" / name).read_text().replace("\\", "")
+        ), name
+    with (tmp_path / "study" / "verdict.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    assert all("reader steered and evaluates" in row["note"] for row in rows)
+    assert "reader steered and evaluates" in (tmp_path / "study" / "verdict.tex").read_text()
+    with (tmp_path / "study" / "arms.csv").open() as file:
+        assert {row["same_judge"].endswith("reader") for row in csv.DictReader(file)} == {True}
+    for width in ("", "-narrow"):
+        assert "one judge steered and evaluates" in (tmp_path / f"study/figures/audited-f1{width}.svg").read_text()
 
 
 def one(names: Any) -> Any:

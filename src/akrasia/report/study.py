@@ -15,7 +15,7 @@ from akrasia.report.canvas import Width, draw
 from akrasia.report.content import CellContent, Interval
 from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
-from akrasia.report.study_audit import Arm, arm_table
+from akrasia.report.study_audit import Arm, arm_table, steered
 from akrasia.report.study_figures import Series, draw_series
 from akrasia.report.study_pressures import HEAT_MAP, Pressed, contrast_table
 from akrasia.report.study_wording import ratio, ratio_text, small
@@ -153,7 +153,7 @@ def verdict_table(content: StudyContent) -> Table:
         f"{' '.join([content.question, 'Estimates in points of 100', *other])} "
         f"with {100 * content.level:g} % intervals; "
         "p adjusted by Holm over the table."
-    )
+    ) + steered(content.same_judge)
     return Table("verdict", caption, columns, rows, fields, records)
 
 

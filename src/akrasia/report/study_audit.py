@@ -100,7 +100,8 @@ def arm_table(arms: tuple[Arm, ...], level: float, same_judge: str) -> Table:
     counts = ("items", "candidates", "unmeasured", "revisions", "accepted", "tokens", "compared", "unread")
     ends = tuple(f"{name}{end}" for name in FIGURES for end in ("", "_low", "_high"))
     records = tuple(
-        (arm.where, arm.strategy, *(getattr(arm, name) for name in counts), *_ends(arm)) for arm in arms
+        (arm.where, arm.strategy, *(getattr(arm, name) for name in counts), *_ends(arm), same_judge)
+        for arm in arms
     )  # fmt: skip
     evaluator = "the auditor's own judge" if same_judge else "a judge that the auditor never saw"
     caption = (
@@ -108,9 +109,15 @@ def arm_table(arms: tuple[Arm, ...], level: float, same_judge: str) -> Table:
         f"stated values less the draft's, by {evaluator}; per 1,000 tokens of auditor, planner, rewriter and guard; "
         "harm is the share of draws that fell."
     )
-    if same_judge:
-        caption += f" {same_judge} steered and evaluates: a gain may be no more than its own liking."
-    return Table("arms", caption, columns, rows, ("where", "strategy", *counts, *ends), records)
+    fields = ("where", "strategy", *counts, *ends, "same_judge")
+    return Table("arms", caption + steered(same_judge), columns, rows, fields, records)
+
+
+def steered(same_judge: str) -> str:
+    """What every caption and figure of a study says where one judge steered and evaluates; "" where there is none."""
+    if not same_judge:
+        return ""
+    return f" Here {same_judge} steered and evaluates: a gain may be no more than its own liking."
 
 
 def _shown(bounds: Bounds | None) -> str:

@@ -76,12 +76,21 @@ class Series(Struct, frozen=True):
     panels: tuple[Panel, ...]
 
 
+_FOOT, _FURTHER_LINE = 0.5, 0.14
+"""Inches below a panel: with one line of a label, and for each further one."""
+
+
 def draw_series(series: Series, width: Width, form: Format) -> bytes:
     """One figure, as the bytes of a file; see `akrasia.report.canvas.draw`."""
     scale = _scale(series)
     drawing = Drawing(
-        series.name, series.title, partial(_panel, series, scale), height=_height, y_label=series.y_label
-    )  # fmt: skip
+        series.name,
+        series.title,
+        partial(_panel, series, scale),
+        height=_height,
+        y_label=series.y_label,
+        foot=_FOOT + _FURTHER_LINE * series.x_label.count("\n"),
+    )
     return draw(drawing, series.panels, width, form)
 
 

@@ -103,10 +103,12 @@ def audited_f1(cells: Cells) -> Series:
             zero = Line("the draft", "deployed", (Point(0.0, 0.0),), flat=True)
             panels.append(Panel(where, (Line("audited", "reachable", points, joined=False), zero)))
     ticks = tuple((float(x), short(name)) for x, name in enumerate(names))
+    same = "one judge steered and evaluates" if cells.run.manifest.same_judge else ""
     return Series(
         "audited-f1",
-        "Change of the F1 with the stated values by an audit, by what is audited and its budget, with intervals",
-        "what is audited, and the most revisions",
+        "Change of the F1 with the stated values by an audit, by what is audited and its budget, with intervals"
+        + (f"; {same}" if same else ""),
+        "what is audited, and the most revisions" + (f"\n({same})" if same else ""),
         "F1 with the stated values (points)",
         "category",
         ticks,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from akrasia.runs.auditing import audits
 from akrasia.runs.config import RunConfig
 from akrasia.studies.audit_arms import audited_arms
 from akrasia.studies.cells import Cells
 from akrasia.studies.claims import drafts
-from akrasia.studies.definition import Study
+from akrasia.studies.definition import Claim, Study
 from akrasia.studies.evidence import Draft
 from akrasia.studies.findings import CellFound, Findings, Row
 from akrasia.studies.pressure import PRESSURES, pressed
@@ -47,7 +49,7 @@ def conclude(
         InputError: nothing is stored in the run yet.
     """
     cells = Cells(run, config, level, votes)
-    rows = [draft for claim in study.claim for draft in drafts(claim, cells)]
+    rows = [draft for claim in study.claim for draft in _drafted(claim, cells)]
     judged = judge([draft.evidence for draft in rows], level=level)
     drawn = [found for name in study.figures if (found := series(name, cells)) is not None]
     names = [FIGURE_FILES[name] for name in study.figures if name in FIGURE_FILES] + [found.name for found in drawn]
@@ -69,6 +71,15 @@ def conclude(
         arms=arms,
         same_judge=run.manifest.same_judge,
     )
+
+
+def _drafted(claim: Claim, cells: Cells) -> Iterator[Draft]:
+    """A claim's rows. One about what is audited says so where the judge that steered it evaluates it, too."""
+    judge = cells.run.manifest.same_judge
+    audited = any(audits([text]) for text in cells.config.strategy if claim.speaks_of(text) or text == claim.against)
+    note = (f"same judge: {judge} steered and evaluates",) if judge and audited else ()
+    for draft in drafts(claim, cells):
+        yield msgspec.structs.replace(draft, notes=(*note, *draft.notes))
 
 
 def _row(draft: Draft, judged: Judged) -> Row:
