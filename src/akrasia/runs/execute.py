@@ -224,7 +224,8 @@ def _reused(taken: int, bought: int) -> str:
 def _tell_undecided(pairs: int, on_notice: Callable[[str], None]) -> None:
     if pairs:
         on_notice(
-            f"{pairs} pairs of answers could not be compared in time, and count as different where self_consistency votes"
+            f"{pairs} pairs of answers could not be compared in time, and count as different answers where "
+            "self_consistency votes"
         )
 
 

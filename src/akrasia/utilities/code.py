@@ -26,6 +26,7 @@ from akrasia.core import Candidate, InputError, Item, Score
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.utilities.case_packing import unpack_text
 from akrasia.utilities.code_programs import functional_program, stdin_program, tested_program
+from akrasia.utilities.code_tests import why_unfit
 from akrasia.utilities.comparison import unfinished
 from akrasia.utilities.registry import UtilityOptions
 from akrasia.utilities.sandbox import Limits, Outcome, Sandbox
@@ -73,14 +74,22 @@ class Code:
         """Nothing when the item has tests and this machine can run them.
 
         Raises:
-            InputError: the item has no tests or they are not in a known form.
+            InputError: the item has no tests, they are not in a known form, or they would pass or fail every program.
             UtilityUnavailable: no sandbox, and running without one was not allowed.
         """
-        _tests(item)
+        tests = _tests(item)
+        if tests.cases or tests.packed_cases is not None:
+            _check_inputs(item, tests)
+        else:
+            unfit = why_unfit(item.target or "", tests.entry_point)
+            if unfit is not None:
+                raise InputError(f"item {item.id!r} {unfit}")
         self._sandbox.check()
 
     def score(self, item: Item, candidate: Candidate) -> Score:
-        """1 or 0. A program that does not end or writes without end is a failure; a broken sandbox is missing.
+        """1 or 0. A program that does not end or writes without end is a failure.
+
+        Missing where the tests themselves cannot run here, as when they import what is not there, or the sandbox broke.
 
         Raises:
             InputError, UtilityUnavailable: see `check`.
@@ -119,7 +128,8 @@ class Code:
         replies = _replies(outcome, token)
         if not replies:
             return _unanswered(outcome)
-        return _Verdict(passed=replies[-1].get("passed") is True, failure=replies[-1].get("failure"))
+        reply = replies[-1]
+        return _Verdict(reply.get("passed") is True, reply.get("failure"), missing=reply.get("unusable"))
 
     def _run_functional(self, cases: list[_Case], function: str, code: str) -> _Verdict:
         token = secrets.token_hex(16)
@@ -129,6 +139,8 @@ class Code:
         outcome = self._sandbox.run(functional_program(), msgspec.json.encode(payload), limits)
         replies = _replies(outcome, token)
         for case, reply in zip(cases, replies, strict=False):
+            if "unusable" in reply:
+                return _Verdict(missing=reply["unusable"])
             if "value" not in reply or not _equal_values(reply["value"], case.output):
                 return _Verdict(failure=reply.get("failure"))
         return _Verdict(passed=True) if len(replies) == len(inputs) else _unanswered(outcome)
@@ -161,6 +173,21 @@ def _tests(item: Item) -> _Tests:
             '[{"input", "output"}]'
         )
     return tests
+
+
+def _check_inputs(item: Item, tests: _Tests) -> None:
+    """Refuse arguments that no function could be called with. Packed cases are looked at when they are used."""
+    if tests.function is None:
+        return
+    for number, case in enumerate(tests.cases):
+        for line in filter(str.strip, case.input.split("\n")):
+            try:
+                decode_json(line, object)
+            except Undecodable as error:
+                raise InputError(
+                    f"item {item.id!r} has a case whose input is not one JSON argument a line, at "
+                    f"`metadata.cases[{number}].input`: {error}"
+                ) from None
 
 
 def _all_cases(item: Item, tests: _Tests) -> list[_Case]:

@@ -31,8 +31,21 @@ def reply(token, **fields):
     replies.flush()
 """
 
+# What the tests cannot import is no fault of the program: told by whose code the import stands in.
 _TESTED = """
+def stands_in_tests(error):
+    last, trace = None, error.__traceback__
+    while trace is not None:
+        place = trace.tb_frame.f_code.co_filename
+        if place in ("candidate.py", "tests.py"):
+            last = place
+        trace = trace.tb_next
+    return last == "tests.py"
 def main(token, code, test, entry_point):
+    try:
+        tests = compile(test, "tests.py", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return reply(token, unusable="the tests are not valid Python: " + str(error))
     try:
         compiled = compile(code, "candidate.py", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -41,9 +54,13 @@ def main(token, code, test, entry_point):
         exec(compiled, module.__dict__)
         if entry_point is not None and not hasattr(module, entry_point):
             return reply(token, passed=False, failure="no function " + entry_point)
-        exec(compile(test, "tests.py", "exec"), module.__dict__)
+        exec(tests, module.__dict__)
         if entry_point is not None and "check" in module.__dict__:
             module.check(getattr(module, entry_point))
+    except ImportError as error:
+        if stands_in_tests(error) and (error.name or "").partition(".")[0] != "candidate":
+            return reply(token, unusable="the tests cannot run here: " + str(error))
+        return reply(token, passed=False, error=type(error).__name__)
     except BaseException as error:
         return reply(token, passed=False, error=type(error).__name__)
     reply(token, passed=True)
@@ -52,6 +69,7 @@ main(**given)
 
 _FUNCTIONAL = """
 import signal
+loads = json.loads
 def main(token, code, function, inputs, case_s):
     try:
         compiled = compile(code, "candidate.py", "exec")
@@ -70,7 +88,11 @@ def main(token, code, function, inputs, case_s):
     for text in inputs:
         signal.setitimer(signal.ITIMER_REAL, case_s)
         try:
-            value = call(*[json.loads(line) for line in text.split("\\n") if line.strip()])
+            arguments = [loads(line) for line in text.split("\\n") if line.strip()]
+        except ValueError as error:
+            return reply(token, unusable="the input of a case is not one JSON argument a line: " + str(error))
+        try:
+            value = call(*arguments)
             encoded = json.loads(json.dumps(value, default=repr))
         except BaseException as error:
             return reply(token, error=type(error).__name__)
@@ -80,12 +102,15 @@ main(**given)
 
 
 def tested_program() -> str:
-    """Runs code, then Python tests: one reply, ``{"passed", "failure"?, "error"?}``."""
+    """Runs code, then Python tests: one reply, ``{"passed", "failure"?, "error"?}``, or ``{"unusable"}`` tests."""
     return _OPENING + _TESTED
 
 
 def functional_program() -> str:
-    """Calls a function, or a method of class Solution, once per input: a reply ``{"value"}`` each, until one fails."""
+    """Calls a function, or a method of class Solution, once per input: a reply ``{"value"}`` each, until one fails.
+
+    A reply ``{"unusable"}`` says that the case itself is no call.
+    """
     return f"names = {_CONTEST_NAMES!r}\n{_OPENING}{_FUNCTIONAL}"
 
 
