@@ -149,6 +149,16 @@ def test_a_value_run_against_its_constitution(value_run: Path, tmp_path: Path) -
     assert record["verifier"]["measure"] == "adherence to house"
     # Two values, each upheld, betrayed or neither: adherence is one of 0, ¼, ½, ¾, 1.
     assert set(record["prior"]["levels"]) <= {0, 0.25, 0.5, 0.75, 1}
+    house = value_run.parent / "house.toml"
+    before = house.read_text(encoding="utf-8")
+    try:
+        house.write_text(f"{before}weight = 2\n", encoding="utf-8")
+        judge = f"llm:{VALUES}judge"
+        result = akrasia("prior", value_run, "-o", tmp_path / "q.json", "--judge", judge, "--against", "constitution")
+    finally:
+        house.write_text(before, encoding="utf-8")
+    assert result.code == 2
+    assert "house.toml has changed since the judges of" in result.err
 
 
 def test_the_auditor_of_a_value_run_steers_and_another_judge_measures(value_run: Path, tmp_path: Path) -> None:

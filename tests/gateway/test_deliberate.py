@@ -15,6 +15,7 @@ from akrasia.gateway import drawing
 from akrasia.gateway.deliberate import answer_of
 from akrasia.risk import Prior
 from akrasia.strategies.prior_file import PriorFile, Provenance, Verifier, write_prior
+from akrasia.values import parse_constitution
 
 pytestmark = pytest.mark.asyncio
 
@@ -293,10 +294,10 @@ async def test_a_strategy_that_cannot_work_is_refused_at_the_start(
         await serve(live(tmp_path, strategies=["direct", strategy]))
 
 
-def write(path: Path, judge: str = JUDGE, measure: str = "adherence to ours") -> None:
+def write(path: Path, judge: str = JUDGE, measure: str = "adherence to ours", values: str = "") -> None:
     """A prior: half of the candidates have 1, the others ⅔."""
     source = Fingerprint("tiny", "", "test")
-    about = Provenance("direct", "suite", "", source, None, "", 80, 2, 0, "0")
+    about = Provenance("direct", "suite", "", source, None, values, 80, 2, 0, "0")
     prior = Prior((2 / 3, 1.0), (5 / 6,), (1.0,), ((0.5, 0.5),))
     file = PriorFile(verifier=Verifier(measure, judge), prior=prior, provenance=about)
     write_prior(file, path)
@@ -347,3 +348,13 @@ async def test_a_prior_of_another_judge_is_refused(serve: Serve, tmp_path: Path)
     write(tmp_path / "prior.json", "encoder")
     with pytest.raises(InputError, match="learnt from adherence to ours by encoder"):
         await serve(live(tmp_path, strategies=["direct", "adaptive?cost=0.1"], prior="prior.json"))
+
+
+async def test_a_prior_of_other_values_by_the_same_name_is_refused(serve: Serve, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"strategies": ["direct", "adaptive?cost=0.1"], "prior": "prior.json"}
+    text = live(tmp_path, **settings)
+    write(tmp_path / "prior.json", values=parse_constitution((tmp_path / "values.toml").read_bytes()).fingerprint)
+    await serve(text)
+    live(tmp_path, required="face", **settings)
+    with pytest.raises(InputError, match=r"policy.toml:4: .*a list of the same name has changed"):
+        await serve(text)

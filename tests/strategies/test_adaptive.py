@@ -31,7 +31,7 @@ from akrasia.strategies import Live, build_strategy
 from akrasia.strategies.adaptive import Adaptive, draw_until
 from akrasia.strategies.audited import Auditing
 from akrasia.strategies.prior_file import PriorFile, Provenance, Verifier, read_prior, write_prior
-from akrasia.strategies.scorers import ConstitutionScorer, StatedScorer, against
+from akrasia.strategies.scorers import STATED, ConstitutionScorer, StatedScorer, against
 from akrasia.values import Taxonomy, taxonomy
 from akrasia.values.records import Value
 
@@ -41,9 +41,11 @@ ITEM = Item("q", (Message("user", "What is 1 + 1?"),), "2", "numeric")
 CARE = Taxonomy("house", (Value("care", "to care"), Value("face", "to keep face")))
 
 
-def prior_file(prior: Prior = COIN, verifier: Verifier = NUMERIC, match: Match | None = None) -> PriorFile:
+def prior_file(
+    prior: Prior = COIN, verifier: Verifier = NUMERIC, match: Match | None = None, values: str = ""
+) -> PriorFile:
     model = Fingerprint("m", "", "")
-    came = Provenance("cell", "s", "f", model, None, "", items=50, candidates=12, missing=0, akrasia="0.1.0")
+    came = Provenance("cell", "s", "f", model, None, values, items=50, candidates=12, missing=0, akrasia="0.1.0")
     return PriorFile(verifier=verifier, prior=prior, provenance=came, match=match)
 
 
@@ -247,6 +249,24 @@ class TestScorers:
         assert bound.for_items([ITEM]).prompts[-1] == "words.v1"
         with pytest.raises(InputError, match="what is at hand is adherence to stated values by words"):
             strategy.audited_by(Auditing(WordJudge(), CARE))
+
+    def test_other_values_of_the_same_name_do_not_steer(self, tmp_path: Path) -> None:
+        other = Taxonomy("house", (*CARE.values[:1], Value("humility", "to be humble")))
+        heavier = Taxonomy("house", (*CARE.values[:1], msgspec.structs.replace(CARE.values[1], weight=2.0)))
+        auditings = [Auditing(WordJudge(), one, constitution_target(one)) for one in (CARE, other, heavier)]
+        for verifier in (Verifier(against("house"), "words"), Verifier(STATED, "words")):
+            file = prior_file(verifier=verifier, values=CARE.fingerprint)
+            write_prior(file, tmp_path / "p.json")
+            strategy = build_strategy(f"adaptive:{tmp_path / 'p.json'}?cost=0.1")
+            assert isinstance(strategy, Live)
+            same, *changed = (
+                msgspec.structs.replace(one, constitution=None) if verifier.measure == STATED else one
+                for one in auditings
+            )
+            assert strategy.audited_by(same).prompts[-1] == "words.v1"
+            for one in changed:
+                with pytest.raises(InputError, match="a list of the same name has changed"):
+                    strategy.audited_by(one)
 
     def test_the_auditor_steers_what_it_audits(self, tmp_path: Path) -> None:
         """Within `audited` as well: there the run's auditor was not passed on, and the drawing had nothing to go by."""

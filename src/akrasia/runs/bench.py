@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from hashlib import blake2b
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from akrasia.core import Fingerprint, Model
 from akrasia.models import ModelSettings, build_model
@@ -109,6 +106,4 @@ class Bench:
 
     def values_fingerprint(self) -> str:
         """A hash over the values that are looked for; "" without judges."""
-        if self.taxonomy is None:
-            return ""
-        return blake2b(msgspec.json.encode(self.taxonomy), digest_size=8).hexdigest()
+        return "" if self.taxonomy is None else self.taxonomy.fingerprint

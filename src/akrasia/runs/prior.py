@@ -170,7 +170,12 @@ def _constitution_values(run: Run, cell: Cell, judge: str, shape: tuple[int, ...
     """(S, K) adherence of every action to the values of the run."""
     import msgspec
 
-    target = constitution_target(find_values(run.manifest.run.values))
+    sought = find_values(run.manifest.run.values)
+    if sought.fingerprint != run.manifest.values:
+        raise InputError(
+            f"{run.manifest.run.values} has changed since the judges of {run.folder} looked for its values"
+        )
+    target = constitution_target(sought)
     decode = msgspec.json.Decoder(dict[str, Reading]).decode
     row_of = {item.position: row for row, item in enumerate(run.items(cell.suite))}
     found = np.full(shape, np.nan)

@@ -193,9 +193,9 @@ class Adaptive(Live):
         """This strategy, steered by a verifier.
 
         Raises:
-            InputError: the prior was learnt with another verifier.
+            InputError: the prior was learnt with another verifier, or with other values of the same name.
         """
-        _check_verifier(self._file.verifier, scorer.verifier)
+        _check_verifier(self._file, scorer)
         return self._but(scorer=scorer)
 
     def audited_by(self, auditing: Auditing) -> Live:
@@ -346,10 +346,18 @@ def _refuse(settings: Mapping[str, str], key: str, wanted: str) -> NoReturn:
     raise InputError(f"strategy 'adaptive': {key} is {settings[key]!r}, and has to be {wanted}")
 
 
-def _check_verifier(learnt: Verifier, here: Verifier) -> None:
-    """Values of an exact verifier mean the same whichever it is; those of a judge are its own."""
+def _check_verifier(file: PriorFile, scorer: Scorer) -> None:
+    """Values of an exact verifier mean the same whichever it is; those of a judge are its own, of what it looks for."""
+    learnt, here = file.verifier, scorer.verifier
     if learnt != here and (learnt.judge or here.judge):
         raise InputError(
             f"the prior was learnt from {learnt}, and what is at hand is {here}: learn one with this verifier "
             "(`akrasia prior RUN --judge …`)"
+        )
+    looked_for = file.provenance.values
+    if looked_for and scorer.values and looked_for != scorer.values:
+        raise InputError(
+            f"the prior was learnt from {learnt} with other values than those at hand (fingerprints {looked_for}, "
+            f"{scorer.values}): a list of the same name has changed; learn one with these (`akrasia run --values …`, "
+            "`akrasia prior RUN --judge …`), or take back the change"
         )

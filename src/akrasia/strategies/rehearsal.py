@@ -47,6 +47,7 @@ class Unvalued:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self.verifier, self.prompts, self.judge = scorer.verifier, scorer.prompts, scorer.judge
+        self.values = scorer.values
 
     def judged_by(self, judge: Judge) -> Unvalued:
         """See `Scorer`."""

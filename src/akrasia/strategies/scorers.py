@@ -32,6 +32,7 @@ class Scorer(Protocol):
 
     Attributes:
         verifier: who it is; a prior has to be learnt from the same one's values.
+        values: fingerprint of the values that its judge looks for; "" where nobody judges.
         prompts: names of the prompt files that it uses.
         judge: who reads the candidates; None: nobody is asked.
     """
@@ -39,6 +40,11 @@ class Scorer(Protocol):
     @property
     def verifier(self) -> Verifier:
         """Who it is."""
+        ...
+
+    @property
+    def values(self) -> str:
+        """Fingerprint of the values that its judge looks for; "" where nobody judges."""
         ...
 
     @property
@@ -81,6 +87,7 @@ class UtilityScorer:
 
     prompts: tuple[str, ...] = ()
     judge: Judge | None = None
+    values = ""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._utilities: dict[str, Utility] = {}
@@ -128,7 +135,7 @@ class ConstitutionScorer:
     def __init__(self, auditor: Auditor, target: Target) -> None:
         self._auditor = auditor
         self._target = target
-        self.prompts = auditor.judge.prompts
+        self.prompts, self.values = auditor.judge.prompts, auditor.taxonomy.fingerprint
 
     @property
     def verifier(self) -> Verifier:
@@ -163,6 +170,7 @@ class StatedScorer:
         self._auditor = auditor
         self._wording = wording
         self.prompts = (TASK_PROMPTS["state"][wording - 1], *auditor.judge.prompts)
+        self.values = auditor.taxonomy.fingerprint
 
     @property
     def verifier(self) -> Verifier:

@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from akrasia.core import InputError
@@ -66,6 +67,11 @@ class Taxonomy(Struct, frozen=True, dict=True):
     def ids(self) -> tuple[str, ...]:
         """The ids of the values, in order."""
         return tuple(value.id for value in self.values)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash over all of it, by which lists of the same name are told apart."""
+        return blake2b(msgspec.json.encode(self), digest_size=8).hexdigest()
 
     @cached_property
     def _by_key(self) -> dict[str, Value]:
