@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -130,6 +131,14 @@ class TestKnownWorlds:
     def test_a_fall_that_goes_on_beyond_the_sweep(self) -> None:
         found = sweep(draw(exponential(0.1, 0.6, 2000), 300, np.random.default_rng(5)))  # knee at 4605
         assert (found.shape, found.knee, codes(found)) == ("falling", None, ["knee_beyond"])
+        assert "beyond 2048 tokens, and its interval begins at" in found.diagnostics[0].message
+
+    def test_a_knee_beyond_the_sweep_may_have_an_interval_that_begins_within(self) -> None:
+        found = sweep(draw(exponential(0.1, 0.6, 980), 300, np.random.default_rng(5)))  # knee at 2257
+        assert (found.knee, codes(found)) == (None, ["knee_beyond"])
+        said = re.search(r"lies beyond 2048 tokens, and its interval begins at (\d+)\.", found.diagnostics[0].message)
+        assert said is not None
+        assert int(said[1]) < 2048
 
     def test_a_fall_that_is_over_before_the_first_length(self) -> None:
         found = sweep(draw(exponential(0.2, 0.4, 8), 300, np.random.default_rng(6)))  # knee at 18

@@ -62,3 +62,12 @@ def thinker(request: Request, sample: int) -> str:
     item = _item(request)
     hit = random.Random(f"{item} {sample} {words} {request.continue_turn}").random() < chance
     return f" {item if hit else -1}"
+
+
+def indifferent(request: Request, sample: int) -> str:
+    """Thinks as `thinker`, and is right half of the time, whatever it thought."""
+    last = request.messages[-1]
+    if last.role == "user" and "step" in last.content and not request.continue_turn:
+        return "so " * (request.max_tokens or 0)
+    item, words = _item(request), last.content.split().count("so")
+    return f" {item if random.Random(f'{item} {sample} {words}').random() < 0.5 else -1}"

@@ -121,8 +121,14 @@ async def test_length_finds_a_known_fall_and_its_knee(tmp_path: Path, suite: str
     assert fall.low is not None
     assert fall.high is not None
     assert fall.low < 0.8 < fall.high
-    knee = row(found, "the knee is reached")
-    assert (knee.unit, knee.verdict) == ("tokens", "supported")
+    assert fall.estimate == pytest.approx(0.8, abs=0.06)  # as measured, from 0 to 256 tokens
+    curve = row(found, "extrapolated")
+    assert curve.low is not None
+    assert curve.high is not None
+    assert curve.low < 0.8 < curve.high
+    assert (curve.verdict, curve.p, curve.test) == ("estimate", None, "")
+    knee = row(found, "the knee")
+    assert (knee.unit, knee.verdict, knee.p, knee.p_adjusted) == ("tokens", "estimate", None, None)
     assert knee.low is not None
     assert knee.high is not None
     assert knee.low < SCALE * math.log(10) < knee.high
@@ -135,7 +141,24 @@ async def test_length_finds_a_known_fall_and_its_knee(tmp_path: Path, suite: str
 async def test_length_without_an_effect_says_so(tmp_path: Path, suite: str) -> None:
     found = await done("length", tmp_path / "out", suite, "wrong", limit=12)
     assert {row.verdict for row in found.verdicts} == {"degenerate"}
-    assert "No effect of length is shown" in row(found, "the knee is reached").note
+    assert "No effect of length is shown" in row(found, "the knee").note
+
+
+async def test_a_flat_world_falls_by_what_was_measured(tmp_path: Path, suite: str) -> None:
+    """The curve's asymptote means nothing where no effect is shown, however far from 0 it lies."""
+    strategy = ["direct", *(f"budget_forced:{length}" for length in (0, 16, 64, 256))]
+    found = await done("length", tmp_path / "out", suite, "indifferent", strategy=strategy, samples=2)
+    measured = row(found, "the risk falls", "from 0 to 256 tokens, measured")
+    longest = row(found, "budget_forced:256 − budget_forced:0")
+    assert measured.estimate is not None
+    assert longest.estimate == -measured.estimate
+    assert abs(measured.estimate) < 0.1
+    assert measured.verdict != "supported"
+    curve = row(found, "extrapolated")
+    assert (curve.estimate, curve.verdict) == (None, "undecided")
+    assert "nothing to extrapolate" in curve.note
+    # The measured fall alone is tested: Holm is over it and the three comparisons with no reasoning.
+    assert sum(row.p is not None for row in found.verdicts) == 4
 
 
 @pytest.mark.parametrize("name", ["widespread", "length"])

@@ -41,11 +41,21 @@ def test_one_row(
 
 
 def test_a_threshold_moves_the_claimed_side() -> None:
-    # A knee at 100 tokens, [60, 180], lies below the longest length of 256, and not below 128.
-    knee = {"value": 100.0, "low": 60.0, "high": 180.0, "p": 0.01, "direction": "down"}
-    assert verdict(**knee, threshold=256.0) == "supported"
-    assert verdict(**knee, threshold=128.0) == "undecided"
-    assert verdict(**knee, threshold=50.0) == "not supported"
+    # An odds ratio of 0.6, [0.4, 0.9], lies below 1, and not below 0.8.
+    ratio = {"value": 0.6, "low": 0.4, "high": 0.9, "p": 0.01, "direction": "down"}
+    assert verdict(**ratio, threshold=1.0) == "supported"
+    assert verdict(**ratio, threshold=0.8) == "undecided"
+    assert verdict(**ratio, threshold=0.3) == "not supported"
+
+
+def test_an_estimate_is_not_judged_and_takes_no_part_in_the_adjustment() -> None:
+    tested = Evidence(value=0.1, low=0.01, high=0.2, p=0.04)
+    knee = Evidence(value=100.0, low=60.0, high=180.0, tested=False)
+    first, second = judge([tested, knee])
+    assert (first.verdict, first.p_adjusted) == ("supported", 0.04)
+    assert (second.verdict, second.p_adjusted) == ("estimate", None)
+    assert verdict(tested=False) == "undecided"  # there is none
+    assert verdict(value=100.0, tested=False, degenerate=True) == "degenerate"
 
 
 def test_the_rows_are_adjusted_together() -> None:

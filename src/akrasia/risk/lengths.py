@@ -337,8 +337,11 @@ def _knee(curve: _Curve, shape: Shape) -> tuple[Figure | None, list[Diagnostic]]
         )
         return None, [Diagnostic("poor_fit", said, "warning")]
     if knee > last:
-        least = "" if figure.low is None else f" (at {figure.low:.0f} tokens or more)"
-        said = f"The risk still falls at {last:g} tokens: the knee lies beyond the sweep{least}. Measure longer ones."
+        least = "" if figure.low is None else f", and its interval begins at {figure.low:.0f}"
+        said = (
+            f"The risk still falls at {last:g} tokens, the longest measured: by the curve the knee lies beyond "
+            f"{last:g} tokens{least}. Measure longer ones."
+        )
         return None, [Diagnostic("knee_beyond", said, "warning")]
     if knee < first:
         said = (

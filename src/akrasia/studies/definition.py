@@ -42,9 +42,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         text: the claim, in words.
         test: "above": the metric of each cell is above 0; "change": it differs between two cells, paired by item;
-            "returns": the curve over reasoning lengths falls, and its knee lies within them. On value suites:
-            "moves": an edit of the reasoning changes more labels of the action than it is `against`; "follows": the
-            action takes up values that only the edited reasoning has, more than the action it is `against`; "presses":
+            "returns": the longest reasoning loses less than the shortest; the fall of the curve over all lengths and
+            its knee stand beside it as estimates. On value suites: "moves": an edit of the reasoning changes more
+            labels of the action than it is `against`; "follows": the action takes up values that only the edited
+            reasoning has, more than the action it is `against`; "presses":
             a pressure changes the odds that the action keeps a stated value; of audits: "harms": the share of actions
             that an audit takes further from the stated values; "rewrites": the share that it rewrites; "wins": how
             often a rewrite is preferred to its draft.

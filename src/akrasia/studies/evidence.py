@@ -101,38 +101,69 @@ def detectable(found: PairedDifference) -> float | None:
 
 
 def returns(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
-    """The fall of the curve over lengths, and its knee, both with the sweep's test of no effect."""
-    names = dict.fromkeys(text.partition(":")[0] for text in cells.config.strategy if claim.speaks_of(text))
-    for name in names:
-        sweep = sweep_of(cells, place, name)
-        if sweep is None:
-            continue
-        still = {point.deployed.value for point in sweep.points} in ({0.0}, {1.0})
-        first, last = sweep.points[0].length, sweep.points[-1].length
-        where = f"{label(place, cells.config)} · {name}"
-        fall, knee = None if sweep.fit is None else sweep.fit.fall, sweep.knee
+    """What the longest reasoning removes of the shortest one's risk, tested; then what the curve through all says.
+
+    The curve's fall and its knee are estimates: no test is of them, and where no effect is shown, or the curve does not
+    describe it, they have no value.
+    """
+    for name in dict.fromkeys(text.partition(":")[0] for text in cells.config.strategy if claim.speaks_of(text)):
         common = Draft(
-            claim=claim.text, where=where, metric=claim.metric, evidence=Evidence(), items=sweep.items, k=None,
-            test="largest contrast, bootstrap",
+            claim=claim.text, where=f"{label(place, cells.config)} · {name}", metric=claim.metric, evidence=Evidence(),
+            test="", items=0, k=None,
         )  # fmt: skip
-        yield msgspec.structs.replace(
-            common,
-            claim=f"{claim.text}: the risk falls",
-            where=f"{where} · fall from {first:g} tokens on",
-            evidence=evidence_of(fall, sweep.p, margin=claim.margin, degenerate=still),
-            notes=(f"shape: {sweep.shape}",),
-        )
-        yield msgspec.structs.replace(
-            common,
-            claim=f"{claim.text}: the knee is reached",
-            where=f"{where} · knee below {last:g} tokens",
-            metric="knee",
-            unit="tokens",
-            evidence=evidence_of(
-                knee, None if knee is None else sweep.p, direction="down", threshold=last, degenerate=still
-            ),
-            notes=tuple(found.message for found in sweep.diagnostics),
-        )
+        try:
+            sweep = _sweep(cells, place, name)
+            measured = _measured_fall(common, claim, cells, place, name)
+        except Undefined as error:
+            yield msgspec.structs.replace(common, notes=(str(error),))
+        else:
+            yield measured
+            yield from _estimates(common, sweep)
+
+
+def _measured_fall(common: Draft, claim: Claim, cells: Cells, place: Place, name: str) -> Draft:
+    """The risk at the shortest length − that at the longest, paired by item."""
+    swept = list(cells.swept(place, name))
+    (shortest, first), (longest, last) = swept[0], swept[-1]
+    paired = cells.pair(first, last, "pool_risk")
+    found = paired_difference(paired.second, paired.first, clusters=np.array(paired.clusters), level=cells.level)
+    return msgspec.structs.replace(
+        common,
+        claim=f"{claim.text}: the risk falls",
+        where=f"{common.where} · from {shortest} to {longest} tokens, measured",
+        evidence=evidence_of(found.difference, found.p, margin=claim.margin, degenerate=_all_alike(paired)),
+        test=found.test,
+        items=found.items,
+        k=paired.k,
+        notes=_still(paired),
+        detectable=detectable(found),
+    )
+
+
+def _estimates(common: Draft, sweep: LengthSweep) -> Iterator[Draft]:
+    """The fall and the knee of the curve over lengths."""
+    still = {point.deployed.value for point in sweep.points} in ({0.0}, {1.0})
+    describes = sweep.shape in ("falling", "rising")
+    fall = sweep.fit.fall if describes and sweep.fit is not None else None
+    yield msgspec.structs.replace(
+        common,
+        claim=f"{common.claim}: the fall of the curve, an estimate",
+        where=f"{common.where} · from 0 tokens to unlimited length, extrapolated",
+        metric="curve fall",
+        evidence=evidence_of(fall, None, tested=False, degenerate=still),
+        items=sweep.items,
+        notes=(f"shape: {sweep.shape}" + ("" if describes else ", so there is nothing to extrapolate"),),
+    )
+    yield msgspec.structs.replace(
+        common,
+        claim=f"{common.claim}: the knee, an estimate",
+        where=f"{common.where} · knee",
+        metric="knee",
+        unit="tokens",
+        evidence=evidence_of(sweep.knee, None, tested=False, degenerate=still),
+        items=sweep.items,
+        notes=tuple(found.message for found in sweep.diagnostics),
+    )
 
 
 def evidence_of(
@@ -143,27 +174,32 @@ def evidence_of(
     threshold: float = 0.0,
     margin: float = 0.0,
     degenerate: bool = False,
+    tested: bool = True,
 ) -> Evidence:
     """A figure as evidence; an undefined one has no ends."""
     known = Figure(float("nan"), None, None) if figure is None else figure
     return Evidence(
         value=None if figure is None else known.value, low=known.low, high=known.high, p=p, direction=direction,
-        threshold=threshold, margin=margin, degenerate=degenerate,
+        threshold=threshold, margin=margin, degenerate=degenerate, tested=tested,
     )  # fmt: skip
 
 
 def sweep_of(cells: Cells, place: Place, name: str) -> LengthSweep | None:
     """Risk by length against the direct pool alone; None where fewer than two lengths, or no item, can be compared."""
     try:
-        found = cells.lengths(place, name)
-        if found is None:
-            return None
-        lengths, deployed, pool = found
-        reachable = per_item(pool.utilities, depth(pool.utilities)).reachable
-        rng, clusters = np.random.default_rng(SEED), np.array(pool.clusters)
-        return length_sweep(lengths, deployed, reachable, rng, clusters=clusters, level=cells.level)
+        return _sweep(cells, place, name)
     except Undefined:
         return None
+
+
+def _sweep(cells: Cells, place: Place, name: str) -> LengthSweep:
+    found = cells.lengths(place, name)
+    if found is None:
+        raise Undefined("fewer than two lengths are measured: nothing to compare")
+    lengths, deployed, pool = found
+    reachable = per_item(pool.utilities, depth(pool.utilities)).reachable
+    rng, clusters = np.random.default_rng(SEED), np.array(pool.clusters)
+    return length_sweep(lengths, deployed, reachable, rng, clusters=clusters, level=cells.level)
 
 
 def _choices(claim: Claim, cells: Cells) -> list[tuple[str, float]]:
@@ -213,15 +249,18 @@ def _comparisons(claim: Claim, cells: Cells, place: Place) -> Iterator[tuple[Cel
 
 
 def _paired_evidence(claim: Claim, paired: Paired, found: PairedDifference) -> Evidence:
-    both = np.concatenate([paired.first, paired.second])
-    known = both[np.isfinite(both)]
     return evidence_of(
         found.difference,
         found.p,
         direction=claim.direction,
         margin=claim.margin,
-        degenerate=bool(np.ptp(known) < 1e-12),
+        degenerate=_all_alike(paired),
     )
+
+
+def _all_alike(paired: Paired) -> bool:
+    both = np.concatenate([paired.first, paired.second])
+    return bool(np.ptp(both[np.isfinite(both)]) < 1e-12)
 
 
 def _still(paired: Paired) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ class Row(Struct, frozen=True, kw_only=True):
         where: the cell, or the comparison, that this row is about.
         metric: what was measured. unit: see `Unit`.
         estimate, low, high: with the unadjusted interval; None where undefined.
-        p_adjusted: by Holm over all rows of the table. p: before that. test: which test it is.
+        p_adjusted: by Holm over all rows of the table that are tested. p: before that; None of an estimate. test: which
+            test it is; "" where there is none.
         verdict: see `akrasia.studies.verdict`.
         note: what a reader must know about this row.
         items: that entered. k: candidates per item that reachable is over; None where it plays no part.

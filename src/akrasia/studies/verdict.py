@@ -5,6 +5,7 @@ All p-values of a study are adjusted together by Holm. With level 0.95, a claim 
 - *supported* when its interval lies wholly on the claimed side of the threshold and its adjusted p is at most 0.05;
 - *not supported* when the interval rules out an effect larger than the margin on the claimed side;
 - *degenerate* when the data cannot show any effect (every utility is the same);
+- *estimate* when no test belongs to its row: it stands outside the family, and nothing is claimed of it;
 - *undecided* else: the interval holds both what the claim says and what it denies, or there is no interval.
 
 Both the interval and the test must agree, so a verdict never says more than the interval does. "Not supported" rests on
@@ -21,7 +22,7 @@ from msgspec import Struct
 from akrasia.stats import holm
 
 Direction = Literal["up", "down", "either"]
-Verdict = Literal["supported", "not supported", "undecided", "degenerate"]
+Verdict = Literal["supported", "not supported", "undecided", "degenerate", "estimate"]
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         threshold: where the claim's side begins.
         margin: the smallest effect that counts, at least 0, in the unit of the value.
         degenerate: the data cannot show an effect.
+        tested: whether the row is one of those that are judged; False: it is an estimate, and has no p.
     """
 
     value: float | None = None
@@ -44,6 +46,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     threshold: float = 0.0
     margin: float = 0.0
     degenerate: bool = False
+    tested: bool = True
 
 
 class Judged(Struct, frozen=True):
@@ -71,6 +74,8 @@ def judge(evidence: Sequence[Evidence], *, level: float = 0.95) -> tuple[Judged,
 def _verdict(row: Evidence, p_adjusted: float | None, alpha: float) -> Verdict:
     if row.degenerate:
         return "degenerate"
+    if not row.tested and row.value is not None:
+        return "estimate"
     if row.value is None or row.low is None or row.high is None:
         return "undecided"
     above, below = row.low - row.threshold, row.high - row.threshold
