@@ -211,13 +211,16 @@ async def test_a_kill_between_rotating_and_beginning_anew(tmp_path: Path, left: 
     assert lines(path)[0]["after"] == "audit.000001.jsonl"
 
 
+@pytest.mark.parametrize("created", [False, True])  # as logrotate's `create` does
 @pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.000001.jsonl", "kept/audit.jsonl"])
-async def test_a_log_that_was_moved_away_goes_on_in_a_new_file(tmp_path: Path, name: str) -> None:
+async def test_a_log_that_was_moved_away_goes_on_in_a_new_file(tmp_path: Path, name: str, created: bool) -> None:
     path, moved, told = tmp_path / "audit.jsonl", tmp_path / name, list[str]()
     moved.parent.mkdir(exist_ok=True)
     log = await opened(path, on_notice=told.append)
     head = await log.append(RECORD)
     path.rename(moved)
+    if created:
+        path.touch()
     await log.append(RECORD)
     assert await log.rotate() == tmp_path / ("audit.000002.jsonl" if "000001" in name else "audit.000001.jsonl")
     await log.append(RECORD)
@@ -241,10 +244,23 @@ async def test_a_log_that_was_deleted_fails(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match=r"deleted or replaced while in use; start the gateway again$"):
         await log.append(RECORD)
     assert log.failing
-    path.write_bytes(kept)  # another file, though it says the same
+    for other in (kept, b""):  # another file, though it says the same, or nothing
+        path.write_bytes(other)
+        with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
+            await log.append(RECORD)
+    await log.close()
+
+
+async def test_a_file_with_lines_in_the_place_of_a_moved_log_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = await opened(path)
+    await log.append(RECORD)
+    path.rename(tmp_path / "audit.jsonl.1")
+    path.write_bytes(b"{}\n")
     with pytest.raises(StoreFailed, match="deleted or replaced while in use"):
         await log.append(RECORD)
     await log.close()
+    assert path.read_bytes() == b"{}\n"
 
 
 @pytest.mark.parametrize("change", ["cut", "grown"])

@@ -195,9 +195,10 @@ class LogFile:
             self._begin_emptied(copy)
         elif mine.st_size < self._size or (mine.st_size > self._size and not self._dirty):
             raise _NotOurs(0, "it was truncated or written by another process while in use")
-        if there is None and mine.st_nlink:
-            self._begin_anew(self._file, mine)
-        elif there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
+        if there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
+            # What was moved is still there, whether or not an empty file was put in its place; what was deleted is not.
+            if mine.st_nlink and (there is None or not there.st_size):
+                return self._begin_anew(self._file, mine)
             raise _NotOurs(0, "it was deleted or replaced while in use")
         if self._dirty:
             os.ftruncate(self._file, self._size)
@@ -216,7 +217,7 @@ class LogFile:
             raise _NotOurs(0, "its lock file was taken away, and another process has begun to write it") from None
 
     def _begin_anew(self, file: int, moved: os.stat_result) -> None:
-        """Go on in a new file that names the old one, which somebody has moved away.
+        """Go on in a new file, or one that was put there empty, that names the old one, which somebody has moved away.
 
         Raises:
             OSError: the old one cannot be cut to its whole lines, or no new one be made.
