@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import akrasia
 from akrasia.cli.suite import app
 from akrasia.core import InputError
 from akrasia.suites import SUITES
@@ -51,8 +52,41 @@ def test_sample_spreads_over_the_suite() -> None:
 
 def test_a_file_of_your_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"id":"a","input":"x"}\n')
+    path.write_text('{"id":"a","input":"x","metadata":{"addressee":"a friend"}}\n')
     assert json.loads(run("show", str(path), "--json"))["utilities"] == "none"
+
+
+UNUSABLE = {
+    "no utility": ({}, "names no utility"),
+    "unknown utility": ({"utility": "numerc"}, "unknown utility 'numerc'; did you mean 'numeric'"),
+    "no number": ({"utility": "numeric", "target": "abc"}, "'abc' of item 'b' is not a number"),
+    "no letter": ({"utility": "choice", "target": "3"}, "is not an option letter"),
+    "no labels": ({"utility": "label", "target": "yes"}, "has no labels"),
+    "no tests": ({"utility": "code"}, "has no tests"),
+    "tests that test nothing": ({"utility": "code", "target": "def check(f): assert f"}, "nothing calls it"),
+    "open braces": ({"utility": "math", "target": "\\frac{1}{"}, "cannot be read as mathematics"),
+}
+
+
+@pytest.mark.parametrize(("keys", "expected"), UNUSABLE.values(), ids=UNUSABLE)
+def test_show_refuses_what_a_run_refuses_with_its_place(tmp_path: Path, keys: dict[str, str], expected: str) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [{"id": "a", "input": "x", "target": "1", "utility": "exact"}, {"id": "b", "input": "x", **keys}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError) as shown:
+        run("show", str(path))
+    with pytest.raises(InputError) as refused:
+        akrasia.run(tmp_path / "run", model="scripted:tests.runs.scripts:half", suite=str(path), samples=1)
+    assert str(shown.value) == str(refused.value)
+    assert str(shown.value).startswith(f"{path}, line 2: ")
+    assert expected in str(shown.value)
+
+
+def test_show_asks_nothing_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id":"a","input":"x","target":"assert f()","utility":"code"}\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert json.loads(run("show", str(path), "--json"))["utilities"] == "code"
 
 
 @pytest.mark.parametrize(

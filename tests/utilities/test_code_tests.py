@@ -25,7 +25,7 @@ FIT = {
     "another's assertions": ("from numpy.testing import assert_allclose\nassert_allclose(add(2, 3), 5)", None),
     "a test case that is run": (
         (
-            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(add(2, 3), 5)\n"
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(), 5)\n"
             "assert unittest.TextTestRunner().run(unittest.makeSuite(T)).wasSuccessful()"
         ),
         None,

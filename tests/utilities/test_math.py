@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from akrasia.core import Candidate, InputError, Item, Utility
 from akrasia.utilities import build_utility
-from akrasia.utilities.math import Math
-from akrasia.utilities.math_worker import equate
+from akrasia.utilities.math import Math, _closed, _surely_read
+from akrasia.utilities.math_worker import MARKED, compare, equate
 from akrasia.utilities.registry import UtilityOptions
 from akrasia.utilities.workers import Workers, start_module
 
@@ -135,6 +137,46 @@ def test_failures_are_named(utility: Utility, candidate: Candidate, failure: str
 def test_a_target_is_needed(utility: Utility) -> None:
     with pytest.raises(InputError, match="item 'q9' has no target"):
         utility.check(Item("q9", ()))
+
+
+READABLE = [
+    r"\frac{1}{2}",
+    r"\{1,2\}",
+    r"0.\overline{3}",
+    r"\left\{x : x > 1\right.",
+    "$5$",
+    r"so \boxed{7}",
+    r"\$5",
+    "Evelyn",
+]
+UNREADABLE = {
+    "an open brace": (r"\frac{1}{", "braces do not match"),
+    "a brace too many": (r"\sqrt{2}}", "braces do not match"),
+    "closed before it opens": ("}{", "braces do not match"),
+    "marks around nothing": ("$ $", "no mathematics in the target"),
+    "a quotation mark": ("'", "no mathematics in the target"),
+}
+
+
+@pytest.mark.parametrize("target", READABLE)
+def test_targets_that_can_be_read_are_taken_and_met(utility: Utility, target: str) -> None:
+    item = Item("q", (), target=target)
+    utility.check(item)
+    text = target if MARKED.search(target) else rf"\boxed{{{target}}}"
+    assert utility.score(item, Candidate(text)).utility == 1.0
+
+
+@pytest.mark.parametrize(("target", "why"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_target_that_cannot_be_read_is_refused(utility: Utility, target: str, why: str) -> None:
+    with pytest.raises(InputError, match=rf"of item 'q9' cannot be read as mathematics \(.*{why}\): mend it"):
+        utility.check(Item("q9", (), target=target))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="aZ5 {}\\+-=^_(),.é#&%~'", min_size=1, max_size=12))
+def test_what_no_process_is_asked_about_is_read_if_only_letter_by_letter(target: str) -> None:
+    if _closed(target) and _surely_read(target):
+        assert compare(target.strip()) == {"equal": None}
 
 
 HOSTILE = [

@@ -49,13 +49,15 @@ def show(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Describe a suite, or show some of its items in full."""
+    """Describe a suite, or show some of its items in full.
+
+    Items that no run could use are refused, as `akrasia run` refuses them.
+    """
+    from akrasia.runs.item_checks import check_suite
     from akrasia.suites import load_suite
-    from akrasia.utilities import UTILITIES
 
     loaded = load_suite(suite, seed=seed)
-    for utility in {item.utility for item in loaded.items} - {None}:
-        UTILITIES.get(str(utility))
+    check_suite(loaded)
     if ids:
         _print_items(_chosen(loaded, ids), json)
     elif json:

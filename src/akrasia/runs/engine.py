@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from akrasia.core import AkrasiaError, CallRefused, Candidate, InputError, Item, JudgedUtility, Model, Score, Utility
 from akrasia.runs.ask import DurableAsk, Purchases, Stopped
 from akrasia.runs.config import AUDIT_ROLES, FIRST_CANDIDATES
+from akrasia.runs.item_checks import check_scored, told_at
 from akrasia.runs.meter import Meter
 from akrasia.runs.outage import NothingAnswered, Turns
-from akrasia.runs.plan import Plan, Unit, is_judged
+from akrasia.runs.plan import Plan, Unit
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
 from akrasia.suites.jsonl import place_of
@@ -44,33 +44,22 @@ def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utilit
     options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed, votes=plan.config.votes)
     for suite, position, item in plan.items():
         where = place_of(suite, position)
-        if item.utility is None and not is_judged(plan.suites[suite]):
-            raise InputError(
-                f'{where}: item {item.id!r} names no utility, so nothing could score it: give it "utility" '
-                '("exact", "numeric" or "choice") and a "target"; for judges to read it, "addressee" in its "metadata"'
-            )
+        with told_at(where):
+            check_scored(plan.suites[suite], item)
         name = utility_of(item)
         if name not in utilities:
             if item.utility is None and adherence is None:
                 raise InputError(
                     f"suite {suite} is read by judges: name one with --judge encoder, or --judge llm:MODEL"
                 )
-            with _told_where(where):
+            with told_at(where):
                 utilities[name] = adherence if adherence and not item.utility else build_utility(name, options)
             _check_judges(plan, suite, item, utilities[name])
             _check_width(plan, suite, item, utilities[name])
-        with _told_where(where):
+        with told_at(where):
             utilities[name].check(item)
     _check_enough(plan)
     return utilities
-
-
-@contextmanager
-def _told_where(where: str) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(f"{where}: {error}") from None
 
 
 def utility_of(item: Item) -> str:

@@ -38,8 +38,8 @@ def _parse(text: str) -> tuple[Any, ...]:
     return tuple(parse(text, configs, parsing_timeout=None))
 
 
-def compare(target: str, text: str) -> dict[str, Any]:
-    """Whether the last mathematical expression of a text equals the target.
+def compare(target: str, text: str = "") -> dict[str, Any]:
+    """Whether the last mathematical expression of a text equals the target; without a text, whether that can be read.
 
     Returns:
         `equal` and `answer`, the expression that was found as text, the same whatever the target is; `equal` None when
@@ -49,7 +49,7 @@ def compare(target: str, text: str) -> dict[str, Any]:
 
     wanted = _parse_target(target)
     if not wanted:
-        return {"missing": "the target cannot be read as mathematics"}
+        return {"missing": "no mathematics in the target"}
     found = _parse(text)
     if not found:
         return {"equal": None}
@@ -124,7 +124,7 @@ def main() -> None:
         request = json.loads(line)
         faulthandler.dump_traceback_later(_ORPHAN_S, exit=True, file=silence)
         try:
-            reply = equate(*request["equate"]) if "equate" in request else compare(request["target"], request["text"])
+            reply = equate(*request["equate"]) if "equate" in request else compare(**request)
         except (MemoryError, RecursionError) as error:
             reply = {"missing": f"the expression was too large to verify ({type(error).__name__})"}
         except Exception as error:  # noqa: BLE001  (another package's failure, recorded as a missing measurement)
