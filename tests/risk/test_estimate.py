@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from akrasia.core.errors import InputError, Undefined
-from akrasia.risk import Options, best_of_n, estimate, self_consistency
+from akrasia.risk import Options, estimate, self_consistency
 
 REFERENCE = Path(__file__).parent.parent / "data" / "reference"
 
@@ -205,15 +205,6 @@ def test_the_waterfall_names_a_harmful_verifier():
     assert bad.waterfall[1].value < bad.deployed.value
     assert "verifier harms" in bad.waterfall[1].note
     assert "verifier_harms" in [d.code for d in bad.diagnostics]
-
-
-def test_a_candidate_without_a_verifier_score_is_missing_everywhere():
-    result = estimate([[1, 0, 1], [0, 0, 1]], verifier=[[0.5, 0.1, None], [0.2, 0.3, 0.9]])
-    assert result.k == 2
-    assert result.missing == 1
-    assert result.waterfall[1].value == pytest.approx(
-        best_of_n([[1, 0], [0, 0, 1]], [[0.5, 0.1], [0.2, 0.3, 0.9]], 2).value
-    )
 
 
 def test_bootstrap_is_reproducible():

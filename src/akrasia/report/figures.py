@@ -17,6 +17,7 @@ from akrasia.report.content import CellContent, CurvePoint, Interval
 from akrasia.report.palette import LIGHT
 from akrasia.report.waterfall import ROW, Rung, draw_rungs, percent_axis
 from akrasia.report.wording import points, stage_name, stage_note
+from akrasia.stats.waterfall import HARMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,12 +40,9 @@ _BINS = 20
 
 def _waterfall(axes: Axes, cell: CellContent) -> None:
     rungs = []
-    before = 0.0
     for stage in cell.waterfall:
-        harms = stage.stage == "recoverable" and stage.at.value < before
-        note = stage.note or ("verifier harms" if harms else stage_note(cell, stage.stage))
-        rungs.append(Rung(stage.stage, stage.at, stage_name(cell, stage.stage), note, harms))
-        before = stage.at.value
+        note = stage.note or stage_note(cell, stage.stage)
+        rungs.append(Rung(stage.stage, stage.at, stage_name(cell, stage.stage), note, HARMS in stage.note))
     draw_rungs(axes, rungs)
 
 

@@ -17,6 +17,7 @@ from akrasia.risk.pool import Pool
 from akrasia.risk.records import Estimate
 from akrasia.risk.voting import Answers, parsed_codes
 from akrasia.stats.diagnostic import Diagnostic, few_clusters
+from akrasia.stats.waterfall import HARMS, NOT_CROSS_FITTED
 
 
 class Notes(Struct, frozen=True):
@@ -276,16 +277,17 @@ def _chance(estimate: Estimate, chance: float | None) -> Diagnostic | None:
 
 def _verifier_stage(estimate: Estimate, value: float, note: str) -> list[Diagnostic | None]:
     found: list[Diagnostic | None] = []
-    if value < estimate.deployed.value:
+    if HARMS in note:
+        deployed = estimate.deployed.value
+        below = f"the deployed {deployed:.3f}" if value < deployed else "what is deployed on the same items"
         found.append(
             Diagnostic(
                 "verifier_harms",
-                f"verifier harms: choosing the best of {estimate.k} by it gives {value:.3f}, below the deployed "
-                f"{estimate.deployed.value:.3f}",
+                f"verifier harms: choosing the best of {estimate.k} by it gives {value:.3f}, below {below}",
                 "warning",
             )
         )
-    if "not cross-fitted" in note:
+    if NOT_CROSS_FITTED in note:
         found.append(
             Diagnostic(
                 "not_cross_fitted",

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from akrasia.core.errors import InputError
 from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.chosen import Chosen, left_out
-from akrasia.risk.crossfit import cross_fit
 from akrasia.risk.diagnostics import (
     Notes,
     constant_answer,
@@ -29,10 +28,9 @@ from akrasia.risk.gold import correct
 from akrasia.risk.gold_labels import Gold
 from akrasia.risk.missing import enclosing, missing_bounds
 from akrasia.risk.pool import Pool, Utilities, draw_variance, read_pool
-from akrasia.risk.pooled import aligned_scores, best_of_n_items
+from akrasia.risk.pooled import aligned_scores
 from akrasia.risk.records import (
     Band,
-    CrossFit,
     CurvePoint,
     ErrorBudget,
     ErrorRates,
@@ -41,6 +39,7 @@ from akrasia.risk.records import (
     Uncorrected,
     VarianceSplit,
 )
+from akrasia.risk.recoverable import Recoverable, recoverable
 from akrasia.risk.sample import Sample, make_sample, read_deployed
 from akrasia.risk.voting import Answers
 from akrasia.stats.bootstrap import Resampler
@@ -111,7 +110,8 @@ def estimate(
         ks: sizes for the curve; None: every k up to the most that all items have. The largest is the headline.
         deployed: (M,) or (M, S) utilities of what the deployed strategy committed to, NaN where missing; None: a
             random draw of the pool, whose expected utility is the item's mean.
-        verifier: (M, K) scores that only select (for the stage "recoverable"); candidates without one are missing.
+        verifier: (M, K) scores that only select, NaN where missing: the stage "recoverable" rests on the items that
+            have k of them, and nothing else on any.
         answers: (M, K) answer classes, for the diagnostics.
         weights: (M,) positive item weights.
         seeds: (K,) which seed each candidate column came from: curves are then within seeds, averaged over them, and
@@ -132,8 +132,6 @@ def estimate(
     chosen = options or Options()
     pool = read_pool(utilities)
     scores = None if verifier is None else aligned_scores(pool, verifier)
-    if scores is not None:
-        pool = _known_to_both(pool, scores)
     given = read_deployed(deployed, pool.items)
     count = gold is None and verifier is None
     among = 0 if chosen.chosen is None else chosen.chosen.n
@@ -143,12 +141,14 @@ def estimate(
     if chosen.chosen is not None:
         sample = replace(sample, chosen_from=_chosen_from(chosen.chosen, given, sample))
     cell = _Cell(pool, given, sample, keep, _sizes(ks, sample), scores, level, chosen)
-    result = replace(_raw(cell, weights, _cross_fit(cell, clusters)), band=_band(cell))
+    stage = _recoverable(cell)
+    result = replace(_raw(cell, weights, stage), band=_band(cell))
     if gold is not None:
         result = _with_gold(cell, result, gold if isinstance(gold, Gold) else Gold(gold))
     drawn = None if chosen.drawn is None else read_pool(chosen.drawn, name="drawn")
     found = pool_diagnostics(pool, answers, chosen.notes, given, drawn)
     found.append(_no_spread(cell))
+    found += [] if stage is None else [stage.diagnostic(result)]
     found += [] if chosen.chosen is None else [left_out(chosen.chosen, pool, keep, drawn)]
     found += figure_diagnostics(result, chosen.notes, constant_answer(pool, answers))
     return replace(result, diagnostics=ordered([*result.diagnostics, *found]))
@@ -167,7 +167,7 @@ class _Cell(Struct, frozen=True):
     options: Options
 
 
-def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Estimate:
+def _raw(cell: _Cell, weights: ArrayLike | None, stage: Recoverable | None) -> Estimate:
     """The figures that take the verifier at its word."""
     sample, level, k = cell.sample, cell.level, cell.sizes[-1]
     drawn = cell.pool if cell.options.drawn is None else read_pool(cell.options.drawn)
@@ -181,9 +181,7 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
     )
     points = _rising(points)
     head = points[-1]
-    recoverable = None if crossed is None else crossed.recoverable
-    if cell.scores is not None and crossed is None:
-        recoverable = interval(best_of_n_items(cell.pool.rows(cell.keep), cell.scores[cell.keep], k))
+    crossed = None if stage is None else stage.crossed
     beyond = extrapolate(sample, k, head.reachable, level=level) if cell.options.extrapolate else None
     unseen = None if beyond is None else beyond.reachable.value - head.reachable.value
     found = Estimate(
@@ -198,7 +196,9 @@ def _raw(cell: _Cell, weights: ArrayLike | None, crossed: CrossFit | None) -> Es
         waterfall=waterfall(
             deployed,
             head.reachable,
-            recoverable=recoverable,
+            recoverable=None if stage is None else stage.figure,
+            harms=None if stage is None else stage.harms,
+            note="" if stage is None else stage.note,
             cross_fitted=cell.options.notes.cross_fitted or crossed is not None,
             reachable_4k=None if beyond is None else beyond.reachable,
         ),
@@ -286,22 +286,17 @@ def _band(cell: _Cell) -> Band | None:
     return sensitivity_band(cell.pool.utilities, k, false_accept=rates.accept, false_reject=rates.reject)
 
 
-def _cross_fit(cell: _Cell, clusters: ArrayLike | None) -> CrossFit | None:
-    if not cell.options.cross_fit:
-        return None
+def _recoverable(cell: _Cell) -> Recoverable | None:
+    """What the verifier at hand recovers; None without one."""
+    two_judges = cell.options.cross_fit
     if cell.scores is None:
-        raise InputError("there is nothing to cross-fit: give the second judge's utilities as `verifier`")
-    labels = None if clusters is None else np.asarray(clusters)[cell.keep]
-    pool = cell.pool.rows(cell.keep)
-    return cross_fit(pool.utilities, cell.scores[cell.keep], cell.sizes[-1], clusters=labels, level=cell.level)
-
-
-def _known_to_both(pool: Pool, scores: FloatArray) -> Pool:
-    """The pool without the candidates that the verifier did not score: every stage then has the same candidates."""
-    if not np.isnan(scores).any():
-        return pool
-    values = np.asarray(pool.utilities, dtype=np.float64)
-    return replace(read_pool(np.where(np.isnan(scores), np.nan, values)), planned=pool.planned)
+        if two_judges:
+            raise InputError("there is nothing to cross-fit: give the second judge's utilities as `verifier`")
+        return None
+    return recoverable(
+        cell.pool, cell.scores, cell.sample, cell.keep, cell.sizes[-1], two_judges=two_judges, level=cell.level,
+        interval=lambda sample, values: _intervals(replace(cell, sample=sample))(values),
+    )  # fmt: skip
 
 
 def _bounds(cell: _Cell, weights: ArrayLike | None, raw: Estimate) -> MissingBounds | None:

@@ -109,7 +109,8 @@ def correct(
 def _recoverable(sample: Sample, found: Labelled, scores: FloatArray, k: int, level: float) -> Figure | None:
     """Best-of-k by the verifier at hand, in true utility: needs the labels of every candidate of the drawn items."""
     rows = found.touched
-    if rows.sum() < FEWEST or k > found.smallest:
+    unscored = np.isnan(scores) & ~np.isnan(np.asarray(sample.pools[0].utilities, dtype=np.float64))
+    if rows.sum() < FEWEST or k > found.smallest or unscored.any():
         return None
     truth = np.full(len(rows), np.nan)
     truth[rows] = best_of_n_items(found.labels[rows, : found.width], scores[rows, : found.width], k)

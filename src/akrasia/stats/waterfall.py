@@ -41,6 +41,8 @@ def waterfall(
     reachable: Figure,
     *,
     recoverable: Figure | None = None,
+    harms: bool | None = None,
+    note: str = "",
     cross_fitted: bool = False,
     reachable_4k: Figure | None = None,
 ) -> tuple[Stage, ...]:
@@ -50,13 +52,16 @@ def waterfall(
         deployed: what the strategy commits to.
         reachable: the best among k candidates, by a perfect verifier.
         recoverable: best-of-k by the verifier at hand; None when there is no verifier apart from the utility.
+        harms: whether `recoverable` is less than what is deployed; None: by the two figures, as of the same items.
+        note: what else is to be said of `recoverable`.
         cross_fitted: whether `recoverable` selects by one verifier and values by another, both ways.
         reachable_4k: extrapolated; None for graded utilities.
     """
     stages = [_stage("deployed", deployed)]
     if recoverable is not None:
-        notes = [HARMS] if recoverable.value < deployed.value else []
+        notes = [HARMS] if (recoverable.value < deployed.value if harms is None else harms) else []
         notes += [] if cross_fitted else [NOT_CROSS_FITTED]
+        notes += [note] if note else []
         stages.append(_stage("recoverable", recoverable, "; ".join(notes)))
     stages.append(_stage("reachable", reachable))
     if reachable_4k is not None:
