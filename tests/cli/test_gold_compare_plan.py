@@ -23,6 +23,9 @@ def mumbling(request):
     if request.temperature == 0:
         return "hm" if of(request.messages[0].content, 0.4) else "#### 2"
     return weak(request)
+
+def counted(request):
+    return {"text": weak(request), "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
 """
 
 
@@ -290,6 +293,18 @@ def test_plan_of_a_limited_run_knows_its_suite(runs: Path) -> None:
     assert note["code"] == "no_more_items"
     assert {option["buy"] for option in plan["options"]} == {"items", "candidates", "mix"}
     assert "90 of them not sampled yet" in note["message"]
+
+
+def test_plan_of_an_unfinished_run_says_so(runs: Path) -> None:
+    line = ("--model", "scripted:pair:counted", "--suite", "suite.jsonl", "--samples", "4", "--out", "stopped")
+    stopped = akrasia("run", *line, "--max-tokens-total", "3000", "--concurrency", "1", cwd=runs)
+    assert stopped.code == 3, stopped.err
+    arguments = ("plan", runs / "stopped", "--cost-candidate", "1", "--budget", "50")
+    first, *_ = json.loads(akrasia(*arguments, "--json").out)["plan"]["diagnostics"]
+    assert (first["code"], first["severity"]) == ("incomplete", "warning")
+    # 3,000 tokens are 200 calls of 15: 50 items of four draws, of 150.
+    assert "stopped is unfinished: 100 of 150 items are not fully drawn" in first["message"]
+    assert "warning: " + first["message"] in akrasia(*arguments).out
 
 
 def test_plan_that_buys_nothing_or_has_nothing_to_plan(runs: Path) -> None:

@@ -23,6 +23,8 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What to buy next: how far more items, candidates or gold labels would narrow the interval of the risk."""
+    from msgspec.structs import replace
+
     from akrasia.core import InputError
     from akrasia.risk import Costs, plan_purchase
     from akrasia.runs import load_run
@@ -47,6 +49,11 @@ def plan(
         most = suite_size(opened, chosen.suite)
     costs = Costs(cost_candidate, cost_item, cost_label)
     found = plan_purchase(pool.utilities, costs, budget, k=k, clusters=list(pool.clusters), most_items=most)
+    unfinished = pool.unfinished(
+        f"{run} is", "The plan is for the others, and buys these as new items: go on with its akrasia run first."
+    )
+    if unfinished is not None:
+        found = replace(found, diagnostics=(unfinished, *found.diagnostics))
     if json:
         print_json({"cell": chosen.name, "plan": found})
         return
