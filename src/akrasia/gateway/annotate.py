@@ -66,7 +66,7 @@ class Annotate(Observe):
             return await give(exchange, deployed.completion, ours, told={**told, **totals})
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
-            response = await upstream.post(exchange.body, exchange.headers())
+            response = await upstream.post(exchange.body, exchange.headers(), exchange.query)
             try:
                 if streams(response.headers.get("Content-Type", "")):
                     return await Annotated(exchange, response, clock, telling).run()

@@ -228,7 +228,7 @@ class UpstreamModel:
         body = BodyWriter(self.name).write(request, n, self._dialect).body
         try:
             async with exchange.within("upstream"):
-                answer = await exchange.gateway.upstream.complete(body, exchange.headers())
+                answer = await exchange.gateway.upstream.complete(body, exchange.headers(), exchange.query)
             return parse_replies(answer)
         except TimeoutError:
             raise EndpointLost("the upstream was too slow") from None

@@ -156,7 +156,7 @@ class Drawing:
         self._audit.reply_asked()
         try:
             async with exchange.within("upstream"):
-                answer = await exchange.gateway.upstream.complete(body, exchange.headers())
+                answer = await exchange.gateway.upstream.complete(body, exchange.headers(), exchange.query)
         except TimeoutError:
             raise too_late(exchange) from None
         completion = read_completion(answer)

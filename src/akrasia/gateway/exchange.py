@@ -14,6 +14,7 @@ server tells `close` after the last answer, before the upstream is closed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from secrets import token_hex
 from time import perf_counter
 from types import TracebackType
@@ -23,6 +24,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from akrasia.gateway.policy import NO_DEADLINES
+from akrasia.gateway.query import NOTHING
 from akrasia.gateway.wire import Body, ChatHead, ErrorObject, WireError, read_request
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Exchange:
         strategy: the strategy wanted, as text: one of the policy's.
         policy: what applies. A reload changes nothing for a request under way.
         usage: prompt and completion tokens of the deployed call, for metrics and spans; None where unknown.
+        query: parameters of its address that the upstream gets.
         carried: headers of ours for the upstream: the trace that this request belongs to.
         drawn: whether the calls for its reply are counted where they are made.
         out: the streamed answer, once it has begun.
@@ -58,7 +61,7 @@ class Exchange:
 
     __slots__ = (
         "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "out",
-        "policy", "request", "strategy", "usage",
+        "policy", "query", "request", "strategy", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +76,7 @@ class Exchange:
         self.model = head.model
         self.strategy = policy.default_strategy
         self.usage: tuple[int | None, int | None] = (None, None)
+        self.query: Mapping[str, str] = NOTHING
         self.carried: dict[str, str] = {}
         self.out: web.StreamResponse | None = None
         self.failure: str | None = None

@@ -354,7 +354,7 @@ class Observe:
             return await give(exchange, deployed.completion, total_headers(deployed.totals(exchange, audit)))
         upstream = self._gateway.upstream
         async with Clock(exchange) as clock:
-            response = await upstream.post(exchange.body, exchange.headers())
+            response = await upstream.post(exchange.body, exchange.headers(), exchange.query)
             try:
                 if streams(response.headers.get("Content-Type", "")):
                     return await Tapped(exchange, response, clock, seen).run()

@@ -68,7 +68,7 @@ class Pass:
         gateway = self._gateway
         upstream = gateway.upstream
         async with Clock(exchange) as clock:
-            response = await upstream.post(exchange.body, exchange.headers())
+            response = await upstream.post(exchange.body, exchange.headers(), exchange.query)
             try:
                 if streams(response.headers.get("Content-Type", "")):
                     return await Relay(exchange, response, clock).run()

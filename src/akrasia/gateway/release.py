@@ -162,7 +162,7 @@ class Release:
         self._audit.reply_asked()
         try:
             async with asyncio.timeout(exchange.left_s("upstream")):
-                response = await upstream.post(self._body(), exchange.headers())
+                response = await upstream.post(self._body(), exchange.headers(), exchange.query)
         except TimeoutError:
             raise too_late(exchange) from None
         try:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from multidict import CIMultiDict
 
 from akrasia.gateway.policy import split_strategy
+from akrasia.gateway.query import MODELS, forwarded_query
 from akrasia.gateway.sending import JSON, send_whole
 from akrasia.gateway.wire import refused
 
@@ -40,7 +41,7 @@ async def _chat(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespons
 
 
 async def _models(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:
-    body = await gateway.upstream.get("models", gateway.forwarded(request))
+    body = await gateway.upstream.get("models", gateway.forwarded(request), forwarded_query(request.raw_path, MODELS))
     policies = gateway.policies
     if any(len(policy.strategies) > 1 for policy in policies.all):
         listing = msgspec.json.decode(body)
@@ -66,7 +67,9 @@ async def _model(gateway: Gateway, request: web.BaseRequest) -> web.StreamRespon
     model, _ = split_strategy(name)
     if not model or any(part in ("", ".", "..") for part in model.split("/")):
         raise refused(404, f"there is no model {name!r}", "model_not_found", param="model")
-    return await _json(gateway, request, await gateway.upstream.get(f"models/{model}", gateway.forwarded(request)))
+    query = forwarded_query(request.raw_path, MODELS)
+    found = await gateway.upstream.get(f"models/{model}", gateway.forwarded(request), query)
+    return await _json(gateway, request, found)
 
 
 async def _health(gateway: Gateway, request: web.BaseRequest) -> web.StreamResponse:

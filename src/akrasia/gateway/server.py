@@ -21,6 +21,7 @@ from akrasia.gateway.door import Door, read_body
 from akrasia.gateway.exchange import Exchange, Mode, defect, ended
 from akrasia.gateway.metrics import Metrics
 from akrasia.gateway.policy import NO_ROUTE, UNROUTED, Limits, Policies, split_strategy
+from akrasia.gateway.query import CHAT, forwarded_query
 from akrasia.gateway.routes import find_route
 from akrasia.gateway.sending import ClientGone, break_off, cut, error_response
 from akrasia.gateway.upstream import Upstream
@@ -238,6 +239,7 @@ class Gateway:
             body = with_model(body, model)
             head = msgspec.structs.replace(head, model=model)
         exchange = Exchange(self, request, body, head, policy, began)
+        exchange.query = forwarded_query(request.raw_path, CHAT)
         if named is not None:
             exchange.strategy = named
         return exchange

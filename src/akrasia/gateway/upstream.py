@@ -17,6 +17,7 @@ from akrasia.core import InputError
 from akrasia.gateway.credentials import Credentials
 from akrasia.gateway.own_names import HEADERS, body_without
 from akrasia.gateway.policy import AUDIT_KEY_VARIABLE, Limits
+from akrasia.gateway.query import NOTHING
 from akrasia.gateway.seams import Seams
 from akrasia.gateway.wire import WireError, read_tail, unreadable, upstream_error, upstream_failed
 from akrasia.models.build import KEY_VARIABLES
@@ -130,18 +131,19 @@ class Upstream:
         if session is not None:
             await session.close()
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str] = NOTHING) -> Answer:
         """Send a chat request; the answer's body is still to be read.
 
         Args:
             body: JSON.
             headers: as from `forwarded`.
+            query: as from `akrasia.gateway.query`; the base URL's own parameters count before it.
 
         Raises:
             WireError: the upstream cannot be reached, or refuses; its error object is passed on.
         """
         try:
-            response = await self._posted(body, headers)
+            response = await self._posted(body, headers, query)
             if response.status == 200:
                 return response
             try:
@@ -152,11 +154,12 @@ class Upstream:
             raise transport_error(error) from None
         raise self._refused(response, refusal)
 
-    async def _posted(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        if self._connections is not None:
+    async def _posted(self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
+        if self._connections is not None and not query:
             return await self._connections.post(body, headers)
         data = body if len(body) <= _LARGE else io.BytesIO(body)
-        return await self._opened().post(self._chat, data=data, headers=headers, allow_redirects=False)
+        url = self._with(self._chat, query)
+        return await self._opened().post(url, data=data, headers=headers, allow_redirects=False)
 
     async def whole(self, response: Answer) -> bytes:
         """The rest of an answer.
@@ -170,13 +173,13 @@ class Upstream:
             raise transport_error(error) from None
         return body_without(self.clean(body))
 
-    async def complete(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+    async def complete(self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str] = NOTHING) -> bytes:
         """Send a chat request that is not to be streamed; the completion's body, which is a JSON object in UTF-8.
 
         Raises:
             WireError: it failed in any way.
         """
-        response = await self.post(body, headers)
+        response = await self.post(body, headers, query)
         try:
             completion = await self.whole(response)
         finally:
@@ -200,14 +203,15 @@ class Upstream:
         usage = tail.usage
         return (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
 
-    async def get(self, path: str, headers: Mapping[str, str]) -> bytes:
+    async def get(self, path: str, headers: Mapping[str, str], query: Mapping[str, str] = NOTHING) -> bytes:
         """The body of another resource beside `chat/completions`, which is JSON.
 
         Raises:
             WireError: it failed in any way.
         """
         try:
-            async with self._opened().get(self._at(path), headers=headers, allow_redirects=False) as response:
+            url = self._with(self._at(path), query)
+            async with self._opened().get(url, headers=headers, allow_redirects=False) as response:
                 body = body_without(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise transport_error(error) from None
@@ -269,6 +273,10 @@ class Upstream:
         if self._session is None:
             raise RuntimeError("the upstream is not open")
         return self._session
+
+    def _with(self, url: URL, query: Mapping[str, str]) -> URL:
+        """An address with a client's parameters. The operator's own stand: no client puts another in their place."""
+        return url.extend_query({name: text for name, text in query.items() if name not in url.query})
 
     def _at(self, path: str) -> URL:
         return self._base.with_path(f"{self._base.path.rstrip('/')}/{path}").with_query(self._base.query)
