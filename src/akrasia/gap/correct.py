@@ -26,7 +26,7 @@ from akrasia.stats.bootstrap import Resampler
 from akrasia.stats.diagnostic import Diagnostic, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import BoolArray, FloatArray, Grouping, IntArray, group
-from akrasia.stats.intervals import BOUNDARY, FEW, Spread, bounded_interval, check_level, t_quantile
+from akrasia.stats.intervals import BOUNDARY, FEW, ROUNDING, Spread, bounded_interval, check_level, t_quantile
 
 ENOUGH = 150
 """Scenarios with gold of two texts each: the 300 labels that a correction should rest on."""
@@ -210,7 +210,7 @@ def _macro_f1(columns: list[int]) -> Made:
 
 
 def _figure(means: Means | None, made: Made, joint: str, level: float) -> Figure | None:
-    """The figure with its interval: t with the spread of the copies; near an end, that joined with Wilson's.
+    """The figure with its interval: t with the spread of the copies; near an end or without spread, Wilson's joins it.
 
     Wilson's alone would never hold a true 0 or 1 that the estimate misses by a little, as it does half of the time,
     because the errors of the judge need not cancel; t alone is too short where the copies hardly differ.
@@ -222,13 +222,14 @@ def _figure(means: Means | None, made: Made, joint: str, level: float) -> Figure
     if not np.isfinite(free) or len(copies) < 100:
         return None
     variance = float(copies.var(ddof=1))
+    alike = variance <= ROUNDING
     if means.wrong < FEW:
         variance += _jolt(means, made, joint) ** 2
     degrees = max(1, means.units - 2)
     half = t_quantile(level, degrees) * float(np.sqrt(variance))
     value, low, high = (min(1.0, max(0.0, x)) for x in (free, free - half, free + half))
-    if min(value, 1 - value) < BOUNDARY or free - half < 0 or free + half > 1:
-        bounded = bounded_interval(value, Spread(variance, degrees, means.units, True, False), level)
+    if alike or min(value, 1 - value) < BOUNDARY or free - half < 0 or free + half > 1:
+        bounded = bounded_interval(value, Spread(variance, degrees, means.units, True, alike), level)
         ends = [end for end in (low, high, bounded.low, bounded.high) if end is not None]
         low, high = min(ends), max(ends)
     return Figure(value, low, high, level, METHOD, means.scenarios)

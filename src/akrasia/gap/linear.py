@@ -17,7 +17,7 @@ from msgspec import Struct
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import BoolArray, FloatArray
 from akrasia.stats.intervals import BOUNDARY, FEW, NEAR, Spread, bounded_interval, wilson
-from akrasia.stats.mean_change import mean_change
+from akrasia.stats.mean_change import ALIKE, mean_change
 
 
 class Linear(Struct, frozen=True):
@@ -50,8 +50,9 @@ class Linear(Struct, frozen=True):
     def figure(self, level: float, *, least: float = 0.0) -> Figure:
         """The estimate with its interval: cluster-robust t, or Wilson near an end.
 
-        When fewer than 10 clusters lie away from the nearer end, the Wilson interval takes every cluster as one
-        observation, however many cells it has.
+        When fewer than 10 clusters lie away from the nearer end, or from what more than half of them share, the
+        Wilson interval takes every cluster as one observation, however many cells it has: a macro-F1 of values that are
+        each 0 or 1 in every cluster lies between the ends, and its spread is nothing all the same.
 
         Args:
             level: nominal coverage.
@@ -63,14 +64,24 @@ class Linear(Struct, frozen=True):
             low, high = wilson(share, 1.0, level=level)
             return Figure(self.value, least + width * low, least + width * high, level, "wilson", self.units)
         away = int((self.low_end if share < 0.5 else self.high_end).sum())
-        near = min(share, 1 - share) < BOUNDARY or away < FEW
-        spread = Spread(self.variance / width**2, self.units - 1, self.units, near, away < FEW)
+        variance = self.variance / width**2
+        # Counted so, clusters vary the most that such a share can; one of uncommon weight may make it vary more.
+        few = away < FEW or (self._nearly_alike() and variance * self.units < share * (1 - share))
+        near = min(share, 1 - share) < BOUNDARY or few
+        spread = Spread(variance, self.units - 1, self.units, near, few)
         found = bounded_interval(share, spread, level)
         if found.low is None or found.high is None:
             return Figure(self.value, None, None, level, found.method, self.units)
         return Figure(
             self.value, least + width * found.low, least + width * found.high, level, found.method, self.units
         )
+
+    def _nearly_alike(self) -> bool:
+        """Whether more than half of the clusters pull alike, and fewer than 10 do not."""
+        pulls = self.units * self.influence[self.rests]
+        middle = float(np.median(pulls))  # of what more than half share, the median is one
+        apart = int((np.abs(pulls - middle) > ALIKE).sum())
+        return 2 * apart < self.units and apart < FEW
 
     def minus(self, other: Linear, moved: int, level: float) -> Figure:
         """This less another figure over the same clusters, paired, with the cluster-robust t interval in [−1, 1].

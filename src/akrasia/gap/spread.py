@@ -21,7 +21,7 @@ from akrasia.gap.linear import Linear, figure_of, ratio
 from akrasia.stats.diagnostic import Diagnostic, ordered
 from akrasia.stats.figure import Figure
 from akrasia.stats.grouping import FloatArray
-from akrasia.stats.intervals import check_level
+from akrasia.stats.intervals import ROUNDING, check_level
 
 Pair = tuple[int, int]
 
@@ -241,6 +241,8 @@ def _variance_of_means(blocks: FloatArray, level: float) -> Figure | None:
     def component(square: float) -> float:
         return float(max(0.0, (square - noise) / families))
 
+    if noise + between <= ROUNDING:
+        return Figure(0.0, None, None, level, "all alike", levels)
     low, high = (component(between / float(fdtri(free, free_rest, q))) for q in (1 - tail, tail))
     return Figure(component(between), low, high, level, "random effects, F", levels)
 

@@ -76,7 +76,7 @@ class Series(Struct, frozen=True):
     panels: tuple[Panel, ...]
 
 
-_FOOT, _FURTHER_LINE = 0.5, 0.14
+_FOOT, _FURTHER_LINE = 0.5, 0.17
 """Inches below a panel: with one line of a label, and for each further one."""
 
 

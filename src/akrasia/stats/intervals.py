@@ -25,6 +25,9 @@ FEW = 10
 BOUNDARY = 0.1
 """A mean this close to an end gets the Wilson interval."""
 
+ROUNDING = 1e-20
+"""A variance no larger is that of the last bits of equal sums."""
+
 CHOSEN_AT = 0.95
 """The level at which it is seen whether a t interval leaves the range: that of which the coverage was simulated."""
 
@@ -86,7 +89,8 @@ def interval_of_mean(values: FloatArray, grouping: Grouping, *, level: float = 0
     The estimand is the mean over the population that the clusters were drawn from. Unclustered, the interval is the
     classical t interval; clustered, the cluster-robust one with G − 1 degrees of freedom. With `bounded`, values lie in
     [0, 1], and near an end, or when the t interval of 95 % leaves the range, the Wilson interval takes its place with
-    n = value (1 − value) / SE², or the number of clusters when fewer than 10 items lie more than 0.05 from the end.
+    n = value (1 − value) / SE², or the number of clusters when fewer than 10 items lie more than 0.05 from the end. So
+    it does where all clusters are alike, with their number.
 
     Args:
         values: (R,) finite values.
@@ -151,17 +155,21 @@ class Spread(Struct, frozen=True):
 def bounded_interval(value: float, spread: Spread, level: float) -> Figure:
     """The t interval, or the Wilson interval near an end or where the t interval of 95 % would leave [0, 1].
 
+    Where all clusters are alike there is no spread to make a t interval of, and "they are alike" is known no better
+    than so many clusters can tell: the Wilson interval counts them.
+
     The method is chosen at 95 % whatever the level, and a t interval of a higher one ends at 0 and 1: so the interval
     of a higher level always holds that of a lower one, and an end excluded at 95 % is not taken in again at 90 %.
     """
     error = math.sqrt(spread.variance)
     reach = t_quantile(CHOSEN_AT, spread.degrees) * error
     critical = t_quantile(level, spread.degrees)
-    if not (spread.near or value - reach < 0 or value + reach > 1):
+    alike = spread.variance <= ROUNDING
+    if not (alike or spread.near or value - reach < 0 or value + reach > 1):
         half = critical * error
         return Figure(value, max(0.0, value - half), min(1.0, value + half), level, "cluster-t", spread.units)
     binary = value * (1 - value)
-    counted = spread.few or spread.variance <= 0 or binary <= 0
+    counted = spread.few or alike or binary <= 0
     effective = float(spread.units) if counted else binary / spread.variance
     low, high = wilson(value, effective, level=level, critical=critical)
     return Figure(value, min(low, value), max(high, value), level, "wilson", spread.units)
