@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import akrasia
-from akrasia.runs import answer_classes
+from akrasia.core import RunIncomplete
+from akrasia.runs import answer_classes, wait_for
 from akrasia.runs.answer_classes import classes_of
+from akrasia.runs.config import build_config
 from akrasia.runs.estimates import How, estimate_run
+from akrasia.runs.execute import Options, execute
+from akrasia.utilities.math import Math
 
 POLYNOMIAL, ROOT = "x^2+2x+1", r"\sqrt{8}"
 
 
-def go(tmp_path: Path, target: str, samples: int) -> Path:
+def go(tmp_path: Path, target: str, samples: int, told: Callable[[str], None] = lambda _: None) -> Path:
     suite = tmp_path / "suite.jsonl"
     rows = ({"id": f"q{i}", "input": f"q{i}", "target": target, "utility": "math"} for i in range(3))
     suite.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    strategies = ["direct", "self_consistency:3"]
-    model = "scripted:tests.runs.scripts:forms"
-    akrasia.run(tmp_path / "run", model=model, suite=str(suite), samples=samples, strategy=strategies)
+    keys = {"strategy": ["direct", "self_consistency:3"], "suite": str(suite), "samples": samples}
+    config = build_config({"model": "scripted:tests.runs.scripts:forms", **keys})
+    wait_for(execute(config, tmp_path / "run", Options(on_notice=told)))
     return tmp_path / "run"
 
 
@@ -58,6 +66,33 @@ def test_a_run_that_is_there_is_not_compared_again(tmp_path: Path, monkeypatch: 
     monkeypatch.delattr(answer_classes, "classes_of")
     go(tmp_path, ROOT, 5)
     assert vote(out) == pytest.approx(0.7)
+
+
+def test_what_a_stop_leaves_uncompared_is_compared_when_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = iter([signal.SIGINT])
+
+    def interrupted(self: Math, one: str, other: str) -> bool | None:
+        for number in signals:
+            os.kill(os.getpid(), number)
+        time.sleep(0.3)
+        return None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Math, "equal", interrupted)
+        with pytest.raises(RunIncomplete, match="stopped by a signal"):
+            go(tmp_path, ROOT, 5)
+    assert kept(tmp_path / "run") == {}
+    assert vote(tmp_path / "run") == pytest.approx(0.7)
+    assert len(kept(go(tmp_path, ROOT, 5))) == 5
+
+
+def test_a_run_says_what_it_could_not_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Math, "equal", lambda self, one, other: None)
+    go(tmp_path, ROOT, 5, told.append)
+    assert [line for line in told if "30 pairs of answers could not be compared in time" in line]
 
 
 def test_an_older_store_votes_alike_before_and_after_it_is_gone_on_with(tmp_path: Path) -> None:

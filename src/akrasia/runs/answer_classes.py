@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from akrasia.core.cell import Cell
+    from akrasia.runs.meter import Meter
     from akrasia.runs.plan import Plan
     from akrasia.runs.pool import Pool
     from akrasia.runs.reader import Run
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 ITEM_S = 60.0
 """Seconds after which no more pairs of an item's answers are compared."""
+
+_LONG_S = 3.0
 
 
 class Classes(Struct, frozen=True):
@@ -75,32 +79,61 @@ async def keep_classes(
     store: Store,
     utilities: Mapping[str, Utility],
     cell_ids: Mapping[str, int],
-    *,
-    stopping: Callable[[], bool],
-) -> int:
+    meter: Meter,
+    on_notice: Callable[[str], None],
+) -> None:
     """Make and store the classes of every item that a strategy of the plan votes on and that has none yet.
 
-    Returns:
-        How many pairs of answers could not be compared.
+    Args:
+        plan: what was carried out.
+        store: of its run, open for writing.
+        utilities: by name.
+        cell_ids: id of each cell in the store, by cell name.
+        meter: says when to stop; the items that are left have no classes then.
+        on_notice: called with one line that the user should see.
     """
     todo = _voted_items(plan, utilities, cell_ids)
     undecided = 0
 
+    def unless_stopped(equal: Callable[[str, str], bool | None], one: str, other: str) -> bool | None:
+        if meter.stopping:
+            raise _LeftOff
+        return equal(one, other)
+
     async def work() -> None:
         nonlocal undecided
         for cell, position, utility in todo:
-            if stopping():
+            if meter.stopping:
                 return
             texts = store.answers(cell, position)
             if settled(texts, store.answer_classes(cell, position)):
                 continue
-            found = await asyncio.to_thread(classes_of, texts, utility.equal)
+            try:
+                found = await asyncio.to_thread(classes_of, texts, partial(unless_stopped, utility.equal))
+            except _LeftOff:
+                return
             undecided += found.undecided
             store.put_answer_classes(cell, position, found.of)
             await store.committed()
 
-    await asyncio.gather(*(work() for _ in range(os.cpu_count() or 1)))
-    return undecided
+    async def tell_what_takes_long() -> None:
+        await asyncio.sleep(_LONG_S)
+        on_notice("comparing the answers to each item with one another, for self_consistency")
+
+    waiting = asyncio.create_task(tell_what_takes_long())
+    try:
+        await asyncio.gather(*(work() for _ in range(os.cpu_count() or 1)))
+    finally:
+        waiting.cancel()
+    if undecided:
+        on_notice(
+            f"{undecided} pairs of answers could not be compared in time, and count as different answers where "
+            "self_consistency votes"
+        )
+
+
+class _LeftOff(Exception):
+    """The user wants the run to stop."""
 
 
 def _voted_items(

@@ -116,13 +116,12 @@ async def execute(config: RunConfig, out: Path, options: Options = Options()) ->
                 with _interruptible(meter, options.on_notice):
                     try:
                         await _with_progress(engine, plan, meter, done, options)
+                        await keep_classes(plan, store, utilities, cell_ids, meter, options.on_notice)
                     except asyncio.CancelledError:
                         task = asyncio.current_task()
                         if not meter.stopping or task is None:
                             raise  # somebody else's doing, not the user's second Ctrl-C
                         task.uncancel()
-                    undecided = await keep_classes(plan, store, utilities, cell_ids, stopping=lambda: meter.stopping)
-                    _tell_undecided(undecided, options.on_notice)
                 summary = RunSummary(
                     str(out),
                     counts_of(plan, store.totals(), cell_ids, rates, store.audits()),
@@ -219,14 +218,6 @@ def _reused(taken: int, bought: int) -> str:
     if not taken:
         return f"--reuse: nothing there has the same model, prompt, sampling and seed; {bought} calls were bought"
     return f"--reuse: {taken} calls were answered from there, and {bought} were bought"
-
-
-def _tell_undecided(pairs: int, on_notice: Callable[[str], None]) -> None:
-    if pairs:
-        on_notice(
-            f"{pairs} pairs of answers could not be compared in time, and count as different answers where "
-            "self_consistency votes"
-        )
 
 
 def _with_way_on(stop: AkrasiaError, out: Path, *, bought: bool) -> AkrasiaError:
