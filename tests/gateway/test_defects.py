@@ -58,6 +58,7 @@ async def test_annotate_has_a_line(
     assert '"code":"defect"' in got
     assert "[DONE]" not in got
     (record,) = await settled(log, 1)
+    assert response.headers["x-akrasia-audit-id"] == record["id"]
     assert (record.get("status", 200), record["error"]) == (response.status, BROKEN)
     assert record["choices"][0]["decision"] == "unaudited"
     assert GOOD.split()[0] in record["choices"][0]["beside"]["reply"]
@@ -80,6 +81,7 @@ async def test_enforce_has_a_line_and_nothing_leaves(
     assert json.loads(got)["error"]["code"] == "defect"
     assert "humility" not in got
     (record,) = await settled(log, 1)
+    assert response.headers["x-akrasia-audit-id"] == record["id"]
     assert (record["status"], record.get("choices")) == (500, None)
     assert record["error"] == BROKEN
     assert "words of the conversation" not in log.read_text()

@@ -83,7 +83,9 @@ async def test_what_is_cut_off_is_told_and_logged(
     record = (await settled(log, 1))[0]
     assert record["status"] == 503
     assert "stopping" in record["error"]
-    if mode == "enforce":
+    if mode == "observe":
+        assert "x-akrasia-audit-id" not in response.headers
+    else:
         assert response.headers["x-akrasia-audit-id"] == record["id"]
 
 
@@ -219,6 +221,27 @@ async def test_a_second_signal_leaves_lines_and_answers(
         assert "choices" in record or record["error"].startswith("cut by the operator")
     statuses = [record.get("status", 200) for record in found]
     assert sorted(statuses) == ([200] * (len(found) - 1) + [200 if stream else 503])
+    assert served.gateway.unaudited == len(passed)
+
+
+@pytest.mark.parametrize("many", [0, 3])
+async def test_replies_that_nobody_audited_are_told_at_the_end(upstream: Upstream, tmp_path: Path, many: int) -> None:
+    """More than the judge has begun with: what waits is counted as well."""
+    log, path = tmp_path / "audit.jsonl", tmp_path / "policy.toml"
+    limits = {"drain_s": 0.2, "audits": 1}
+    path.write_text(policy(tmp_path, "observe", judge=STUCK, limits=limits), encoding="utf-8")
+    process, url = await launched(upstream, path, log)
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        for _ in range(many):
+            async with session.post(url, json={"model": "tiny", "messages": [{"role": "user", "content": "x"}]}) as got:
+                assert got.status == 200
+        process.send_signal(signal.SIGTERM)
+        _, said = await process.communicate()
+    told = said.decode()
+    assert process.returncode == (3 if many else 0), told
+    assert ("replies that nobody audited: 3 (they had 0.2 s to end)" in told) is bool(many)
+    assert ("every request was answered" in told) is (not many)
+    assert [record["choices"][0]["decision"] for record in records(log)] == ["unaudited"] * many
 
 
 async def test_a_client_that_reads_nothing_holds_no_second_signal_up(

@@ -38,13 +38,13 @@ class Annotate(Observe):
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on, and the answer back with the verdict."""
         exchange.parsed()  # what cannot be read cannot be audited: the client is told now
+        exchange.named = True
         seen = Seen(self._gateway.limits.reply_bytes, self._gateway.upstream.credentials)
         told = Telling(exchange, seen)
         try:
             return await self._told(exchange, seen, told)
         except WireError as error:
             seen.status, seen.error = error.status, error_line(error)
-            error.headers.update(audit_headers(exchange))
             raise
         except (asyncio.CancelledError, ClientGone):
             seen.ended(exchange)

@@ -103,15 +103,15 @@ class Enforce:
     async def answer(self, exchange: Exchange) -> web.StreamResponse:
         """Answer with what the audit lets through."""
         exchange.parsed()
+        exchange.named = True
         audit: ExchangeAudit | None = None
         try:
             audit = ExchangeAudit(self._audits, self._audits.desk(exchange.policy), exchange)
             return await self._answer(exchange, audit)
-        except WireError as error:
-            error.headers.update(audit_headers(exchange))
+        except (WireError, ClientGone):
             raise
         except Exception as error:  # with a defect of ours the line of a request must not be lost
-            if not exchange.kept and not isinstance(error, ClientGone):
+            if not exchange.kept:
                 spent = () if audit is None else audit.spent()
                 await self._keep(exchange, Kept(status=500, error=defect_line(error), spent=spent, audited=False))
             raise

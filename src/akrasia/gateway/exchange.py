@@ -55,13 +55,14 @@ class Exchange:
         drawn: whether the calls for its reply are counted where they are made.
         out: the streamed answer, once it has begun.
         failure: a word for what broke after the answer had begun; None: nothing.
+        named: whether the client is told the audit's id, since a line of the log will have it.
         kept: whether the log has the request, or was handed it: what is handed to it is written, whoever is cancelled.
         began: `perf_counter()` when the request's head had arrived.
     """
 
     __slots__ = (
-        "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "out",
-        "policy", "query", "request", "strategy", "usage",
+        "_id", "_parsed", "began", "body", "carried", "drawn", "failure", "gateway", "head", "kept", "model", "named",
+        "out", "policy", "query", "request", "strategy", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +82,7 @@ class Exchange:
         self.out: web.StreamResponse | None = None
         self.failure: str | None = None
         self.drawn = False
+        self.named = False
         self.kept = False
         self._id: str | None = None
         self._parsed: Body | None = None

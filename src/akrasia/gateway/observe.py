@@ -240,6 +240,7 @@ class Observer:
             task.cancel()
         await asyncio.gather(*self._workers, *waited, return_exceptions=True)
         left = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        self._gateway.unaudited += sum(seen.size > 0 for _, seen in left)
         await asyncio.gather(*(self._keep_unaudited(*one, self._stopped) for one in left), *self._aside)
 
     @property
@@ -262,6 +263,7 @@ class Observer:
                 await self._one(exchange, seen)
             except asyncio.CancelledError:
                 if not exchange.kept:
+                    self._gateway.unaudited += seen.size > 0
                     await self._keep_unaudited(exchange, seen, self._stopped)
                 raise
             finally:

@@ -54,6 +54,7 @@ class Gateway:
         cut: whether the time to drain is over: what was under way is being ended.
         hurried: set by a second signal: the operator waits neither for requests nor for audits.
         cut_off: requests that were under way when the time to drain was over.
+        unaudited: replies that passed and were not read, since the gateway stopped.
         unlogged: records in a row that the log could not take.
         metrics: what is counted.
         audits: what the audits of all requests share; None while no mode audits.
@@ -82,6 +83,7 @@ class Gateway:
         self.cut = False
         self.hurried = asyncio.Event()
         self.cut_off = 0
+        self.unaudited = 0
         self.unlogged = 0
         self._ends: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
@@ -184,7 +186,7 @@ class Gateway:
         except WireError as error:
             status = error.status
             self._failed(error.reason)
-            raise
+            raise _named(error, exchange) from None
         except TimeoutError:
             if not end.expired():
                 raise
@@ -193,9 +195,7 @@ class Gateway:
             self._failed(stopped.reason)
             if request.writer.output_size:  # half of an answer is out: no other can follow it
                 raise cut(request) from None
-            if exchange is not None and exchange.kept:
-                stopped.headers["x-akrasia-audit-id"] = exchange.id
-            raise stopped from None
+            raise _named(stopped, exchange) from None
         except (ClientGone, asyncio.CancelledError):
             status = _GONE
             self._failed("client_gone")
@@ -215,9 +215,11 @@ class Gateway:
         except (WireError, ClientGone):
             raise
         except Exception as error:
-            if exchange.out is None:
-                raise
+            if exchange.out is None and exchange.request.writer.output_size:
+                raise  # half of an answer is out that no event can follow
             self._tell_defect(error)
+            if exchange.out is None:
+                raise defect() from None
             return await break_off(exchange, exchange.out, defect())
 
     def _tell_defect(self, error: Exception) -> None:
@@ -275,6 +277,13 @@ class Gateway:
             if request.writer.output_size:
                 cut(request)
             return error_response(defect())
+
+
+def _named(error: WireError, exchange: Exchange | None) -> WireError:
+    """An error with the name of the line that says why, where there will be one and clients are told."""
+    if exchange is not None and exchange.named:
+        error.headers["x-akrasia-audit-id"] = exchange.id
+    return error
 
 
 def _load_mode(name: str) -> Callable[[Gateway], Mode]:

@@ -52,7 +52,8 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
 
     Raises:
         InputError: it cannot begin as asked.
-        RunIncomplete: requests were cut off: the time to drain was over, or a second signal came.
+        RunIncomplete: requests were cut off, or replies left unaudited, since the time to drain was over or a second
+            signal came.
     """
     gateway = build_gateway(options, on_notice)
     listening = Listening(gateway, options.host, options.port)
@@ -70,9 +71,10 @@ async def serve(options: ServeOptions, on_notice: Callable[[str], None]) -> None
         watching.cancel()
         if gateway.under_way:
             on_notice(f"stopping; requests under way: {gateway.under_way}, with {gateway.limits.drain_s:g} s to end")
-    if gateway.cut_off:
+    lost = {"requests cut off": gateway.cut_off, "replies that nobody audited": gateway.unaudited}
+    if any(lost.values()):
         why = "by a second signal" if gateway.hurried.is_set() else f"they had {gateway.limits.drain_s:g} s to end"
-        raise RunIncomplete(f"requests cut off: {gateway.cut_off} ({why})")
+        raise RunIncomplete(f"{', '.join(f'{what}: {many}' for what, many in lost.items() if many)} ({why})")
     on_notice("stopped; every request was answered")
 
 
