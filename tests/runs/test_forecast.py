@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runs.conftest import records
 from tests.runs.test_budget import preferences, prices
 
 import akrasia
-from akrasia.core import Fingerprint, Message
+from akrasia.core import BudgetReached, Fingerprint, Message
 from akrasia.judges import build_judge, judge_identity
 from akrasia.risk import Prior
 from akrasia.runs.config import build_config
@@ -141,3 +142,33 @@ def test_what_is_left(tmp_path: Path, suite_file: Write) -> None:
     assert count.left is not None
     assert count.left.candidates == 40  # other settings, other calls
     assert not (tmp_path / "other").exists()
+
+
+def test_calls_that_are_bought_for_half_drawn_items_are_not_left(tmp_path: Path, suite_file: Write) -> None:
+    """A stop leaves calls without their candidates: the same command finds them, and buys the others alone."""
+    out, suite = tmp_path / "run", suite_file(10)
+    keys: dict[str, Any] = {"model": f"{SCRIPT}with_usage", "suite": suite, "samples": 8, "max_tokens": 10}
+    with pytest.raises(BudgetReached):
+        akrasia.run(out, **keys, max_tokens_total=300)
+    (count,) = planned(out=out, **keys)
+    stored = records(out)
+    assert len(stored["calls"]) > len(stored["scores"])  # else there is nothing to see
+    assert count.left.candidates == 80 - len(stored["scores"])
+    assert count.left.calls == 80 - len(stored["calls"])
+    assert count.left.tokens == pytest.approx(count.tokens * count.left.calls / 80, abs=1)
+    (again,) = planned(out=tmp_path / "other", reuse=(out,), **keys)
+    assert again.left == count.left
+    bought = akrasia.run(out, **keys).cells[0].calls
+    assert bought == len(stored["calls"]) + count.left.calls == 80
+
+
+def test_what_a_judge_is_asked_again_is_left_and_the_draft_is_not(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    keys: dict[str, Any] = {"model": f"{SCRIPT}adviser", "suite": preferences(tmp_path), "samples": 4, "max_tokens": 10}
+    keys |= {"judge": f"llm:{SCRIPT}sick_judge", "votes": 2}
+    missing = akrasia.run(out, **keys).cells[0].missing
+    assert missing
+    (count,) = planned(out=out, retry_missing=True, **keys)
+    whole = count.calls / count.candidates
+    assert count.left.candidates == missing
+    assert count.left.calls == missing * (whole - 1)

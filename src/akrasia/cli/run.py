@@ -235,7 +235,7 @@ def show_plan(summary: RunSummary, *, at_most: bool = False) -> None:
     print(table(head + ["left", "calls", "tokens", "cost"] * stored, rows))
     print(
         "\nPlanned only: nothing was asked or written. Tokens are about: prompts by their characters, replies as long "
-        "as their cap" + (", and what is left in proportion to the candidates." if stored else ".")
+        "as their cap" + (", and what is left in proportion to the calls." if stored else ".")
     )
     for cell in summary.cells:
         if cell.fewest is not None:

@@ -40,7 +40,10 @@ class PlannedCell(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True):
-    """What of a planned cell is still to be bought; its tokens and cost are in proportion to the candidates."""
+    """What of a planned cell is still to be bought; its tokens and cost are in proportion to the calls.
+
+    Calls that are bought are not left, though the candidates that they are for may be.
+    """
 
     candidates: int
     calls: int | None
