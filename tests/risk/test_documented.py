@@ -50,5 +50,5 @@ def test_the_figures_in_the_text(examples):
     said = {diagnostic.code: diagnostic.message for diagnostic in result.diagnostics}
     assert "1 of 24" in said["parse_failures"]
     assert "1 of 24\ncandidates holds no answer" in PAGE
-    assert "no one answer is right on two items" in said["constant_answer"]
-    assert "no constant answer is right on two items" in PAGE
+    assert "no answer is seen right on two items" in said["constant_answer"]
+    assert "no constant answer is seen right on two items" in PAGE

@@ -5,7 +5,7 @@ from akrasia.risk.channel import sensitivity_band
 from akrasia.risk.chosen import Chosen, best_bounds, vote_bounds
 from akrasia.risk.compare import Comparison, MetricComparison, PerItem, compare, per_item
 from akrasia.risk.crossfit import cross_fit
-from akrasia.risk.diagnostics import Notes, shared_target
+from akrasia.risk.diagnostics import Notes, best_constant, shared_target
 from akrasia.risk.estimate import Options, estimate
 from akrasia.risk.extrapolation import extrapolate_curve
 from akrasia.risk.gold_labels import Gold
@@ -87,6 +87,7 @@ __all__ = [
     "UntilWidth",
     "VarianceSplit",
     "best_bounds",
+    "best_constant",
     "best_of_n",
     "best_of_n_items",
     "candidates_needed",

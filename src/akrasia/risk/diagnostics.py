@@ -6,7 +6,7 @@ Each check is one function that returns a diagnostic or None; what needs the tex
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -19,14 +19,17 @@ from akrasia.risk.voting import Answers, parsed_codes
 from akrasia.stats.diagnostic import Diagnostic, few_clusters
 from akrasia.stats.waterfall import HARMS, NOT_CROSS_FITTED
 
+_LONGEST = 80
+"""Characters of an answer that a message quotes."""
+
 
 class Notes(Struct, frozen=True):
     """What the caller knows about the candidates beyond their utilities; None: not known.
 
     Attributes:
         chance: utility that a random guess earns, in [0, 1] (0.25 with four options).
-        constant: what the best constant answer earns and that answer, when targets tell (see `shared_target`); else it
-            is read off the pool where answers are texts.
+        constant: what the best constant answer earns and that answer (see `shared_target` and `best_constant`); None:
+            read off the pool where answers are texts.
         unparsed: candidates that failed because no answer could be read.
         truncated: candidates that were cut off.
         texts: (M, K) texts or hashes of the candidates, to count duplicates within items.
@@ -129,11 +132,24 @@ def constant_answer(pool: Pool, answers: Answers | None) -> tuple[float, str] | 
                 mine.setdefault(answer, []).append(float(utility))
         for answer, earned in mine.items():
             earnings.setdefault(answer, []).append(sum(earned) / len(earned))
-    if not earnings or len(rows) < 2:
+    return best_constant(earnings, len(rows))
+
+
+def best_constant(earnings: Mapping[str, Sequence[float]], items: int) -> tuple[float, str] | None:
+    """What the best of several answers earns on the items that it was not taken from, and that answer.
+
+    Args:
+        earnings: answer → what it earns on each item on which it is known to earn anything.
+        items: how many there are; on the others it earns nothing.
+
+    Returns:
+        None without an answer, or with fewer than two items.
+    """
+    if not earnings or items < 2:
         return None
     elsewhere = {answer: sum(earned) - max(earned) for answer, earned in earnings.items()}
     best = max(sorted(elsewhere), key=lambda answer: (elsewhere[answer], sum(earnings[answer])))
-    return elsewhere[best] / (len(rows) - 1), best
+    return elsewhere[best] / (items - 1), best
 
 
 def constant_pool(pool: Pool, deployed: ArrayLike | None) -> float | None:
@@ -251,9 +267,10 @@ def _constant_answer(estimate: Estimate, constant: tuple[float, str] | None) -> 
     value, answer = constant
     ours = f"deployed earns {estimate.deployed.value:.3f}, the best of {estimate.k} {estimate.reachable.value:.3f}"
     if value > 0:
-        message = f"always answering {answer!r} earns {value:.3f} on the items that it was not taken from; {ours}"
+        named = repr(answer if len(answer) <= _LONGEST else f"{answer[:_LONGEST]}…")
+        message = f"always answering {named} earns {value:.3f} on the items that it was not taken from; {ours}"
     else:
-        message = f"no one answer is right on two items, so a constant one earns 0 where it was not taken from; {ours}"
+        message = f"no answer is seen right on two items, so a constant one earns 0 where it was not taken from; {ours}"
     if estimate.reachable.value <= value:
         return Diagnostic("constant_answer", f"{message}: what is reached is luck", "error")
     if estimate.deployed.value <= value:

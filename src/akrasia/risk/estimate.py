@@ -49,8 +49,8 @@ from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import check_level, counted_interval
 from akrasia.stats.waterfall import waterfall
 
-_NO_WIDTH = 1e-9
-"""An interval narrower than this has no width but for rounding."""
+_ROUNDING = 1e-20
+"""A variance no larger is none but for the last bits of sums."""
 
 
 class Options(Struct, frozen=True):
@@ -341,30 +341,25 @@ def _intervals(cell: _Cell) -> Callable[[FloatArray], Figure]:
         resampler = Resampler(sample.grouping, np.random.default_rng(options.seed), options.resamples)
 
     def interval(values: FloatArray) -> Figure:
+        values = np.clip(values, 0.0, 1.0)
+        if _alike(sample, values):  # their spread is estimated as 0, and would claim certainty
+            return counted_interval(sample.grouping.mean(values), sample.grouping.units, level=level)
         if resampler is None or values.ndim == 2:  # items alone do not carry the variance between seeds
-            found = sample.interval(values, level)
-        else:
-            found = resampler.interval(np.clip(values, 0.0, 1.0), level=level)
-        if values.ndim == 2 or not _spreadless(cell, found):
-            return found
-        return counted_interval(found.value, sample.grouping.units, level=level)
+            return sample.interval(values, level)
+        return resampler.interval(values, level=level)
 
     return interval
 
 
-def _spreadless(cell: _Cell, figure: Figure) -> bool:
-    """Whether an interval has no width because all clusters happen to have one mean, though what was drawn varies.
-
-    The variance between clusters is then estimated as 0, and the interval would claim certainty. Utilities that are all
-    the same are another matter: nothing varies there, and the pool is called degenerate.
-    """
-    width = figure.half_width
-    return width is not None and width <= _NO_WIDTH and constant_pool(cell.pool, cell.given) is None
+def _alike(sample: Sample, values: FloatArray) -> bool:
+    """Whether all of several clusters have one mean."""
+    grouping = sample.grouping
+    return values.ndim == 1 and grouping.units > 1 and grouping.variance_of_mean(values) <= _ROUNDING
 
 
 def _no_spread(cell: _Cell) -> Diagnostic | None:
-    values = cell.sample.deployed_items()
-    if values.ndim == 2 or not _spreadless(cell, cell.sample.interval(values, cell.level)):
+    """Where candidates differ and no cluster does; candidates that are all the same are called degenerate."""
+    if not _alike(cell.sample, cell.sample.deployed_items()) or constant_pool(cell.pool, cell.given) is not None:
         return None
     return Diagnostic(
         "no_spread",

@@ -24,7 +24,6 @@ from akrasia.risk import (
     estimate,
     estimate_stopped,
     read_stopped,
-    shared_target,
     with_account,
 )
 from akrasia.risk.missing import missing_bounds
@@ -41,6 +40,7 @@ from akrasia.runs.cell_record import (
     with_counts,
     with_notices,
 )
+from akrasia.runs.constant import constant_of
 from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
 from akrasia.runs.pool import Pool
 from akrasia.runs.reader import Run
@@ -56,9 +56,6 @@ if TYPE_CHECKING:
 
 BIASED = 0.25
 """Share of pairs of votes decided by the place above which a judge of preferences deserves a warning."""
-
-COMPARED = frozenset({"exact", "numeric", "choice"})
-"""Utilities that compare an answer with the item's target, so that a constant answer can be valued."""
 
 
 class CellEstimate(msgspec.Struct, frozen=True):
@@ -151,7 +148,7 @@ def _estimate_stopped(run: Run, cell: Cell, how: How) -> CellEstimate:
         clusters = [one.item.cluster or one.item.id for one in used]
         result = estimate_stopped(pools, clusters=clusters, ks=how.ks, level=how.level)
         notes = Notes(
-            constant=_best_constant(pool),
+            constant=constant_of(pool),
             unparsed=sum(one.failures for one in found.items),
             truncated=sum(one.truncated for one in found.items),
         )
@@ -169,7 +166,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     own = everything if cell.pool is None or cell.pooled else run.pool(cell)
     pool, thin = without_thin_items(everything)
     notes = Notes(
-        constant=_best_constant(pool),
+        constant=constant_of(pool),
         unparsed=sum(pool.failures.values()),
         truncated=pool.truncated,
         texts=pool.texts.tolist(),
@@ -265,9 +262,3 @@ def _gold(how: How, pool: Pool) -> Gold | None:
         return None
     samples = range(pool.utilities.shape[1])
     return read_gold(how.gold, [item.id for item in pool.items], [samples] * len(pool.items))
-
-
-def _best_constant(pool: Pool) -> tuple[float, str] | None:
-    """What always giving one answer earns, from the targets; None where they do not tell."""
-    targets = [item.target for item in pool.items if item.target is not None and item.utility in COMPARED]
-    return shared_target(targets) if len(targets) == len(pool.items) else None
