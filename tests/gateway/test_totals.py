@@ -127,6 +127,36 @@ class TestJudgeDown:
         assert served.notices[before + 1 :] == [f"the judge {COUNTING['judge']} answers again"]
         assert await status(served) == "ok"
 
+    async def test_one_whose_verdicts_cannot_be_read_is_told(
+        self, upstream: Upstream, serve: Serve, tmp_path: Path
+    ) -> None:
+        judge = "llm:scripted:tests.gateway.audited:judge_unreadable"
+        served = await serve(policy(tmp_path, "enforce", judge=judge))
+        upstream.message = lambda body, index: GOOD
+        before = len(served.notices)
+        for number in range(1, judge_state.UNREAD_IN_A_ROW + 3):
+            assert (await served.ask()).status == 503
+            unread = number >= judge_state.UNREAD_IN_A_ROW
+            assert await status(served) == ("degraded: a judge fails (its verdicts cannot be read)" if unread else "ok")
+        (notice,) = served.notices[before:]
+        assert notice.startswith(f"the judge {judge} fails (its verdicts cannot be read), so replies are not audited: ")
+
+    def test_only_a_verdict_ends_what_is_wrong(self) -> None:
+        lines: list[str] = []
+        states = judge_state.JudgeStates(lines.append)
+        for _ in range(judge_state.UNREAD_IN_A_ROW - 1):
+            states.unread("j")
+        states.answered("j")
+        states.unread("j")
+        assert (states.failing, lines) == (None, [])
+        states.failed("j", "HTTP 500")
+        states.unread("j")
+        assert states.failing == "its verdicts cannot be read"
+        assert len(lines) == 1
+        states.answered("j")
+        assert states.failing is None
+        assert lines[1:] == ["the judge j answers again"]
+
     async def test_used_up_tokens_are_no_fault_of_the_judge(
         self, upstream: Upstream, serve: Serve, tmp_path: Path
     ) -> None:

@@ -237,13 +237,14 @@ class WatchedJudge:
         try:
             async with asyncio.timeout(self._left("audit")), self._audits.room:
                 asked = perf_counter()
-                first = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
-                self._audits.judges.answered(self.name)
-                if self._judge.deterministic or not _worth_another(first):
-                    return first
-                second = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat + 1)
-                fuller = first.missing is not None or len(second.unread) <= len(first.unread)
-                return second if second.missing is None and fuller else first
+                found = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat)
+                if not self._judge.deterministic and _worth_another(found):
+                    second = await self._judge.read(text, taxonomy, ask, role=role, repeat=repeat + 1)
+                    fuller = found.missing is not None or len(second.unread) <= len(found.unread)
+                    found = second if second.missing is None and fuller else found
+                states = self._audits.judges
+                (states.unread if _worth_another(found) else states.answered)(self.name)
+                return found
         except TimeoutError:
             self.lost = True
             if asked is not None and perf_counter() - asked >= 0.9 * self._patience_s:
