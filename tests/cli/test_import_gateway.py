@@ -276,6 +276,24 @@ def test_a_broken_log_is_refused_unless_forced(tmp_path: Path) -> None:
     source = tomllib.loads((tmp_path / "run" / "run.toml").read_text())["source"]
     assert source["verified"] is False
     assert source["faults"][0].startswith("edited: audit.jsonl, line 6")
+    run = tmp_path / "run"
+    for name in ("gap", "risk"):
+        assert "unverified: the log" in akrasia(name, run).out
+        record = json.loads(akrasia(name, run, "--json").out)
+        for cell in record.get("cells", [record]):
+            assert '"code": "unverified"' in json.dumps(cell)
+    assert akrasia("report", run, "-o", tmp_path / "page.html").code == 0
+    assert "unverified: the log" in (tmp_path / "page.html").read_text()
+
+
+def test_the_import_of_a_broken_log_ends_by_saying_so(tmp_path: Path) -> None:
+    path = log(tmp_path / "audit.jsonl", traffic())
+    whole = akrasia("import", "gateway", path, "-o", tmp_path / "whole")
+    assert "unverified" not in whole.out
+    assert "unverified" not in akrasia("gap", tmp_path / "whole").out
+    path.write_bytes(path.read_bytes().replace(b"delivered", b"delivexed", 1))
+    forced = akrasia("import", "gateway", path, "-o", tmp_path / "run", "--unverified")
+    assert forced.out.rstrip().endswith("; unverified: the log is broken, as every figure of the run will say")
 
 
 def test_a_torn_end_is_told_and_no_hindrance(tmp_path: Path) -> None:

@@ -35,7 +35,10 @@ def gateway(
         Path | None, typer.Option(help="The key that the log was written with. [default: AKRASIA_LOG_KEY]")
     ] = None,
     unverified: Annotated[
-        bool, typer.Option("--unverified", help="Import a log whose chain is broken, too; run.toml then says so.")
+        bool,
+        typer.Option(
+            "--unverified", help="Import a log whose chain is broken, too; every figure of the run then says so."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was imported as JSON.")] = False,
 ) -> None:
@@ -77,4 +80,5 @@ def _show(found: Imported) -> None:
         "without an answer": source.unanswered,
         "unreadable": source.unreadable,
     }
-    print("".join(f", {count(number)} {what}" for what, number in left.items() if number))
+    print("".join(f", {count(number)} {what}" for what, number in left.items() if number), end="")
+    print("" if source.verified else "; unverified: the log is broken, as every figure of the run will say")

@@ -45,12 +45,6 @@ TOGETHER = 500
 """Requests that are written before it is waited for them: memory does not grow with the log."""
 
 
-class ImportedManifest(Manifest, frozen=True, kw_only=True):
-    """A run's manifest, and where it comes from."""
-
-    source: Source
-
-
 class ImportedCell(Struct, frozen=True):
     """What was imported into a cell; `missing` is how many candidates were read by nobody."""
 
@@ -239,13 +233,13 @@ def _values(survey: _Survey, given: str | None, making: Path, out: Path) -> str:
     return str(out.resolve() / "values.toml")
 
 
-def _manifest(survey: _Survey, source: Source, values: str, command: str) -> ImportedManifest:
+def _manifest(survey: _Survey, source: Source, values: str, command: str) -> Manifest:
     groups = survey.groups.values()
     cells = [cell for group in groups for cell in group.cells.values()]
     several = {name for name, _ in survey.judges if sum(name == other for other, _ in survey.judges) > 1}
     judges = {f"{name} {one.revision[:12]}".rstrip() if name in several else name: one for name, one in survey.judges}
     models = list(dict.fromkeys(group.model for group in groups))
-    return ImportedManifest(
+    return Manifest(
         run=RunConfig(
             model=models,
             suite=[group.suite for group in groups],

@@ -28,6 +28,7 @@ from akrasia.core import (
 )
 from akrasia.core.records import Finish
 from akrasia.runs.manifest import DECLARED
+from akrasia.runs.origin import Origin
 from akrasia.runs.packed import open_unpacked
 
 STATED = "stated"
@@ -80,26 +81,16 @@ class LoggedRequest(Struct):
         return tuple(one for one in self.choices if one.decision != "unaudited") if self.target is not None else ()
 
 
-class Source(Struct, frozen=True):
-    """Where an imported run comes from; it stands in `run.toml` as ``[source]``.
+class Source(Origin, frozen=True):
+    """Where a run comes from, and what was read of it.
 
     Attributes:
-        log: the file that was named.
-        files: what was read, in order.
-        verified: whether the chain was found whole. False: imported all the same.
-        head: hash of the last line; "" where nothing was verified.
-        faults: what verification found.
         requests: lines that were read.
         unaudited: those of them that no audit was wanted for: they are no items.
         unanswered: those without any answer: errors.
         unreadable: lines that could not be read, of a log that was not verified.
     """
 
-    log: str
-    files: tuple[str, ...]
-    verified: bool
-    head: str = ""
-    faults: tuple[str, ...] = ()
     requests: int = 0
     unaudited: int = 0
     unanswered: int = 0

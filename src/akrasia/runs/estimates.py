@@ -42,6 +42,7 @@ from akrasia.runs.cell_record import (
 )
 from akrasia.runs.constant import constant_of
 from akrasia.runs.gold import check_gold_texts, labelled_cell, read_gold
+from akrasia.runs.origin import origin_note
 from akrasia.runs.pool import Pool
 from akrasia.runs.reader import Run
 from akrasia.runs.reference import Reference, reference, without_thin_items
@@ -194,7 +195,7 @@ def _estimate_cell(run: Run, cell: Cell, how: How) -> CellEstimate:
     except Undefined as error:
         result, record = None, undefined(everything, str(error), how.level, _bounds(measured))
     notices = run_notices(cell, pool, has_reference)
-    notices += same_judge_note(run, [cell])
+    notices += [*same_judge_note(run, [cell]), *origin_note(run)]
     if own.items is not pool.items:
         notices += own_failures(cell, own)
         record = of_the_pool(record)

@@ -18,6 +18,7 @@ from akrasia.prompts import fingerprint
 from akrasia.runs.auditing import audit_identity, audits
 from akrasia.runs.bench import Bench
 from akrasia.runs.config import AUDIT_KEYS, LISTS, MAY_CHANGE, RunConfig
+from akrasia.runs.origin import Origin
 from akrasia.runs.plan import Plan
 from akrasia.strategies import Live
 
@@ -43,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         versions: of Akrasia, Python and the packages that carry a run.
         platform: operating system and processor.
         command: the command line that started it.
+        source: of an imported run: where it comes from.
     """
 
     run: RunConfig
@@ -57,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     same_judge: str = ""
     values: str = ""
     strategies: dict[str, str] = {}
+    source: Origin | None = None
 
 
 def describe(

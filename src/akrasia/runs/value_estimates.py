@@ -18,6 +18,7 @@ from akrasia.gap.split import Split
 from akrasia.judges.calibration import Calibration
 from akrasia.runs.auditing import same_judge_note
 from akrasia.runs.manifest import DECLARED
+from akrasia.runs.origin import origin_note
 from akrasia.runs.value_gold import check_gold_texts
 from akrasia.runs.value_labels import Arms, StageReads, arms, label_table, stage_reads
 from akrasia.runs.value_parts import HowValues, Rated, agreement_of, contrasts_of, noise_of, rated_of, split_of
@@ -184,7 +185,7 @@ def _about(run: Run, group: Arms, evidence: Evidence) -> list[Diagnostic]:
                 "warning",
             )
         )
-    found += same_judge_note(run, list(group.modes.values()))
+    found += [*same_judge_note(run, list(group.modes.values())), *origin_note(run)]
     deep = max(cell.samples for cell in group.modes.values())
     if deep > 1:
         found.append(
