@@ -81,6 +81,25 @@ def test_reading_tests_runs_nothing() -> None:
     assert why_unfit("raise SystemExit('ran')", None) is None
 
 
+PROMPTS = {
+    "import numpy as np\n\ndef add(a, b):\n": "numpy",
+    "from typing import List\nimport os, scipy.linalg # fast\n\ndef add(a: List[int]):": "scipy",
+    "from pandas.core import frame": "pandas",
+    "import math\nfrom os.path import join\nimport collections.abc as c; x = 1\ndef add(a):\n    import numpy\n": None,
+    'def add(a, b):\n    """Adds.\n    import of numbers\n': None,
+}
+
+
+@pytest.mark.parametrize(("prompt", "absent"), PROMPTS.items(), ids=range(len(PROMPTS)))
+def test_a_prompt_that_imports_what_programs_do_not_have_is_refused(prompt: str, absent: str | None) -> None:
+    item = Item("q5", (), target=CHECK, metadata={"entry_point": "add", "prompt": prompt})
+    if absent is None:
+        build_utility("code").check(item)
+        return
+    with pytest.raises(InputError, match=rf"item 'q5' has a prompt that imports {absent}, and programs have"):
+        build_utility("code").check(item)
+
+
 UNUSABLE = {
     "an import": (Item("i", (), target="import no_such_module\nassert add(2, 3) == 5"), "No module named"),
     "an import in check": (

@@ -26,7 +26,7 @@ from akrasia.core import Candidate, InputError, Item, Score
 from akrasia.core.decoding import Undecodable, decode_json
 from akrasia.utilities.case_packing import unpack_text
 from akrasia.utilities.code_programs import functional_program, stdin_program, tested_program
-from akrasia.utilities.code_tests import why_unfit
+from akrasia.utilities.code_tests import why_no_prompt, why_unfit
 from akrasia.utilities.comparison import unfinished
 from akrasia.utilities.registry import UtilityOptions
 from akrasia.utilities.sandbox import Limits, Outcome, Sandbox
@@ -82,6 +82,8 @@ class Code:
             _check_inputs(item, tests)
         else:
             unfit = why_unfit(item.target or "", tests.entry_point)
+            if unfit is None and tests.entry_point is not None:
+                unfit = why_no_prompt(tests.prompt)
             if unfit is not None:
                 raise InputError(f"item {item.id!r} {unfit}")
         self._sandbox.check()

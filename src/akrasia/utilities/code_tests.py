@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -59,6 +60,25 @@ def why_unfit(source: str, entry_point: str | None) -> str | None:
             "call them at the end of its target"
         )
     return "has tests without an assertion that could fail, so that every program would pass: add one to its target"
+
+
+_IMPORT = re.compile(r"^(?:from\s+([A-Za-z_]\w*)[\w.]*\s+import\b|import\s+(.+))", re.MULTILINE)
+
+
+def why_no_prompt(prompt: str) -> str | None:
+    """Why no program that continues a prompt could run: it imports what programs do not have; None where it does not.
+
+    A prompt may be a piece of code that does not parse, so only imports at the start of a line are read.
+    """
+    named = [name for one in _IMPORT.finditer(prompt) for name in (one[1] or one[2]).split(",")]
+    roots = [re.split(r"[\s.#;]", name.strip())[0] for name in named]
+    absent = sorted({root for root in roots if root.isidentifier() and root not in sys.stdlib_module_names})
+    if not absent:
+        return None
+    return (
+        f"has a prompt that imports {', '.join(absent)}, and programs have Python's standard library alone, so that "
+        "none could pass: leave the item out"
+    )
 
 
 class _Live:
