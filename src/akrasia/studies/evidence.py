@@ -108,7 +108,7 @@ def returns(claim: Claim, cells: Cells, place: Place) -> Iterator[Draft]:
     """
     for name in dict.fromkeys(text.partition(":")[0] for text in cells.config.strategy if claim.speaks_of(text)):
         common = Draft(
-            claim=claim.text, where=f"{label(place, cells.config)} · {name}", metric=claim.metric, evidence=Evidence(),
+            claim=claim.text, where=f"{label(place, cells.config)} · {name}", metric="pool_risk", evidence=Evidence(),
             test="", items=0, k=None,
         )  # fmt: skip
         try:
