@@ -17,7 +17,7 @@ from akrasia.runs.config import AUDIT_ROLES, FIRST_CANDIDATES
 from akrasia.runs.item_checks import check_scored, told_at
 from akrasia.runs.meter import Meter
 from akrasia.runs.outage import NothingAnswered, Turns
-from akrasia.runs.plan import Plan, Unit
+from akrasia.runs.plan import Plan, Unit, is_judged
 from akrasia.runs.store import Store
 from akrasia.strategies import Live, Pooled, all_ended
 from akrasia.suites.jsonl import place_of
@@ -42,10 +42,11 @@ def build_utilities(plan: Plan, adherence: Adherence | None) -> dict[str, Utilit
     """
     utilities: dict[str, Utility] = {}
     options = UtilityOptions(allow_unsandboxed=plan.config.allow_unsandboxed, votes=plan.config.votes)
+    judged = {name for name, suite in plan.suites.items() if is_judged(suite)}
     for suite, position, item in plan.items():
         where = place_of(suite, position)
         with told_at(where):
-            check_scored(plan.suites[suite], item)
+            check_scored(item, judged=suite in judged)
         name = utility_of(item)
         if name not in utilities:
             if item.utility is None and adherence is None:

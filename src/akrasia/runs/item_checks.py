@@ -20,13 +20,17 @@ def told_at(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}") from None
 
 
-def check_scored(suite: Suite, item: Item) -> None:
+def check_scored(item: Item, *, judged: bool) -> None:
     """Nothing when an item names a utility, or its suite is read by judges.
+
+    Args:
+        item: of a suite.
+        judged: whether that is one for judges (`is_judged`).
 
     Raises:
         InputError: nothing could score it.
     """
-    if item.utility is None and not is_judged(suite):
+    if item.utility is None and not judged:
         raise InputError(
             f'item {item.id!r} names no utility, so nothing could score it: give it "utility" '
             '("exact", "numeric" or "choice") and a "target"; for judges to read it, "addressee" in its "metadata"'
@@ -40,10 +44,11 @@ def check_suite(suite: Suite) -> None:
         InputError: an item names no utility or an unknown one, or lacks what its utility needs.
     """
     utilities: dict[str, Utility] = {}
+    judged = is_judged(suite)
     try:
         for position, item in enumerate(suite.items):
             with told_at(place_of(suite.name, position)):
-                check_scored(suite, item)
+                check_scored(item, judged=judged)
                 if item.utility is None:
                     continue
                 if item.utility not in utilities:
