@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from akrasia.cli.study import study as command
 from akrasia.core import InputError
 from akrasia.report.study import write_study
+from akrasia.runs.execute import execute
 from akrasia.studies.carry_out import carry_out
 from akrasia.studies.definition import configure, load_study
 from akrasia.studies.findings import Findings, Row
@@ -192,6 +193,35 @@ async def test_what_is_written_agrees(tmp_path: Path, suite: str) -> None:
     starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
     for form, start in starts.items():
         assert (out / "figures" / f"stages.{form}").read_bytes().startswith(start)
+
+
+async def test_a_folder_of_something_else_is_refused(tmp_path: Path, suite: str) -> None:
+    study = load_study("widespread")
+    config = configure(
+        study, {"model": ["scripted:tests.studies.scripts:base"], "suite": [suite], "samples": 2, "limit": 2}
+    )
+    run = tmp_path / "run-of-its-own"
+    await execute(config, run)
+    app = typer.Typer()
+    app.command()(command)
+    arguments = ["widespread", "--model", config.model[0], "--suite", suite, "--samples", "2", "--limit", "2", "--out"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letters.txt").touch()
+    for out, why in (
+        (run, "is the folder of a run"),
+        (tmp_path / "other", "holds no study"),
+        (Path(suite), "is a file"),
+    ):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(InputError, match=why):
+            await carry_out(study, config, out)
+        refused = CliRunner().invoke(app, [*arguments, str(out), "--dry-run"])
+        assert why in str(refused.exception)
+        assert sorted(tmp_path.rglob("*")) == before
+    # What a study that was stopped leaves behind is gone on with.
+    (tmp_path / "stopped" / "run").mkdir(parents=True)
+    assert (await carry_out(study, config, tmp_path / "stopped")).verdicts
+    assert (await carry_out(study, config, tmp_path / "stopped")).verdicts
 
 
 def test_the_command(tmp_path: Path, suite: str) -> None:

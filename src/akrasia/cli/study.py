@@ -86,7 +86,7 @@ def study(
     from akrasia.report.study_wording import small
     from akrasia.runs import wait_for
     from akrasia.runs.execute import Options, plan_run
-    from akrasia.studies.carry_out import RUN, carry_out
+    from akrasia.studies.carry_out import RUN, carry_out, check_place
 
     options = Options(
         command=shlex.join(["akrasia", *sys.argv[1:]]),
@@ -96,6 +96,7 @@ def study(
     if dry_run:
         from akrasia.cli.run import show_plan
 
+        check_place(out)
         planned = plan_run(run, out / RUN, options)
         print_json(planned) if json else show_plan(planned)
         return

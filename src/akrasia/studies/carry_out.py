@@ -36,6 +36,7 @@ async def carry_out(study: Study, config: RunConfig, out: Path, options: Options
         InputError: something cannot be used as given.
         RunIncomplete: it stopped early; the same call goes on.
     """
+    check_place(out)
     _refuse_problems(study, config)
     pairwise = pairwise_of(study, config) if compares(study) else None
     # Before anything is bought: a budget in money needs the price of whoever compares.
@@ -49,6 +50,23 @@ async def carry_out(study: Study, config: RunConfig, out: Path, options: Options
         findings = conclude(study, config, run, out, votes=votes)
     save(findings, out / FINDINGS)
     return findings
+
+
+def check_place(out: Path) -> None:
+    """Refuse a folder that is something else than a study's, or than one that a study may begin in.
+
+    Raises:
+        InputError: it is a file, a run's folder, or not empty and no study's.
+    """
+    if out.is_file():
+        raise InputError(f"--out {out} is a file: name a folder")
+    if any((out / name).exists() for name in ("run.toml", "run.sqlite")):
+        raise InputError(f"--out {out} is the folder of a run: name a new folder, or that of a study to go on with")
+    names = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+    if not names <= {RUN} and not (out / RUN / "run.toml").exists():
+        raise InputError(
+            f"--out {out} is not empty and holds no study: name a new folder, or that of a study to go on with"
+        )
 
 
 def compares(study: Study) -> bool:
