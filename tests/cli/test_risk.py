@@ -87,7 +87,6 @@ REFUSED = {
     "semicolons": ("item;sample;utility\na;0;1\n", ["separated by ';'", "by commas"]),
     "semicolons and decimal commas": ("item;sample;utility\na,0;0,5\n", ["separated by ';'", "by commas"]),
     "no rows": ("item,sample,utility\n", ["holds no rows"]),
-    "nothing measured": ("item,sample,utility\na,0,\n", ["u.csv"]),
 }
 
 
@@ -95,12 +94,7 @@ REFUSED = {
 def test_refused(tmp_path: Path, case: str) -> None:
     text, parts = REFUSED[case]
     (tmp_path / "u.csv").write_text(text)
-    result = akrasia("risk", tmp_path / "u.csv")
-    if case == "nothing measured":
-        assert result.code == 2
-        assert "Traceback" not in result.err
-        return
-    assert_refused(result, *parts)
+    assert_refused(akrasia("risk", tmp_path / "u.csv"), *parts)
 
 
 def test_a_second_judge_and_assumed_error_rates(tmp_path: Path) -> None:
@@ -197,3 +191,17 @@ def test_a_run_of_several_cells(tmp_path: Path) -> None:
     text = akrasia("risk", tmp_path / "run")
     assert text.code == 0
     assert "reachable@4" in text.out
+
+
+def test_a_file_without_a_single_utility_has_null_figures_and_says_why(tmp_path: Path) -> None:
+    """As a run has of which nothing could be measured; it is no fault of the command."""
+    (tmp_path / "u.csv").write_text("item,sample,utility\na,0,\na,1,NA\nb,0,\nb,1,\n")
+    done = akrasia("risk", tmp_path / "u.csv", "--json")
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    assert [record[name] for name in ("deployed", "reachable", "risk")] == [None] * 3
+    assert (record["items"], record["candidates"], record["missing"], record["curve"]) == (2, 4, 4, [])
+    (told,) = record["diagnostics"]
+    assert (told["code"], told["severity"]) == ("undefined", "error")
+    assert told["message"].startswith("every utility is missing: nothing was measured")
+    assert "undefined" in akrasia("risk", tmp_path / "u.csv").out

@@ -113,9 +113,10 @@ def _range(option: str, text: str | None) -> tuple[float, float]:
 
 
 def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, options: Options) -> RiskRecord:
-    from akrasia.core import InputError
+    from akrasia.core import InputError, Undefined
     from akrasia.interop import read_utilities
-    from akrasia.risk import estimate
+    from akrasia.risk import estimate, undefined_record
+    from akrasia.risk.pool import read_pool
     from akrasia.runs.gold import read_gold
 
     found = read_utilities(path, second_judge=options.cross_fit)
@@ -130,16 +131,23 @@ def _of_file(path: Path, ks: list[int] | None, gold: Path | None, level: float, 
             labels = read_gold(gold, [str(row) for row in range(rows)], [range(columns)] * rows)
         else:
             labels = read_gold(gold, found.items, found.samples)
-    result = estimate(
-        found.utilities,
-        clusters=found.clusters,
-        gold=labels,
-        ks=ks,
-        verifier=found.verifier,
-        answers=found.answers,
-        level=level,
-        options=options,
-    )
+    try:
+        result = estimate(
+            found.utilities,
+            clusters=found.clusters,
+            gold=labels,
+            ks=ks,
+            verifier=found.verifier,
+            answers=found.answers,
+            level=level,
+            options=options,
+        )
+    except Undefined as error:
+        pool = read_pool(found.utilities)
+        return undefined_record(
+            str(error), items=pool.items, candidates=int(pool.planned.sum()), k=pool.utilities.shape[1],
+            missing=pool.missing, level=level,
+        )  # fmt: skip
     return result.record()
 
 

@@ -36,6 +36,7 @@ from akrasia.risk.records import (
     RiskRecord,
     Uncorrected,
     VarianceSplit,
+    undefined_record,
 )
 from akrasia.risk.stopped import StoppedPools, estimate_stopped, read_stopped
 from akrasia.risk.stopped_account import with_account
@@ -114,6 +115,7 @@ __all__ = [
     "sensitivity_band",
     "shared_target",
     "thin_items",
+    "undefined_record",
     "vote_bounds",
     "with_account",
     "worst_of_n",

@@ -209,6 +209,27 @@ class RiskRecord(Struct, frozen=True):
     corrected: tuple[str, ...] | None = None
 
 
+def undefined_record(
+    why: str, *, items: int, candidates: int, k: int, missing: int, level: float, bounds: MissingBounds | None = None
+) -> RiskRecord:
+    """The record of a cell of which no figure has a value.
+
+    Args:
+        why: what the diagnostic says.
+        items: all items.
+        candidates: all candidates, missing ones included.
+        k: candidates of an item.
+        missing: candidates whose utility is not known.
+        level: nominal coverage that was asked for.
+        bounds: what bounds the figures all the same.
+    """
+    return RiskRecord(
+        items=items, candidates=candidates, k=k, deployed=None, reachable=None, risk=None, curve=(),
+        error_budget=ErrorBudget(None, None, None), waterfall=(), diagnostics=(Diagnostic("undefined", why, "error"),),
+        missing=missing, missing_bounds=bounds, level=level,
+    )  # fmt: skip
+
+
 class Estimate(Struct, frozen=True):
     """Rational value risk of one cell.
 

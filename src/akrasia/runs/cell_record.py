@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from akrasia.core.cell import Cell
-from akrasia.risk import Counts, Diagnostic, ErrorBudget, MissingBounds, RiskRecord
+from akrasia.risk import Counts, Diagnostic, MissingBounds, RiskRecord, undefined_record
 from akrasia.runs.pool import Pool
 
 
@@ -137,21 +137,10 @@ def undefined(pool: Pool, reason: str, level: float, bounds: MissingBounds | Non
         reason += f". Missing: {told}"
         if pool.drawn is None:
             reason += ". The same akrasia run with --retry-missing asks again"
-    return RiskRecord(
-        items=len(pool.items),
-        candidates=pool.candidates,
-        k=pool.utilities.shape[1],
-        deployed=None,
-        reachable=None,
-        risk=None,
-        curve=(),
-        error_budget=ErrorBudget(None, None, None),
-        waterfall=(),
-        diagnostics=(Diagnostic("undefined", reason, "error"),),
-        missing=pool.candidates - pool.measured,
-        missing_bounds=bounds,
-        level=level,
-    )
+    return undefined_record(
+        reason, items=len(pool.items), candidates=pool.candidates, k=pool.utilities.shape[1],
+        missing=pool.candidates - pool.measured, level=level, bounds=bounds,
+    )  # fmt: skip
 
 
 def with_notices(record: RiskRecord, notices: list[Diagnostic], has_reference: bool) -> RiskRecord:
