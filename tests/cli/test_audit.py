@@ -257,6 +257,9 @@ REFUSED: dict[str, tuple[list[str], list[str]]] = {
     "threshold": (["t.jsonl", "--values", "house.toml", "--fail-under", "2"], ["2"]),
     "margin": (["t.jsonl", "--values", "house.toml", "--margin", "-1"], ["-1"]),
     "budget": (["t.jsonl", "--values", "house.toml", "--budget", "-1"], ["-1"]),
+    "a budget for nobody": (["t.jsonl", "--values", "house.toml", "--budget", "2"], ["--budget", "add --rewrite"]),
+    "a margin for nobody": (["t.jsonl", "--values", "house.toml", "--margin", "0"], ["--margin", "add --rewrite"]),
+    "a cap for nobody": (["t.jsonl", "--values", "house.toml", "--max-tokens", "9"], ["--max-tokens", "add --rewrite"]),
     "nothing": ([], ["FILE"]),
 }
 

@@ -268,6 +268,17 @@ async def test_every_choice_is_audited(upstream: Upstream, serve: Serve, tmp_pat
     assert [choice["decision"] for choice in records(log)[0]["choices"]] == ["passed", "stopped", "passed"]
 
 
+async def test_very_many_choices_make_no_endless_header(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
+    served = await serve(policy(tmp_path, "enforce", stop_text="No."))
+    upstream.message = lambda body, index: BAD if index == 1 else GOOD
+    one_by_one = (await served.ask(n=enforce.MOST_NAMED)).headers["x-akrasia-decision"].split(",")
+    assert one_by_one == ["passed", "stopped", *["passed"] * (enforce.MOST_NAMED - 2)]
+    many = await served.ask(n=enforce.MOST_NAMED + 1)
+    assert many.headers["x-akrasia-decision"] == f"passed*{enforce.MOST_NAMED},stopped*1"
+    told = (await many.json())["akrasia"]["choices"]
+    assert [one["decision"] for one in told] == [*one_by_one, "passed"]
+
+
 async def test_log_probabilities_leave_for_audited_tokens_alone(
     upstream: Upstream, serve: Serve, tmp_path: Path
 ) -> None:

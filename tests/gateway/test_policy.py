@@ -303,6 +303,17 @@ IDLE = {
         "fail_under = 0.5",
         [":1: fail_under has no effect here (mode 'pass'): it is for a mode or a strategy that audits"],
     ),
+    "the time of stages that nobody reaches": (
+        'mode = "pass"\ndeadline_s = { audit = 5, rewrite = 3, total = 9 }',
+        [
+            ":2: deadline_s audit has no effect here (mode 'pass'): it is for a mode or a strategy that audits",
+            ":2: deadline_s rewrite has no effect here (mode 'pass'): it is for mode",
+        ],
+    ),
+    "the time of an audit that a route makes": (
+        f'{AUDIT}mode = "pass"\ndeadline_s = {{ audit = 5 }}\n[[route]]\nmodel = "a"\nmode = "observe"',
+        [],
+    ),
     "a rewriter that nobody asks": (f'{AUDIT}mode = "enforce"\nrewriter = "replay:r"', [":4: rewriter has no effect"]),
     "a prior that nobody takes": (f'{AUDIT}mode = "enforce"\nprior = "p.json"', [":4: prior has no effect"]),
     "what a route to enforce does not give its neighbour": (

@@ -53,6 +53,32 @@ async def test_a_policy_that_changed_applies_and_a_bad_one_does_not(
     watching.cancel()
 
 
+async def test_limits_that_changed_are_told_and_those_that_wait(serve: Serve, tmp_path: Path) -> None:
+    text = policy(tmp_path, "observe", limits={"idle_s": 60.0, "audits": 4})
+    served = await serve(text)
+    path = tmp_path / "policy.toml"
+    reloader = Reloader(served.gateway, path)
+    before = len(served.notices)
+
+    async def told(limits: str) -> list[str]:
+        path.write_text(text.partition("[limits]")[0] + limits, encoding="utf-8")
+        del served.notices[before:]
+        await reloader.reload()
+        return served.notices[before + 1 :]
+
+    waits = f"limits in {path} that wait for the next start, until which"
+    assert await told("[limits]\nidle_s = 60\naudits = 4") == []
+    assert await told("[limits]\nidle_s = 10\naudits = 4\nbody_bytes = 16777217") == [
+        "limits that changed: body_bytes = 16777217",
+        f"{waits} idle_s stays 60",
+    ]
+    assert await told("[limits]\nidle_s = 10\naudits = 5\nrotate_mb = 1") == [
+        "limits that changed: body_bytes = 16777216",
+        f"{waits} idle_s stays 60, rotate_mb stays none, audits stays 4",
+    ]
+    assert await told("[limits]\nidle_s = 60\naudits = 4") == []
+
+
 async def test_a_request_under_way_keeps_its_policy(upstream: Upstream, serve: Serve, tmp_path: Path) -> None:
     served = await serve('name = "old"')
     upstream.latency_s = 0.5
@@ -215,7 +241,8 @@ async def test_a_file_is_read_when_it_rests(upstream: Upstream, serve: Serve, tm
             await asyncio.sleep(0.03)  # 40 letters: more than a second
     await eventually(served)('akrasia_policy_reloads_total{result="applied"} 1')
     assert served.gateway.limits.concurrency == 3
-    assert [line for line in served.notices if "policy" in line] == [served.notices[-1]]
+    (line,) = (line for line in served.notices if "policy" in line)
+    assert line.startswith("policy new reloaded")
     watching.cancel()
 
 

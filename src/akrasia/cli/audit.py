@@ -16,7 +16,7 @@ from akrasia.core import InputError
 
 if TYPE_CHECKING:
     from akrasia.audit.audited import Audited, AuditSummary
-    from akrasia.audit.on_files import Against
+    from akrasia.audit.on_files import Against, Mending
 
 _IN_MEMORY = 2**24
 """Bytes of audits that wait in memory for the end of the file; more goes to a temporary file."""
@@ -54,10 +54,13 @@ def audit(
         str | None,
         typer.Option(metavar="MODEL", help="Who sees that no task content is lost. [default: the model of --rewrite]"),
     ] = None,
-    budget: Annotated[int, typer.Option(min=0, help="The most revisions of one text.")] = 1,
+    budget: Annotated[int | None, typer.Option(min=0, help="The most revisions of one text. [default: 1]")] = None,
     margin: Annotated[
-        float, typer.Option(min=0, max=1, help="By how much adherence has to rise for a rewrite to be accepted.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="By how much adherence has to rise for a rewrite to be accepted. [default: 0.05]"
+        ),
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Cap on one reply of planner, rewriter and guard. [default: by need]")
     ] = None,
@@ -87,9 +90,8 @@ def audit(
     from akrasia.runs import wait_for
 
     against = _against(constitution, values)
-    roles = {"rewriter": rewrite, "planner": planner, "guard": guard}
-    mending = Mending(**roles, budget=budget, margin=margin, max_tokens=max_tokens)
-    mending.roles()
+    roles = Mending(rewriter=rewrite, planner=planner, guard=guard)
+    mending = _mending(roles, {"budget": budget, "margin": margin, "max_tokens": max_tokens})
     bench = build_bench(judge or ["encoder"])
     # For people the audits themselves are the progress.
     reading = ReadingOptions(replies=replies, on_progress=Readings("texts") if json else None, on_notice=notice)
@@ -105,6 +107,17 @@ def audit(
         notice(f"failed: {failure}")
     if failures:
         raise typer.Exit(1)
+
+
+def _mending(roles: Mending, settings: dict[str, float | None]) -> Mending:
+    """Who mends, and how; what is not given is as the library has it."""
+    from msgspec.structs import replace
+
+    given = {name: setting for name, setting in settings.items() if setting is not None}
+    if not roles.roles() and given:
+        option = f"--{next(iter(given)).replace('_', '-')}"
+        raise InputError(f"{option} is for texts that are mended, and nobody rewrites: add --rewrite, or leave it out")
+    return replace(roles, **given)
 
 
 def _against(constitution: str | None, values: str | None) -> Against:

@@ -70,11 +70,15 @@ class Audits:
 
     Args:
         gateway: the server's state.
+
+    Attributes:
+        at_once: readings at once: what the policies said when the first of them audited.
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.room = asyncio.Semaphore(gateway.limits.audits)
+        self.at_once = gateway.limits.audits
+        self.room = asyncio.Semaphore(self.at_once)
         self.choices = gateway.metrics.add(
             Counter(
                 "akrasia_audited_choices_total", "Choices of replies, by what became of them.", ("mode", "decision")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +39,9 @@ from akrasia.gateway.wire import Body, WireError, indexes_of
 if TYPE_CHECKING:
     from akrasia.gateway.policy import Policies
     from akrasia.gateway.server import Gateway
+
+MOST_NAMED = 128
+"""Choices whose decisions the header names one by one: the most that OpenAI gives at once."""
 
 KEEP_ALIVE_S = 5.0
 """Seconds between the comments that keep a stream open."""
@@ -209,7 +213,7 @@ class Enforce:
         self._audits.tell(exchange.id, told)
         headers = {
             "x-akrasia-audit-id": exchange.id,
-            "x-akrasia-decision": ",".join(_header_word(one) for one in decided),
+            "x-akrasia-decision": _header_words(decided),
             **total_headers(totals),
         }
         if logged is False:
@@ -318,6 +322,14 @@ def _broken_off(exchange: Exchange, audit: ExchangeAudit, deployed: Deployed | N
     ]
     seconds = _seconds(audit)
     return Kept(logged, why.status, str(why), audit.spent(), since(exchange), seconds, audited=deployed is not None)
+
+
+def _header_words(decided: list[Decided]) -> str:
+    """The decision of each choice; of very many how often there is which: readers bear no header of any length."""
+    words = [_header_word(one) for one in decided]
+    if len(words) <= MOST_NAMED:
+        return ",".join(words)
+    return ",".join(f"{word}*{number}" for word, number in Counter(words).items())
 
 
 def _header_word(one: Decided) -> str:

@@ -99,6 +99,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     rotate_mb: float | None = None
 
 
+OF_THE_START = ("header_count", "header_bytes", "idle_s", "connect_s", "stall_s", "drain_s", "rotate_mb")
+"""Limits that a reload does not change; nor does it `audits`, once something is audited."""
+
+
 class Policy(Struct, frozen=True, kw_only=True, dict=True):
     """What applies to one request: the file's top level, with what its route says in its place.
 

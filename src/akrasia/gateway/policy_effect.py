@@ -77,6 +77,12 @@ _READ_BY: dict[str, tuple[Callable[[Policy], bool], str]] = {
 }
 """Key → which policies read it, and that in words."""
 
+_STAGES_READ_BY = {
+    "audit": (_judges, "a mode or a strategy that audits"),
+    "rewrite": (_mends, _MENDING),
+}
+"""The same of the stages of `deadline_s`; the others are every policy's."""
+
 
 def idle_keys(given: Sequence[str], policies: Sequence[Policy]) -> Iterator[tuple[str, str]]:
     """The keys that have no effect, each with what to tell of it.
@@ -85,8 +91,12 @@ def idle_keys(given: Sequence[str], policies: Sequence[Policy]) -> Iterator[tupl
         given: keys that a table sets to anything but their defaults.
         policies: that take them from there: the table's own and, of the top level, its routes'.
     """
+    modes = ", ".join(sorted({repr(policy.mode) for policy in policies}))
     for key in given:
-        reads, words = _READ_BY.get(key, (None, ""))
-        if reads is not None and not any(map(reads, policies)):
-            modes = ", ".join(sorted({repr(policy.mode) for policy in policies}))
-            yield key, f"{key} has no effect here (mode {modes}): it is for {words}"
+        readers = {key: _READ_BY[key]} if key in _READ_BY else {}
+        if key == "deadline_s":
+            stages = (stage for stage in _STAGES_READ_BY if any(getattr(one.deadline_s, stage) for one in policies))
+            readers = {f"deadline_s {stage}": _STAGES_READ_BY[stage] for stage in stages}
+        for name, (reads, words) in readers.items():
+            if not any(map(reads, policies)):
+                yield key, f"{name} has no effect here (mode {modes}): it is for {words}"

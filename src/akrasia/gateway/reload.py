@@ -6,13 +6,16 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 from akrasia.core import InputError
 from akrasia.gateway.keys import Keys
+from akrasia.gateway.policy import OF_THE_START
 from akrasia.gateway.policy_file import read_policies, refuse_empty
 from akrasia.gateway.stamps import GONE, Stamp, stamp_of
 
 if TYPE_CHECKING:
-    from akrasia.gateway.policy import Policies
+    from akrasia.gateway.policy import Limits, Policies
     from akrasia.gateway.server import Gateway
 
 _EVERY_S = 1.0
@@ -33,6 +36,7 @@ class Reloader:
         self._gateway = gateway
         self._path = path
         self._keys = keys
+        self._began = gateway.limits
         self._told = ""
         self._bad_keys = False
         self._wanted = asyncio.Event()
@@ -69,7 +73,7 @@ class Reloader:
             # A judge may take a while to load, and requests must not wait for it.
             policies = await asyncio.to_thread(read_policies, self._path, read)
             self._refuse_silence(policies)
-            audited = _audits(gateway.policies)
+            audited, limits = _audits(gateway.policies), gateway.limits
             await gateway.use(policies)
         except InputError as error:
             gateway.notice(f"the old policy stays: {error}")
@@ -78,10 +82,25 @@ class Reloader:
             good = self._renew_keys()
             self._seen = self._read(policies)
             gateway.notice(f"policy {policies.default.name} reloaded ({policies.default.fingerprint})")
+            self._tell_limits(limits)
             if audited and not _audits(policies):
                 gateway.notice(f"nothing is audited any more: every mode in {self._path} is pass")
         gateway.metrics.reloads.add("applied" if good else "refused")
         gateway.metrics.stale.set(to=not good)
+
+    def _tell_limits(self, before: Limits) -> None:
+        """Tell which limits are others than before, and which of the file's wait for the next start."""
+        gateway = self._gateway
+        now, began = asdict(gateway.limits), {name: getattr(self._began, name) for name in OF_THE_START}
+        if gateway.audits is not None:
+            began["audits"] = gateway.audits.at_once
+        changed = [f"{name} = {_said(now[name])}" for name, old in asdict(before).items() if old != now[name]]
+        applies = [one for one in changed if one.partition(" ")[0] not in began]
+        if applies:
+            gateway.notice(f"limits that changed: {', '.join(applies)}")
+        waiting = [f"{name} stays {_said(old)}" for name, old in began.items() if old != now[name]]
+        if waiting:
+            gateway.notice(f"limits in {self._path} that wait for the next start, until which {', '.join(waiting)}")
 
     def _refuse_silence(self, policies: Policies) -> None:
         """A file that was emptied or cut short must not end the audits: only one that says so does.
@@ -144,6 +163,10 @@ class Reloader:
         door, place = self._gateway.door, self._keys_place(policies)
         keys = {} if place is None else {str(place): GONE if door.keys is None else door.keys.stamp}
         return {str(self._path): GONE, **policies.stamps, **keys}
+
+
+def _said(limit: float | None) -> str:
+    return "none" if limit is None else f"{limit:.15g}"
 
 
 def _audits(policies: Policies) -> bool:
