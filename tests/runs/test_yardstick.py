@@ -11,7 +11,7 @@ import pytest
 from tests.runs.test_budget import preferences
 
 import akrasia
-from akrasia.core import Fingerprint, InputError, Sampling
+from akrasia.core import Fingerprint, InputError, Registry, Sampling
 from akrasia.runs.comparison import RunComparison, compare_runs
 from akrasia.runs.config import MAY_CHANGE, RunConfig
 from akrasia.runs.manifest import Manifest, read, write
@@ -77,6 +77,25 @@ def test_what_a_utility_does_not_use_is_no_part_of_it(tmp_path: Path, suite_file
     with akrasia.load_run(tmp_path / "a") as run:
         assert yardstick(run, run.cells[0].suite) == {}
     assert compared(tmp_path / "a", tmp_path / "b").diagnostics == ()
+
+
+def test_a_utility_that_does_not_say_what_it_rests_on_rests_on_all_that_can_be(
+    tmp_path: Path, suite_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = suite_file(20)
+    for name, votes in (("a", 2), ("b", 8)):
+        akrasia.run(tmp_path / name, model=f"{SCRIPT}half", suite=suite, samples=2, votes=votes)
+
+    class Panel:
+        judge = None
+
+    without = Registry[Any]("utility", "akrasia.none", {})
+    other = Registry[Any]("utility", "akrasia.none", {"numeric": "tests.runs.test_yardstick:Panel"})
+    monkeypatch.setitem(globals(), "Panel", Panel)
+    for registry in (without, other):  # its package is gone; it asks a judge and declares nothing
+        monkeypatch.setattr("akrasia.runs.yardstick.UTILITIES", registry)
+        with pytest.raises(InputError, match="votes 2 in"):
+            compared(tmp_path / "a", tmp_path / "b")
 
 
 def test_actions_that_are_held_against_other_statements_are_not_compared(tmp_path: Path) -> None:

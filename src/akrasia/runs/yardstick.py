@@ -15,7 +15,7 @@ from msgspec import Struct
 from akrasia.core import Sampling
 from akrasia.models import model_identity
 from akrasia.runs.auditing import audits
-from akrasia.runs.config import AUDIT_ROLES
+from akrasia.runs.config import AUDIT_ROLES, MAY_CHANGE, RunConfig
 from akrasia.runs.value_labels import rates, states
 from akrasia.stats.diagnostic import Diagnostic
 from akrasia.utilities.registry import ADHERENCE, UTILITIES
@@ -62,7 +62,7 @@ def yardstick(run: Run, suite: str) -> Traits:
     found: Traits = {}
     for utility in sorted({item.utility or ADHERENCE for item in run.items(suite)}):
         kind = _kind(utility)
-        for key in getattr(kind, "settings", ()):
+        for key in _keys(kind):
             found[key] = _setting(run, key)
         for family in map(_family, getattr(kind, "prompts", ())):
             found[f"prompt {family}"] = _prompts(run, family)
@@ -71,10 +71,18 @@ def yardstick(run: Run, suite: str) -> Traits:
     return found
 
 
+def _keys(kind: object) -> tuple[str, ...]:
+    """The keys by which a utility measures; all that can be, where it is gone, or asks a judge and declares none."""
+    if kind is None or (hasattr(kind, "judge") and not hasattr(kind, "settings")):
+        others = NAMED | AMOUNTS | DRAWN | MAY_CHANGE
+        return tuple(key for key in RunConfig.__struct_fields__ if key not in others)
+    return getattr(kind, "settings", ())
+
+
 def _kind(utility: str) -> object:
-    """What a name of a utility stands for: its class, or whatever makes it."""
+    """What a name of a utility stands for: its class, or whatever makes it; None where it is not installed."""
     if utility != ADHERENCE:
-        return UTILITIES.get(utility)
+        return UTILITIES.get(utility) if utility in UTILITIES else None
     from akrasia.utilities.adherence import Adherence  # it loads the judges
 
     return Adherence
