@@ -134,6 +134,21 @@ def test_settings_that_shape_what_is_drawn_are_named_in_one_line(tmp_path: Path,
         assert "max_tokens 8 in a and 800 in b" in side_by_side([("a", one), ("b", other)])[0].message
 
 
+def test_who_audits_is_a_setting_of_what_is_audited(tmp_path: Path) -> None:
+    here = "scripted:tests.runs.audit_scripts:"
+    keys: dict[str, Any] = {
+        "model": f"{here}bus", "suite": "valdi", "limit": 20, "samples": 2, "judge": f"llm:{HERE}judge",
+        "strategy": ["fast", "audited:fast"], "auditor": f"llm:{here}auditor", "planner": f"{here}planner",
+        "rewriter": f"{here}mender",
+    }  # fmt: skip
+    akrasia.run(tmp_path / "a", guard=f"{here}guard", **keys)
+    akrasia.run(tmp_path / "b", **keys)
+    (line,) = told(compared(tmp_path / "a", tmp_path / "b"), "settings_differ")
+    assert f"guard {here}guard in {tmp_path / 'a'} and the model itself in {tmp_path / 'b'} (of " in line
+    assert line.count("audited:fast") == 1
+    assert "planner" not in line
+
+
 def test_what_differs_in_some_cells_alone_names_them(tmp_path: Path, suite_file: Write) -> None:
     suite = suite_file(20)
     for name in ("a", "b"):

@@ -21,6 +21,7 @@ from akrasia.stats.diagnostic import Diagnostic
 from akrasia.utilities.registry import ADHERENCE, UTILITIES
 
 if TYPE_CHECKING:
+    from akrasia.core import Fingerprint
     from akrasia.core.cell import Cell
     from akrasia.runs.reader import Run
 
@@ -139,10 +140,18 @@ def settings(run: Run, cell: Cell) -> Traits:
         found[f"model {model}"] = Trait(shown, print_)
     if (rests_on := run.manifest.strategies.get(cell.strategy)) is not None:
         found[f"what {cell.strategy} rests on"] = Trait(rests_on, rests_on)
-    if audits([cell.strategy]):
-        auditors = run.manifest.auditors
-        found["auditors"] = Trait(", ".join(sorted(auditors)), (auditors, run.manifest.run.values))
+    auditors = run.manifest.auditors
+    if auditors and audits([cell.strategy]):  # strategies are not built again without need: their files may be gone
+        found |= {role: _auditing(auditors, role) for role in ("auditor", *AUDIT_ROLES)}
+        found["values of the audit"] = Trait(run.manifest.run.values, (run.manifest.run.values, run.manifest.values))
     return found
+
+
+def _auditing(auditors: Mapping[str, Fingerprint], role: str) -> Trait:
+    """Who took a part in an audit, and the model behind it."""
+    mine = {name.removeprefix(f"{role} "): who for name, who in auditors.items() if name.startswith(f"{role} ")}
+    named = [name for name in mine if not name.startswith("model ")] or [name.removeprefix("model ") for name in mine]
+    return Trait(", ".join(named) or "the model itself", mine)
 
 
 def differing(sides: Sequence[tuple[str, Traits]], *, lacking: bool) -> dict[str, str]:
