@@ -12,10 +12,7 @@ _FINISHES = {
 }
 """What upstreams say, and the protocol's word for it."""
 
-_NOT_WHOLE = "length"
-"""The protocol's word for a reply that is not whole: whatever else ended one, it may not pass for complete."""
-
-_END = re.compile(rb'"finish_reason"\s*:\s*"[^"]|"error"\s*:\s*[{"]')
+_END = re.compile(rb'"(?:finish_reason"\s*:\s*"[^"]|error"\s*:\s*[{"])')
 """Bytes that stand in no text of JSON, where their quotation marks would be escaped."""
 
 
@@ -26,17 +23,16 @@ def allowed_finish(finish: object) -> str | None:
         finish: as the upstream sent it.
 
     Returns:
-        None where it sent none.
+        None where it sent none, or a word that is not known: the reply may not be whole, and nobody may take it for
+        complete. ``length`` would say more than is known, and have clients refuse replies that ended well.
     """
-    if not finish:
-        return None
-    return _FINISHES.get(finish, _NOT_WHOLE) if isinstance(finish, str) else _NOT_WHOLE
+    return _FINISHES.get(finish) if isinstance(finish, str) else None
 
 
 def rewritten_finish(finish: object) -> str:
     """The finish_reason of a choice whose text was written anew, and so is whole; calls and filters stay true of it."""
     said = allowed_finish(finish)
-    return "stop" if said in (None, _NOT_WHOLE) else said
+    return "stop" if said in (None, "length") else said
 
 
 def says_end(events: bytes) -> bool:
