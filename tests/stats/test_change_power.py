@@ -34,20 +34,39 @@ def test_five_are_enough_at_a_lower_level():
     assert _detectable([0.5] * 5, level=0.9) is not None
 
 
-def test_where_all_moved_alike_it_is_what_so_many_of_0_and_1_would_show():
+def test_where_none_moved_it_is_what_so_many_of_0_and_1_would_show():
     """Six of six are significant and five are not, so that all six must move: d^6 = .8."""
-    assert _detectable([0.5] * 6) == pytest.approx(0.8 ** (1 / 6))
     assert _detectable([0.0] * 6) == pytest.approx(0.8 ** (1 / 6))
 
 
-def test_without_padding_it_is_the_noncentral_t():
+def test_where_all_moved_alike_it_is_what_the_added_units_leave():
+    """Six by .5 without a spread: x is significant where (8 x)² > 2.5706² · 2 · 1²."""
+    assert _detectable([0.5] * 6) == pytest.approx(2.5706 * np.sqrt(2) / 8, abs=1e-4)
+
+
+def test_with_many_units_it_is_the_noncentral_t():
     from scipy.special import nctdtr, stdtrit
 
-    values = [0.1 * step for step in range(-6, 7) if step]
+    values = [0.1 * step for step in range(-5, 6) if step] * 60
     found = _detectable(values)
-    error = np.std(values, ddof=1) / np.sqrt(12)
-    bound = stdtrit(11, 0.975)
-    assert 1 - nctdtr(11, found / error, bound) + nctdtr(11, found / error, -bound) == pytest.approx(0.8, abs=5e-4)
+    error = np.std(values, ddof=1) / np.sqrt(600)
+    bound = stdtrit(599, 0.975)
+    power = 1 - nctdtr(599, found / error, bound) + nctdtr(599, found / error, -bound)
+    assert power == pytest.approx(0.8, abs=0.005)
+
+
+@pytest.mark.parametrize("count", [8, 12, 40])
+def test_it_belongs_to_the_interval_and_moves_with_it(count: int):
+    """Never below the half-width, nor far beyond it, and no leap where one unit more stays."""
+    changes = np.random.default_rng(count).normal(0.05, 0.05, count)
+    before = None
+    for still in range(count + 1):
+        row = np.where(np.arange(count) < still, 0.0, changes)
+        result = paired_difference(np.zeros(count), row, clusters=np.arange(count))
+        half = (result.difference.high - result.difference.low) / 2
+        assert 0.9 * half < result.minimum_detectable < 3.5 * half
+        assert before is None or 0.75 * before < result.minimum_detectable < 2 * before
+        before = result.minimum_detectable
 
 
 def test_values_without_a_range_detect_more_than_1():
@@ -65,11 +84,11 @@ def test_eighty_of_a_hundred_repetitions_find_it(count: int, draws: int):
         ups = rng.binomial(draws, low + difference, (worlds, count))
         return (ups - rng.binomial(draws, low, (worlds, count))) / draws
 
-    for difference in np.linspace(0.1, 0.98, 12):
+    for difference in np.linspace(0.1, 0.98, 45):
         told = [detectable_change(row, row.var(ddof=1) / count) or 1.0 for row in changes(difference, 25)]
         if np.mean(told) <= difference:
             break
-    assert _share_found(changes(difference, 400)) >= 0.8 - 3 * np.sqrt(0.16 / 400)
+    assert _share_found(changes(np.mean(told), 400)) >= 0.78 - 3 * np.sqrt(0.16 / 400)
 
 
 @pytest.mark.parametrize("count", [6, 10, 40])

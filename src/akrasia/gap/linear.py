@@ -88,8 +88,8 @@ class Linear(Struct, frozen=True):
 
         Args:
             other: what is subtracted.
-            moved: clusters in which the two differ at all; fewer than 10 widen the interval as
-                `stats.paired_difference` does, so that "nothing moved" is not "exactly 0".
+            moved: clusters in which the two differ at all; the fewer, the wider is the interval, as that of
+                `stats.paired_difference`, so that "nothing moved" is not "exactly 0".
             level: nominal coverage.
         """
         value = self.value - other.value

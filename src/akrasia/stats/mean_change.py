@@ -1,7 +1,8 @@
 """The mean of changes between −1 and 1 with its interval and t test, also where few of them tell how much they vary.
 
 Where nearly all units changed alike (not at all, or all by 1), their spread is next to nothing and a t interval says
-that the mean is known for certain. Who the units are, and the variance of their mean, is left to the callers.
+that the mean is known for certain; where changes are skewed, it is too short. So two units are always added, one up and
+one down. Who the units are, and the variance of their mean, is left to the callers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from akrasia.stats.grouping import FloatArray
-from akrasia.stats.intervals import FEW, t_quantile
+from akrasia.stats.intervals import t_quantile
 
 ALIKE = 1e-9
 """Changes this close are the same but for the last bits of their sums."""
@@ -23,62 +24,76 @@ class MeanChange(Struct, frozen=True):
 
     Attributes:
         value: the mean.
-        centre: the middle of the interval: `value`, or nearer to 0 where few units differ.
-        error: standard error, above 0 unless the variance that was given is 0 though many units differ.
+        error: standard error, above 0.
         degrees: of freedom.
+        moved: how many units moved at all.
     """
 
     value: float
-    centre: float
     error: float
     degrees: int
+    moved: int
 
     @property
     def p(self) -> float:
-        """Two-sided t test of "no change": below 1 − level exactly where the interval of that level leaves 0 out."""
+        """Two-sided test of "no change": below 1 − level exactly where the interval of that level leaves 0 out.
+
+        That of t, and no less than `least_p`.
+        """
         from scipy.special import stdtr
 
-        return 2 * float(stdtr(self.degrees, -abs(self.centre) / self.error)) if self.error > 0 else 1.0
+        return max(least_p(self.moved), 2 * float(stdtr(self.degrees, -abs(self.value) / self.error)))
 
     def interval(self, level: float) -> tuple[float, float]:
-        """The t interval around `centre`, with `value` in it; not cut off at −1 and 1."""
+        """The t interval, with 0 in it where too few units moved for that level; not cut off at −1 and 1."""
         half = t_quantile(level, self.degrees) * self.error
-        return min(self.centre - half, self.value), max(self.centre + half, self.value)
+        low, high = self.value - half, self.value + half
+        return (low, high) if least_p(self.moved) < 1 - level else (min(low, 0.0), max(high, 0.0))
+
+
+def least_p(moved: int) -> float:
+    """The least p-value of so many units that moved: the chance that all go one way where either is as likely."""
+    return min(1.0, 2.0 ** (1 - moved))
 
 
 def mean_change(value: float, units: FloatArray, variance: float, moved: int | None = None) -> MeanChange:
-    """Centre and error of a mean change; where few units differ, of the units with one more up and one more down.
+    """Standard error of a mean change: of the units with one more above their mean and one more as far below.
 
-    So Agresti and Min (2005) make an interval for matched pairs cover when few of them differ; here the value itself is
-    not touched. Few are fewer than 10 units apart from the change that most share, be it none, 1 or another. The two
-    that are added change as far as any unit did; where most did not move at all, nothing shows how far one would, and
-    they are +1 and −1.
+    So Agresti and Coull (1998), and Agresti and Min (2005) for pairs, make intervals of shares cover; here the mean is
+    not touched. How far the two go is `added_reach`'s. Nothing turns on a threshold: the more units move, the less the
+    two matter, and one unit more or less changes the error by little.
 
     Args:
         value: the mean change.
         units: (G,) at least 2 independent changes (means of clusters, or pseudo-values) whose mean it is, more or less.
         variance: of `value`.
-        moved: how many units moved at all, where their changes alone do not tell; no more than that differ.
+        moved: how many units moved at all, where their changes alone do not tell; no more than that did.
     """
-    count, (differing, _) = len(units), differing_units(units)
-    if min(differing, count if moved is None else moved) >= FEW:
-        return MeanChange(value, value, math.sqrt(variance), count - 1)
-    reach = added_reach(units)
-    mean = float(units.sum()) / (count + 2)
-    padded = ((float(units @ units) + 2 * reach**2) / (count + 2) - mean**2) / (count + 2)
-    return MeanChange(value, value * count / (count + 2), math.sqrt(max(variance, padded)), count - 1)
+    count = len(units)
+    padded = (count * (count - 1) * variance + 2 * added_reach(units, moved) ** 2) / (count + 2) ** 2
+    return MeanChange(value, math.sqrt(max(variance, padded)), count - 1, _moved(units, moved))
 
 
-def differing_units(units: FloatArray) -> tuple[int, bool]:
-    """How many units differ from the change that more than half share, and whether there is one; from 0 if not."""
-    middle = float(np.median(units))  # of what more than half share, the median is one
-    apart = int((np.abs(units - middle) > ALIKE).sum())
-    if 2 * apart < len(units):
-        return apart, True
-    return int((np.abs(units) > ALIKE).sum()), False
+def added_reach(units: FloatArray, moved: int | None = None) -> float:
+    """How far from the mean the two units lie that are added: as far as any change goes, and further where few moved.
+
+    It is no less than twice the mean, so that one of them is as much against the mean as the others are for it: that
+    all units gained alike does not show that the next one cannot lose.
+    """
+    seen = max(float(np.abs(units).max()), 2 * abs(float(units.mean())))
+    return math.hypot(seen, unseen_reach(units, moved))
 
 
-def added_reach(units: FloatArray) -> float:
-    """How far the two units go that are added where few differ."""
-    furthest, shared = float(np.abs(units).max()), abs(float(np.median(units))) > ALIKE and differing_units(units)[1]
-    return furthest if shared else max(1.0, furthest)
+def unseen_reach(units: FloatArray, moved: int | None = None) -> float:
+    """How far changes may go beyond the furthest seen, in quadrature: 1 where no unit moved, 0 where all did.
+
+    The next unit that moves goes further than the m that did with chance 1 / (m + 1), and then up to 1. That counts in
+    proportion to the units that did not move: where all did, their sizes are seen.
+    """
+    seen, furthest = _moved(units, moved), float(np.abs(units).max())
+    return math.sqrt(max(0.0, 1 - furthest**2) * (1 - seen / len(units)) / (seen + 1))
+
+
+def _moved(units: FloatArray, most: int | None) -> int:
+    seen = int((np.abs(units) > ALIKE).sum())
+    return seen if most is None else min(seen, most)
