@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import tomllib
@@ -282,8 +283,15 @@ def test_a_broken_log_is_refused_unless_forced(tmp_path: Path) -> None:
         record = json.loads(akrasia(name, run, "--json").out)
         for cell in record.get("cells", [record]):
             assert '"code": "unverified"' in json.dumps(cell)
-    assert akrasia("report", run, "-o", tmp_path / "page.html").code == 0
+    tables = tmp_path / "tables"
+    assert akrasia("report", run, "-o", tmp_path / "page.html", "--tables", tables).code == 0
     assert "unverified: the log" in (tmp_path / "page.html").read_text()
+    for name in ("value-metrics", "value-by-value"):
+        assert "Unverified: the log" in (tables / f"{name}.md").read_text()
+        assert "Unverified: the log" in (tables / f"{name}.tex").read_text()
+        head, *rows = csv.reader((tables / f"{name}.csv").read_text().splitlines())
+        assert rows
+        assert {row[head.index("caveats")] for row in rows} <= {"unverified", "same_judge unverified"}
 
 
 def test_the_import_of_a_broken_log_ends_by_saying_so(tmp_path: Path) -> None:

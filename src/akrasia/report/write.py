@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from akrasia.core import InputError
 from akrasia.report.canvas import Format, Width, draw
+from akrasia.report.caveats import with_caveats
 from akrasia.report.content import CellContent, Diagnostic, Interval, ReportContent
 from akrasia.report.figures import FIGURES
 from akrasia.report.gather import gather
@@ -191,9 +192,11 @@ def _write_figures(content: ReportContent, folder: Path, formats: Sequence[Forma
 
 
 def _write_tables(content: ReportContent, folder: Path) -> list[str]:
+    arms = [arm for group in content.values for arm in group.arms]
+    found = (*with_caveats(value_tables(arms), arms), *with_caveats(tables(content.cells), content.cells))
     return [
         save(folder / f"{table.name}.{ending}", to_text(table).encode())
-        for table in (*value_tables([arm for group in content.values for arm in group.arms]), *tables(content.cells))
+        for table in found
         for ending, to_text in WRITERS.items()
     ]
 
