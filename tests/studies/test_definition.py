@@ -11,7 +11,7 @@ import pytest
 from akrasia.core import InputError
 from akrasia.runs.plan import Plan, load_suites
 from akrasia.studies import STUDIES
-from akrasia.studies.definition import build_study, configure, load_study, study_text
+from akrasia.studies.definition import build_study, configure, left_out, load_study, study_text
 
 TWO = {"model": ["scripted:a:b", "scripted:c:d"]}
 
@@ -103,7 +103,6 @@ def test_a_run_must_hold_what_the_claims_speak_of(run: dict[str, Any], said: str
             "no suite 'x.jsnl'; did you mean 'x.j",
         ),
         (["nosuch"], {}, "[run] has no suite 'nosuch'; known: arithmetic:lcm"),
-        (["arithmetic:sum"], {"suite": ["x.jsonl"]}, "the run has no suite arithmetic:sum to speak of: add it with"),
     ],
 )
 def test_a_claim_about_a_suite_that_is_not_there_is_refused(
@@ -113,6 +112,16 @@ def test_a_claim_about_a_suite_that_is_not_there_is_refused(
     with pytest.raises(InputError) as refused:
         configure(study, flags)
     assert said in str(refused.value)
+
+
+def test_claims_whose_suites_flags_take_away_are_named() -> None:
+    study = load_study("audit")
+    config = configure(study, {"suite": ["valdi"], "model": ["local:smollm2"]})
+    (claim,) = left_out(study, config)
+    assert claim.suite == ["valdi-benign"]
+    assert left_out(study, configure(study, {"model": ["local:smollm2"]})) == ()
+    with pytest.raises(InputError, match="they speak of valdi, valdi-benign: add it with --suite"):
+        configure(study, {"suite": ["x.jsonl"]})
 
 
 @pytest.mark.parametrize("name", ["arithmetic", "arithmetic:sum", "arithmetic:sum?high=12"])

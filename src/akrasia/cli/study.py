@@ -59,7 +59,7 @@ def study(
     The run is in OUT/run: killed at any moment, the same command goes on where it stopped.
     """
     from akrasia.core import InputError
-    from akrasia.studies.definition import configure, load_study, study_text
+    from akrasia.studies.definition import configure, left_out, load_study, study_text
 
     if print_config:
         sys.stdout.write(study_text(name))
@@ -77,6 +77,8 @@ def study(
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the study is kept in")
+    for claim in left_out(asked, run):
+        notice(f"not tested, since the run has no suite {' or '.join(claim.suite)}: {claim.text}")
     if judge is None and run.judge:
         notice(f"read by {', '.join(run.judge)}, the judge of the study's file; --judge names another")
 

@@ -165,8 +165,8 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
     Votes over more candidates than a given number of samples are left out.
 
     Raises:
-        InputError: as `build_config`, a claim names a suite that neither the file nor a flag has, or the run
-            holds nothing that some claim speaks of.
+        InputError: as `build_config`, a claim names a suite that neither the file nor a flag has, the run holds
+            nothing that some claim speaks of, or no suite that any does.
     """
     keys = {**study.run, **flags}
     if "samples" in flags and "strategy" not in flags:
@@ -179,10 +179,21 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
     if config.until_width is not None:
         raise InputError(f"[run] of study {study.name}: until_width has no use here; give samples and limit")
     in_file = [str(suite) for suite in _listed(study.run.get("suite"))]
+    if len(left_out(study, config)) == len(study.claim):
+        named = dict.fromkeys(name for claim in study.claim for name in claim.suite)
+        raise InputError(
+            f"study {study.name}: no claim speaks of a suite of the run; they speak of {', '.join(named)}: add it with "
+            "--suite, or claim something else in an edited copy (--print-config, --config)"
+        )
     for claim in study.claim:
         _check_suites(claim, config, in_file, f"study {study.name}, claim {claim.text!r}")
         _check_reach(claim, config, f"study {study.name}, claim {claim.text!r}")
     return config
+
+
+def left_out(study: Study, config: RunConfig) -> tuple[Claim, ...]:
+    """The claims that have no row, since flags took away every suite that they speak of."""
+    return tuple(claim for claim in study.claim if not any(claim.speaks_at(suite) for suite in config.suite))
 
 
 def _votes_above(strategy: object, samples: int) -> bool:
@@ -252,11 +263,6 @@ def _check_suites(claim: Claim, config: RunConfig, in_file: list[str], where: st
     for name in claim.suite:
         if not any(name in _names_of(suite) for suite in known):
             raise InputError(f"{where}: [run] has no suite {name!r}{near_names(name, known)}")
-    if not any(claim.speaks_at(suite) for suite in config.suite):
-        raise InputError(
-            f"{where}: the run has no suite {' or '.join(claim.suite)} to speak of: add it with --suite, or leave the "
-            "claim out of an edited copy (--print-config, --config)"
-        )
 
 
 def _check_reach(claim: Claim, config: RunConfig, where: str) -> None:
