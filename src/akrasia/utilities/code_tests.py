@@ -59,7 +59,12 @@ def why_unfit(source: str, entry_point: str | None) -> str | None:
             f"has tests in {' and '.join(idle)}, which nothing calls, so that every program would pass: "
             "call them at the end of its target"
         )
-    return "has tests without an assertion that could fail, so that every program would pass: add one to its target"
+    if any(_means_to_assert(node) for node in live.nodes):
+        return (
+            "has tests that compare without asserting, so that every program that ends would pass: write assert before "
+            "each comparison in its target, and no parentheses around it and its message"
+        )
+    return None  # what such tests ask for is a program that ends without an error
 
 
 _IMPORT = re.compile(r"^(?:from\s+([A-Za-z_]\w*)[\w.]*\s+import\b|import\s+(.+))", re.MULTILINE)
@@ -132,6 +137,13 @@ def _names(tree: ast.Module) -> tuple[dict[str, list[_Definition]], set[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module != "candidate":
             imported |= {alias.asname or alias.name for alias in node.names}
     return definitions, imported
+
+
+def _means_to_assert(node: ast.AST) -> bool:
+    """Whether a node compares for nothing: by itself on a line, or in a pair, which is always true."""
+    if isinstance(node, ast.Assert):
+        return isinstance(node.test, ast.Tuple)
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare | ast.BoolOp)
 
 
 def _may_fail(node: ast.AST, imported: set[str]) -> bool:
