@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
 from akrasia.stats import paired_difference
-from akrasia.stats.mean_change import mean_change
+from akrasia.stats.mean_change import added_share, mean_change
 
 
 def _change(units: list[float], moved: int | None = None):
@@ -86,9 +87,22 @@ def test_it_is_no_shorter_than_t_and_moves_with_the_data(changes: list[float], m
     assert _change([-change for change in changes]).p == pytest.approx(found.p)
 
 
-def test_with_many_units_that_move_it_is_the_t_interval():
-    changes = np.random.default_rng(0).normal(0.05, 0.2, 2000)
-    assert _half(changes) == pytest.approx(1.9611 * changes.std(ddof=1) / np.sqrt(2000), rel=0.01)
+@pytest.mark.parametrize("count", [40, 2000])
+def test_with_many_units_that_move_it_is_the_t_test(count: int):
+    changes = np.random.default_rng(0).normal(0.05, 0.2, count)
+    textbook = ttest_1samp(changes, 0.0)
+    found = _change(list(changes))
+    assert found.p == pytest.approx(textbook.pvalue, rel=1e-9)
+    assert found.interval(0.95) == pytest.approx(tuple(textbook.confidence_interval(0.95)), rel=1e-9)
+
+
+def test_units_tell_by_how_far_they_lie_from_the_median():
+    assert added_share(np.zeros(9)) == added_share(np.full(9, 0.3)) == 1
+    assert added_share(np.array([0.0] * 30 + [0.5])) == 1  # one tells
+    assert added_share(np.array([1.0, -1.0] * 6)) == pytest.approx(8 / 15)  # 12 do
+    assert added_share(np.array([1.0, -1.0] * 10)) == 0
+    # Distances 1, 2 and 3 of four each: 24² / 56 = 10.29.
+    assert added_share(np.repeat([1.0, -2.0, 3.0, 0, 0, 0, -1, 2, -3, 0, 0], 2)) == pytest.approx((20 - 576 / 56) / 15)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def study(
     run = configure(asked, {key: value for key, value in flags.items() if value is not None})
     if out is None:
         raise InputError("no --out: name the folder that the study is kept in")
-    for claim in left_out(asked, run):
-        notice(f"not tested, since the run has no suite {' or '.join(claim.suite)}: {claim.text}")
+    for silent in left_out(asked, run):
+        notice(f"not tested, since the run has no suite {' or '.join(silent.suite)}: {silent.text}")
     if judge is None and run.judge:
         notice(f"read by {', '.join(run.judge)}, the judge of the study's file; --judge names another")
 

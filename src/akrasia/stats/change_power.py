@@ -13,7 +13,7 @@ from msgspec import Struct
 from akrasia.stats.crossing import crossing
 from akrasia.stats.grouping import FloatArray
 from akrasia.stats.intervals import t_quantile
-from akrasia.stats.mean_change import ALIKE, added_reach, least_p, mean_change, unseen_reach
+from akrasia.stats.mean_change import ALIKE, added_reach, added_share, least_p, mean_change, unseen_reach
 
 SPREADS = 400
 """Over so many equally likely sample variances the power is averaged: it is then right to 0.0002."""
@@ -84,7 +84,7 @@ def _needed(units: FloatArray, error: float, critical: float) -> FloatArray:
 
     A mean x of G units with variance S² is significant where x² is more than critical² times the larger of S²/G and
     ((G − 1) S² + 2 reach²) / (G + 2)²: see `mean_change`. The reach is at least that of the units seen, 2 |x|, and
-    |x| + r, where r is how far a unit lies from the mean: all must be passed.
+    |x| + r, where r is how far a unit lies from the mean, the last two by the share that is added: all must be passed.
     """
     from scipy.special import chdtri
 
@@ -95,12 +95,14 @@ def _needed(units: FloatArray, error: float, critical: float) -> FloatArray:
     plain = critical * error * np.sqrt(stretch)
     furthest = float(np.abs(units - units.mean()).max()) * np.sqrt(stretch)  # r
     weight = ((count + 2) / critical) ** 2
-    if weight <= 8:  # however large the mean is, the added units go twice as far
+    share = added_share(units)
+    if weight <= 8 * share:  # however large the mean is, the added units go twice as far
         return np.full(SPREADS, np.inf)
     as_seen = np.sqrt((squares + 2 * added_reach(units) ** 2) / weight)
-    # weight x² = (G − 1) S² + 2 (x + r)²
-    further = (2 * furthest + np.sqrt(2 * weight * furthest**2 + (weight - 2) * squares)) / (weight - 2)
-    twice = np.sqrt(squares / (weight - 8))
+    # weight x² = (G − 1) S² + 2 share (x + r)²
+    left = weight - 2 * share
+    further = (2 * share * furthest + np.sqrt(2 * share * weight * furthest**2 + left * squares)) / left
+    twice = np.sqrt(squares / (weight - 8 * share))
     return np.asarray(np.max([plain, as_seen, further, twice], axis=0), dtype=np.float64)
 
 

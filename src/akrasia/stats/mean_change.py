@@ -1,8 +1,9 @@
 """The mean of changes between −1 and 1 with its interval and t test, also where few of them tell how much they vary.
 
 Where nearly all units changed alike (not at all, or all by 1), their spread is next to nothing and a t interval says
-that the mean is known for certain; where changes are skewed, it is too short. So two units are always added, one up and
-one down. Who the units are, and the variance of their mean, is left to the callers.
+that the mean is known for certain; where changes are few and skewed, it is too short. So two units are added, one up
+and one down: the less of them the more units tell how far changes go, and none from `MANY` on, where it is the t
+interval. Who the units are, and the variance of their mean, is left to the callers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from akrasia.stats.intervals import t_quantile
 
 ALIKE = 1e-9
 """Changes this close are the same but for the last bits of their sums."""
+
+
+FEW, MANY = 5.0, 20.0
+"""Up to so many units that tell how far changes go the two are added as they are, and from so many on not at all."""
 
 
 class MeanChange(Struct, frozen=True):
@@ -60,8 +65,8 @@ def mean_change(value: float, units: FloatArray, variance: float, moved: int | N
     """Standard error of a mean change: of the units with one more above their mean and one more as far below.
 
     So Agresti and Coull (1998), and Agresti and Min (2005) for pairs, make intervals of shares cover; here the mean is
-    not touched. How far the two go is `added_reach`'s. Nothing turns on a threshold: the more units move, the less the
-    two matter, and one unit more or less changes the error by little.
+    not touched. How far the two go is `added_reach`'s. Nothing turns on a threshold: one unit more or less, or a little
+    further, changes the error by little. It is never below that of t.
 
     Args:
         value: the mean change.
@@ -78,10 +83,24 @@ def added_reach(units: FloatArray, moved: int | None = None) -> float:
     """How far from the mean the two units lie that are added: as far as any change goes, and further where few moved.
 
     It is no less than twice the mean, so that one of them is as much against the mean as the others are for it: that
-    all units gained alike does not show that the next one cannot lose.
+    all units gained alike does not show that the next one cannot lose. All of it times the root of `added_share`.
     """
     seen = max(float(np.abs(units).max()), 2 * abs(float(units.mean())))
-    return math.hypot(seen, unseen_reach(units, moved))
+    return math.sqrt(added_share(units)) * math.hypot(seen, unseen_reach(units, moved))
+
+
+def added_share(units: FloatArray) -> float:
+    """How much of the two units is added: 1 up to `FEW` telling units, 0 from `MANY` on, in proportion between.
+
+    Of the distances d from the median, (Σ d)² / Σ d² units tell how far changes go: n where all are as far, 0.64 n
+    where they are normal, about 1 where one goes far and the others stay.
+    """
+    distances = np.abs(units - np.median(units))
+    furthest = float(distances.max())
+    if furthest <= ALIKE:
+        return 1.0
+    telling = float((distances / furthest).sum() ** 2 / ((distances / furthest) ** 2).sum())
+    return min(1.0, max(0.0, (MANY - telling) / (MANY - FEW)))
 
 
 def unseen_reach(units: FloatArray, moved: int | None = None) -> float:

@@ -89,9 +89,9 @@ def paired_difference(
 
     Binary, independent pairs (no clusters, or each of one pair) get McNemar's exact test, the interval that agrees with
     it (`melded_interval`) and its own power (`detectable_difference`). All others get the cluster-robust t interval of
-    the mean difference, its test and its power (`detectable_change`); one more cluster (or pair) above their mean and
-    one more below enter these (see `mean_change`), so that "no pair differed" does not become "the difference is
-    exactly 0". Either way the interval leaves 0 out exactly
+    the mean difference, its test and its power (`detectable_change`); where few clusters (or pairs) tell how far
+    changes go, one more above their mean and one below enter these (see `mean_change`), so that "no pair differed" does
+    not become "the difference is exactly 0". Either way the interval leaves 0 out exactly
     when p is below 1 − level.
 
     Args:
