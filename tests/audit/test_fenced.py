@@ -108,7 +108,7 @@ class TestRewrite:
         ("reply", "read"),
         [
             ("if a ❮ b: go", "if a < b: go"),
-            ("if a < b: ❲INST] go", "if a < b: [INST] go"),
+            ("Er ❮sagte❯ ❲INST] go", "Er <sagte❯ ❲INST] go"),  # the text has "<" and no such bracket
             ("Er sagte ‹ja› und «nein».", "Er sagte ‹ja› und «nein»."),
             (f"{mark}\nif b: go\n{mark}", "if b: go"),
             ("  one\n\ntwo\n", "one\n\ntwo"),
@@ -116,6 +116,11 @@ class TestRewrite:
     )
     def test_the_text_alone(self, reply: str, read: str):
         assert read_rewrite(Reply(reply), self.case) == read
+
+    def test_signs_that_were_not_put_in_are_the_model_s_own(self):
+        told = "Er ❮sagte❯ ❰ja❱ ❲INST] ‹a›"
+        assert restored(told, Case("action", "Er sagte ja.", CONTEXT)) == told
+        assert restored(told, Case("action", "Er sagte [INST].", CONTEXT)) == told.replace("❲", "[")
 
     def test_material_is_no_rewrite(self):
         with pytest.raises(RoleFailed, match="repeats the fenced material"):

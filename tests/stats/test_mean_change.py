@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +89,13 @@ def test_it_is_no_shorter_than_t_and_moves_with_the_data(changes: list[float], m
     assert _change([-change for change in changes]).p == pytest.approx(found.p)
 
 
+@pytest.mark.parametrize("count", [20, 24, 30, 40])
+@pytest.mark.parametrize("gain", [0.05, 0.5])
+def test_an_even_split_is_no_exception(count: int, gain: float):
+    halves = [_half([gain] * some + [0.0] * (count - some)) for some in range(count // 2 - 2, count // 2 + 3)]
+    assert all(0.8 < after / before < 1.25 for before, after in pairwise(halves))
+
+
 @pytest.mark.parametrize("count", [40, 2000])
 def test_with_many_units_that_move_it_is_the_t_test(count: int):
     changes = np.random.default_rng(0).normal(0.05, 0.2, count)
@@ -99,8 +108,9 @@ def test_with_many_units_that_move_it_is_the_t_test(count: int):
 def test_units_tell_by_how_far_they_lie_from_the_median():
     assert added_share(np.zeros(9)) == added_share(np.full(9, 0.3)) == 1
     assert added_share(np.array([0.0] * 30 + [0.5])) == 1  # one tells
-    assert added_share(np.array([1.0, -1.0] * 6)) == pytest.approx(8 / 15)  # 12 do
-    assert added_share(np.array([1.0, -1.0] * 10)) == 0
+    assert added_share(np.array([1.0, -1.0] * 6)) == pytest.approx(14 / 15)  # 6 lie 2 from the others
+    assert added_share(np.array([1.0, -1.0] * 6 + [0.0])) == pytest.approx(8 / 15)  # 12 lie 1 from that
+    assert added_share(np.array([1.0, -1.0] * 20)) == 0
     # Distances 1, 2 and 3 of four each: 24² / 56 = 10.29.
     assert added_share(np.repeat([1.0, -2.0, 3.0, 0, 0, 0, -1, 2, -3, 0, 0], 2)) == pytest.approx((20 - 576 / 56) / 15)
 

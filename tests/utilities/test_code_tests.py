@@ -51,6 +51,19 @@ UNFIT = {
     "no assertion": ("add(2, 3) == 5", None, "compare without asserting"),
     "check without an assertion": ("def check(candidate):\n    candidate(2, 3) == 5", "add", "compare without"),
     "an assertion of a pair": ("assert (add(2, 3) == 5, 'wrong')", None, "compare without asserting"),
+    "check that returns": (
+        "def check(candidate):\n    return candidate(2, 3) == 5",
+        "add",
+        "compare without asserting",
+    ),
+    "left by main": (
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(), 5)\n"
+            "unittest.main(argv=['t'], exit=False)"
+        ),
+        None,
+        "that leave by unittest.main",
+    ),
     "only as main": (CHECK + "if __name__ == '__main__':\n    check(add)", None, "define check, and nothing calls it"),
     "a test case that nobody runs": (
         "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(add(2, 3), 5)",

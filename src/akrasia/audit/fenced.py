@@ -87,15 +87,23 @@ def seed_of(case: Case, number: int) -> int:
 def restored(text: str, case: Case) -> str:
     """A model's text about a case, with ``<`` and ``[`` back for the signs that `fenced_messages` shows in their place.
 
-    No other sign changes: quotation marks such as ``‹`` are the text's or the model's own.
+    No other sign changes, and these only where they were put in: else they are the model's own, as quotation marks are.
     """
     angle, bracket = _signs(case)
-    return text.replace(angle, "<").replace(bracket, "[")
+    seen = "".join(shown(one, angle, bracket) for one in _texts(case))
+    for sign, meant in ((angle, "<"), (bracket, "[")):
+        if sign in seen:
+            text = text.replace(sign, meant)
+    return text
+
+
+def _texts(case: Case) -> list[str]:
+    return [case.text, *(message.content for message in case.context)]
 
 
 def _signs(case: Case) -> tuple[str, str]:
     """What is shown for ``<`` and for ``[``: by the case alone, since a plan may repeat what the planner was shown."""
-    texts = [case.text, *(message.content for message in case.context)]
+    texts = _texts(case)
     angle, bracket = (
         next((sign for sign in signs if not any(sign in text for text in texts)), signs[-1])
         for signs in (_ANGLES, _BRACKETS)

@@ -93,14 +93,20 @@ def added_share(units: FloatArray) -> float:
     """How much of the two units is added: 1 up to `FEW` telling units, 0 from `MANY` on, in proportion between.
 
     Of the distances d from the median, (Σ d)² / Σ d² units tell how far changes go: n where all are as far, 0.64 n
-    where they are normal, about 1 where one goes far and the others stay.
+    where they are normal, about 1 where one goes far and the others stay. Of the two medians of an even number the one
+    counts by which fewer tell: between them, two halves that are each alike would all be as far.
     """
-    distances = np.abs(units - np.median(units))
+    ordered, count = np.sort(units), len(units)
+    telling = min(_telling(np.abs(units - median)) for median in (ordered[(count - 1) // 2], ordered[count // 2]))
+    return min(1.0, max(0.0, (MANY - telling) / (MANY - FEW)))
+
+
+def _telling(distances: FloatArray) -> float:
     furthest = float(distances.max())
     if furthest <= ALIKE:
-        return 1.0
-    telling = float((distances / furthest).sum() ** 2 / ((distances / furthest) ** 2).sum())
-    return min(1.0, max(0.0, (MANY - telling) / (MANY - FEW)))
+        return 0.0
+    shares = distances / furthest
+    return float(shares.sum() ** 2 / (shares**2).sum())
 
 
 def unseen_reach(units: FloatArray, moved: int | None = None) -> float:

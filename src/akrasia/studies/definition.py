@@ -179,6 +179,8 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
     if config.until_width is not None:
         raise InputError(f"[run] of study {study.name}: until_width has no use here; give samples and limit")
     in_file = [str(suite) for suite in _listed(study.run.get("suite"))]
+    for claim in study.claim:
+        _check_suites(claim, config, in_file, f"study {study.name}, claim {claim.text!r}")
     if len(left_out(study, config)) == len(study.claim):
         named = dict.fromkeys(name for claim in study.claim for name in claim.suite)
         raise InputError(
@@ -186,7 +188,6 @@ def configure(study: Study, flags: Mapping[str, Any]) -> RunConfig:
             "--suite, or claim something else in an edited copy (--print-config, --config)"
         )
     for claim in study.claim:
-        _check_suites(claim, config, in_file, f"study {study.name}, claim {claim.text!r}")
         _check_reach(claim, config, f"study {study.name}, claim {claim.text!r}")
     return config
 

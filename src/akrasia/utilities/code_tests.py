@@ -17,6 +17,10 @@ _CHECK = "check"
 _FAILING = re.compile(r"_*(assert|fail|expect)|(main|_?exit|quit|abort|run|testmod|raises)$")
 # What may call anything by its name.
 _BY_NAME = frozenset({"__import__", "eval", "exec", "getattr", "globals", "locals", "vars"})
+_RUN_CASES = (
+    "assert unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(T)).wasSuccessful() "
+    "(T: your class)"
+)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -45,6 +49,10 @@ def why_unfit(source: str, entry_point: str | None) -> str | None:
     live.read(tree.body)
     if entry_point is not None:
         live.call(_CHECK)
+    if any(_is_main(node) for node in live.nodes):
+        return (
+            f"has tests that leave by unittest.main, which tells nobody how they went: write {_RUN_CASES} in its place"
+        )
     if any(_may_fail(node, imported) for node in live.nodes):
         return None
     parts = {name: [node for one in found for node in ast.walk(one)] for name, found in definitions.items()}
@@ -57,12 +65,13 @@ def why_unfit(source: str, entry_point: str | None) -> str | None:
     if idle:
         return (
             f"has tests in {' and '.join(idle)}, which nothing calls, so that every program would pass: "
-            "call them at the end of its target"
+            f"call them at the end of its target{f', as by {_RUN_CASES}' if 'TestCase' in source else ''}"
         )
     if any(_means_to_assert(node) for node in live.nodes):
         return (
             "has tests that compare without asserting, so that every program that ends would pass: write assert before "
-            "each comparison in its target, and no parentheses around it and its message"
+            "each comparison in its target, also in check, whose return nobody reads, and no parentheses around it "
+            "and its message"
         )
     return None  # what such tests ask for is a program that ends without an error
 
@@ -140,10 +149,17 @@ def _names(tree: ast.Module) -> tuple[dict[str, list[_Definition]], set[str]]:
 
 
 def _means_to_assert(node: ast.AST) -> bool:
-    """Whether a node compares for nothing: by itself on a line, or in a pair, which is always true."""
+    """Whether a node compares for nothing: by itself on a line, as what is returned, or in a pair, which is true."""
     if isinstance(node, ast.Assert):
         return isinstance(node.test, ast.Tuple)
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare | ast.BoolOp)
+    return isinstance(node, ast.Expr | ast.Return) and isinstance(node.value, ast.Compare | ast.BoolOp)
+
+
+def _is_main(node: ast.AST) -> bool:
+    """Whether a node calls unittest's main, which ends the process or, told not to, says nothing."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "main":
+        return False
+    return isinstance(node.func.value, ast.Name) and node.func.value.id == "unittest"
 
 
 def _may_fail(node: ast.AST, imported: set[str]) -> bool:
