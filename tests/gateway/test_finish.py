@@ -138,3 +138,54 @@ async def test_each_choice_of_a_stream_has_its_end(upstream: Upstream, serve: Se
     got = await (await served.ask(stream=True)).read()
     assert b'"upstream_reset"' in got
     assert b"[DONE]" not in got
+
+
+LAST = [b"data: [DONE]\n", b"data: [DONE]", b"data: [DONE]\r\n", b": ping\n", b": ping", b": ping\ndata:[DONE]\n"]
+
+
+@pytest.mark.parametrize(("mode", "more"), MODES)
+@pytest.mark.parametrize("last", LAST)
+async def test_an_end_without_its_blank_line_is_one(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, more: dict[str, Any], last: bytes
+) -> None:
+    served = await serve("mode = 'pass'" if mode == "pass" else policy(tmp_path, mode, **more))
+    upstream.faults.append(broken([*said({"content": "I act for face. I"}, finish="stop"), last], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert contents(got) == ["I act for face. I"]
+    assert b'"error"' not in got
+    assert got.endswith(b"\n\n")
+    if b"[DONE]" in last or mode == "enforce":
+        assert got.endswith(b"[DONE]\n\n")
+    if mode == "annotate":
+        assert b": akrasia {" in got
+
+
+@pytest.mark.parametrize(("mode", "more"), MODES)
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"data: [DON",
+        b'data: {"choices"',
+        b"dat",
+        b": ping\nda",
+        b"data: {}\ndata: [DONE]\n",
+        b"data: {}\r\rdata: [DONE]",
+    ],
+)
+async def test_what_else_is_left_is_broken_off(
+    upstream: Upstream, serve: Serve, tmp_path: Path, mode: str, more: dict[str, Any], last: bytes
+) -> None:
+    served = await serve("mode = 'pass'" if mode == "pass" else policy(tmp_path, mode, **more))
+    upstream.faults.append(broken([*said({"content": GOOD}, finish="stop"), last], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert b'"upstream_reset"' in got
+    assert b"[DONE]" not in got
+
+
+async def test_a_last_comment_ends_nothing_and_is_not_the_gateways(upstream: Upstream, serve: Serve) -> None:
+    served = await serve("mode = 'pass'")
+    upstream.faults.append(broken([*said({"content": GOOD})[:-1], b": ping\n"], "whole"))
+    assert b'"upstream_reset"' in await (await served.ask(stream=True)).read()
+    upstream.faults.append(broken([*said({"content": GOOD}, finish="stop"), b": akrasia {}\n"], "whole"))
+    got = await (await served.ask(stream=True)).read()
+    assert (b"akrasia" in got, b'"error"' in got) == (False, False)

@@ -57,6 +57,53 @@ async def test_calls_are_audited_and_released_whatever_they_are_numbered(
     assert [one["choices"][0].get("missing") for one in records(log)] == [None, None]
 
 
+def alike(*parts: Body) -> list[bytes]:
+    """Pieces of calls that all have one index, as some upstreams number them."""
+    deltas = [{"tool_calls": [{"index": 0, **one}]} for one in parts]
+    ended = {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
+    return stream(*({"index": 0, "delta": delta} for delta in deltas), ended)
+
+
+ALIKE = alike(
+    {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    {"id": "c2", "type": "function", "function": {"name": "g", "arguments": '{"a":'}},
+    {"id": "c2", "function": {"arguments": ' "n'}},
+    {"id": "", "function": {"arguments": "o"}},
+    {"function": {"arguments": '"}'}},
+)
+
+
+@pytest.mark.parametrize("settings", [{"mode": "annotate"}, {"mode": "enforce", "release": "sentences"}], ids=str)
+async def test_calls_of_one_index_are_told_apart_by_their_ids(
+    upstream: Upstream, serve: Serve, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    served = await serve(policy(tmp_path, **settings), log=log)
+    upstream.faults.append(broken(ALIKE, "whole"))
+    got = await (await served.ask(stream=True)).read()
+    (choice,) = assemble(read_chunks(got))["choices"]
+    said = [one["function"] for one in choice["message"]["tool_calls"]]
+    assert said == [{"name": "f", "arguments": "{}"}, {"name": "g", "arguments": '{"a": "no"}'}]
+    if settings["mode"] == "annotate":
+        assert b"".join(ALIKE[:-1]) in got
+    else:
+        deltas = [one["choices"][0]["delta"] for one in read_chunks(got)]
+        assert [one["index"] for delta in deltas for one in delta.get("tool_calls", ())] == [0, 1]
+    (told,) = told_in(got)
+    assert (told["choices"][0]["decision"], "missing" in told["choices"][0]) == ("passed", False)
+
+
+async def test_a_call_that_is_named_late_or_again_stays_one() -> None:
+    def made(*parts: Body) -> list[Any]:
+        (choice,) = assemble(read_chunks(b"".join(alike(*parts))))["choices"]
+        return [(one.get("id"), one["function"]["arguments"]) for one in choice["message"]["tool_calls"]]
+
+    assert made({"function": {"arguments": "{"}}, {"id": "c", "function": {"arguments": "}"}}) == [("c", "{}")]
+    first, second = ({"id": one, "function": {"arguments": one}} for one in "ab")
+    more = {"function": {"arguments": "c"}}
+    assert made(first, second, first, more) == [("a", "aac"), ("b", "b")]
+
+
 def part(delta: object, **more: Any) -> Body:
     return {"index": 0, "delta": delta, **more}
 

@@ -153,8 +153,9 @@ class Relay:
                 await self._pass_on(self._seams.feed(events))
             if self._done:
                 return  # an upstream that keeps its response open keeps nobody waiting
-        if splitter.rest.strip() and not self._done:
-            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        last = events_without(splitter.end())
+        if last:
+            await self._pass_on(self._seams.feed(last))
         await self._flush()
         if not (self._done or self._ended):
             raise cut_short()

@@ -206,8 +206,9 @@ class Release:
                 raise upstream_failed(502, f"the upstream sent {error}", "upstream_invalid") from None
             if events:
                 yield seams.feed(events)
-        if splitter.rest.strip():
-            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        last = splitter.end()
+        if last:
+            yield seams.feed(last)
         yield seams.end()
 
     def _whole(self) -> Body:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from akrasia.gateway.wire import Body, ErrorObject, error_body, read_object
+from akrasia.gateway.wire import Body, ErrorObject, error_body, read_object, upstream_failed
 
 DONE_DATA = b"[DONE]"
 DONE = b"data: " + DONE_DATA + b"\n\n"
@@ -59,6 +59,21 @@ class EventSplitter:
         if len(self.rest) > self._limit:
             raise ValueError(f"an event of more than {self._limit} bytes")
         return data[:end]
+
+    def end(self) -> bytes:
+        """What is left where nothing more comes, as a whole event: a ``[DONE]`` or comments that lack their blank line.
+
+        Raises:
+            WireError: it is anything else, of which nobody knows what it lacks.
+        """
+        rest = self.rest.strip(b"\r\n")
+        if not rest.strip():
+            return b""
+        known = all(line.startswith((b":", b"data:")) for line in rest.splitlines() if line)
+        if not known or payloads(rest) not in ([], [DONE_DATA]):
+            raise upstream_failed(502, "the upstream's stream ended inside an event", "upstream_reset")
+        self.rest = b""
+        return rest + b"\n\n"
 
 
 def whole_events(events: bytes) -> Iterator[bytes]:
@@ -118,7 +133,7 @@ def read_chunks(events: bytes) -> Iterator[Body]:
 def assemble(chunks: Iterable[Body]) -> Body:
     """The whole completion that chunks of a stream add up to.
 
-    Strings grow, tool calls are put together by their index, log-probabilities line up; of any other field the last
+    Strings grow, tool calls are put together by index and id, log-probabilities line up; of any other field the last
     that was not null counts. A message beside a delta is no part of one, and left out. Choices come out in the order of
     their index.
     """
@@ -170,12 +185,17 @@ def _add_choice(choice: Body, part: Body) -> None:
 
 
 class _Calls:
-    """Tool calls that grow, by the upstream's index: a stream may begin to count anywhere, and leave numbers out."""
+    """Tool calls that grow, by the upstream's index: a stream may begin to count anywhere, and leave numbers out.
 
-    __slots__ = ("numbered", "odd")
+    Another id under the same index is another call: some upstreams number all of them alike.
+    """
+
+    __slots__ = ("latest", "named", "numbered", "odd")
 
     def __init__(self) -> None:
-        self.numbered: dict[int, Body] = {}
+        self.numbered: dict[int, list[Body]] = {}
+        self.named: dict[tuple[int, str], Body] = {}
+        self.latest: dict[int, Body] = {}
         self.odd: list[Body] = []
 
     def add(self, parts: list[Body]) -> None:
@@ -184,7 +204,7 @@ class _Calls:
             index = part.get("index", position)
             numbered = type(index) is int and index >= 0
             if numbered:
-                call = self.numbered.setdefault(index, {})
+                call = self._call(index, part.get("id"))
             else:
                 self.odd.append(call := {})
             for name, field in part.items():
@@ -195,7 +215,22 @@ class _Calls:
 
     def in_order(self) -> list[Body]:
         """The calls, in the order of their numbers."""
-        return [*(self.numbered[index] for index in sorted(self.numbered)), *self.odd]
+        return [*(call for index in sorted(self.numbered) for call in self.numbered[index]), *self.odd]
+
+    def _call(self, index: int, given: Any) -> Body:
+        """The call of that index and id: the last one where no id is given, or where it has none yet."""
+        latest = self.latest.get(index)
+        told = isinstance(given, str) and given != ""
+        found = self.named.get((index, given)) if told else latest
+        if found is None:
+            if latest is not None and not latest.get("id"):
+                found = latest
+            else:
+                self.numbered.setdefault(index, []).append(found := {})
+        if told:
+            self.named[index, given] = found
+        self.latest[index] = found
+        return found
 
 
 def _grown(known: Any, part: Any) -> Any:
