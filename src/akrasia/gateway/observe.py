@@ -25,7 +25,7 @@ from akrasia.gateway.passing import Relay
 from akrasia.gateway.records import NOT_WHOLE, ChoiceAudit, logged_choice, told_choice, told_of
 from akrasia.gateway.reply import Reply, read_reply, unread_reply
 from akrasia.gateway.sending import ClientGone, send_whole
-from akrasia.gateway.unread import place_of, unread_fields
+from akrasia.gateway.unread import place_of, stops_of, unread_fields
 from akrasia.gateway.wire import Body, WireError, indexes_of, streams
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Seen(Struct):
         trails: what a strategy mended, by the index of the choice.
         audit: what a strategy read, which need not be read again; None: nothing.
         originals: the choices as the upstream sent them, where a strategy changed them.
+        stops: of the request.
     """
 
     most: int
@@ -77,6 +78,7 @@ class Seen(Struct):
     trails: dict[int, Trail] = {}
     audit: ExchangeAudit | None = None
     originals: dict[int, Body] = {}
+    stops: frozenset[str] = frozenset()
 
     def add(self, piece: bytes) -> None:
         """Keep what passes."""
@@ -105,7 +107,7 @@ class Seen(Struct):
         """What passed, as far as it can be read."""
         if self.too_long:
             return Reply()
-        return read_reply(b"".join(self.pieces), streamed=self.streamed, keys=self.keys)
+        return read_reply(b"".join(self.pieces), streamed=self.streamed, keys=self.keys, stops=self.stops)
 
     def as_it_came(self) -> Reply:
         """What passed, not looked into."""
@@ -133,7 +135,7 @@ async def audited(audit: ExchangeAudit, seen: Seen, reply: Reply) -> list[Choice
     found: list[ChoiceAudit] = await gathered([audit.choice(choice) for choice in choices]) if choices else []
     made = []
     for index, choice, one in zip(indexes_of(choices), choices, found, strict=True):
-        places = (place_of(name, index) for name in unread_fields(choice))
+        places = (place_of(name, index) for name in unread_fields(choice, seen.stops))
         fields = ", ".join([*places, *(place_of(name, None) for name in reply.beside)])
         reasons = (one.unknown, reply.unread, f"text that no audit reads in {fields}" if fields else None)
         unknown = "; ".join(reason for reason in reasons if reason) or None
@@ -159,6 +161,7 @@ async def passed(exchange: Exchange, audit: ExchangeAudit, seen: Seen, *, waited
         waited: whether the client waits for it.
     """
     desk, audits = audit.desk, audits_of(exchange.gateway)
+    seen.stops = stops_of(exchange.parsed())
     # What is large is read off the loop: others' replies must not wait for it.
     reply = await asyncio.to_thread(seen.reply) if seen.size > _LARGE else seen.reply()
     found = await audited(audit, seen, reply)

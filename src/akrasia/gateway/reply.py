@@ -28,18 +28,21 @@ class Reply(Struct, frozen=True):
     beside: Body = {}
 
 
-def read_reply(data: bytes, *, streamed: bool, keys: Credentials = NO_CREDENTIALS) -> Reply:
+def read_reply(
+    data: bytes, *, streamed: bool, keys: Credentials = NO_CREDENTIALS, stops: frozenset[str] = frozenset()
+) -> Reply:
     """What there is in the bytes of a reply; no choice only where they say nothing at all.
 
     Args:
         data: whole events, or a body; b"" where nothing passed.
         streamed: whether these are events.
         keys: that nobody may read, also where the pieces of a reply make one together.
+        stops: of the request, as from `akrasia.gateway.unread.stops_of`.
     """
     if not data:
         return Reply()
     try:
-        made = _of_events(data) if streamed else _of_body(data)
+        made = _of_events(data, stops) if streamed else _of_body(data)
     except (msgspec.DecodeError, ValueError, AttributeError, TypeError, RecursionError):
         made = None
     if made is None:
@@ -54,11 +57,11 @@ def unread_reply(data: bytes, keys: Credentials = NO_CREDENTIALS) -> Reply:
     return Reply([{}], UNREADABLE, without_keys({"reply": data.decode(errors="replace")}, keys))
 
 
-def _of_events(data: bytes) -> Reply:
+def _of_events(data: bytes, stops: frozenset[str]) -> Reply:
     texts = [one for one in payloads(data) if one.strip() != DONE_DATA]
     chunks = [read_object(one) for one in texts]
     choices = assemble(chunks)["choices"]
-    unread, beside = unread_in_chunks(chunks, choices)
+    unread, beside = unread_in_chunks(chunks, choices, stops)
     if any_repeats_a_field(texts, chunks):
         unread = _REPEATED
     return Reply([known_fields(choice) for choice in choices], unread, beside)

@@ -30,9 +30,27 @@ _LABELLED = frozenset(
 )
 """Fields whose texts are labels, wherever they stand."""
 
+_STOPS = frozenset({"stop_reason", "matched_stop"})
+"""Those of them that may say which stop string of the request a choice ended at, in its words."""
+
+_BESIDE = frozenset({"obfuscation", "p", "request_id"})
+"""Fields beside the choices whose text is a label: padding against listeners, and an id."""
+
+_BESIDE_INSIDE = {
+    "metadata": frozenset({"weight_version"}),
+    "model_info": frozenset({"arch", "quant", "format"}),
+    "runtime": frozenset({"name", "version", "supported_formats"}),
+}
+"""Objects beside the choices, and their fields whose texts are labels."""
+
+_FIGURES = "perf_metrics"
+"""Field beside the choices whose figures may be texts."""
+
 _MEDIA = ("audio", "images", "image_url", "input_audio", "output_audio", "image", "file")
 _SAID = frozenset({"transcript", "text"})
 _LABEL = re.compile(r"[!-~]{0,128}")
+_FIGURE = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?")
+_SEALED = re.compile(r"[A-Za-z0-9+/=_-]*")
 _FIRM = re.compile(r"[!-~]{0,24}( [!-~]{1,24}){0,2}")  # "Google AI Studio", as routers name who answered
 
 
@@ -69,16 +87,23 @@ def _listed(field: object) -> bool:
     return field is None or isinstance(field, list)
 
 
-def unread_fields(choice: Mapping[str, Any]) -> Body:
+def stops_of(request: Mapping[str, Any]) -> frozenset[str]:
+    """The stop strings of a request: they are the client's own words wherever a reply says them again."""
+    stop = request.get("stop")
+    return frozenset(one for one in (stop if isinstance(stop, list) else [stop]) if isinstance(one, str))
+
+
+def unread_fields(choice: Mapping[str, Any], stops: frozenset[str] = frozenset()) -> Body:
     """The fields of a choice that hold text which is in no audited part, by name; fields of its message by theirs.
 
     Args:
         choice: as the upstream sent it.
+        stops: of the request, as from `stops_of`.
     """
     message = choice.get("message")
     said: Mapping[str, Any] = message if isinstance(message, dict) else {}
     read = _read_in(said)
-    found = _beside(choice, read)
+    found = _beside(choice, read, stops)
     if not spelled(choice.get("logprobs"), said):
         found["logprobs"] = choice["logprobs"]
     for name, field in said.items():
@@ -98,10 +123,16 @@ def unread_fields(choice: Mapping[str, Any]) -> Body:
 
 def unread_beside(reply: Mapping[str, Any]) -> Body:
     """The fields of a whole reply, or of a chunk, that hold text beside its choices, by name."""
-    return {name: field for name, field in reply.items() if name not in _REPLY and _holds_text(name, field)}
+    return {
+        name: field
+        for name, field in reply.items()
+        if name not in _REPLY and _holds_text(name, _without_labels(name, field))
+    }
 
 
-def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body]) -> tuple[str | None, Body]:
+def unread_in_chunks(
+    chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body], stops: frozenset[str] = frozenset()
+) -> tuple[str | None, Body]:
     """What is lost where chunks are put together, and so is read by nobody.
 
     Of fields that do not grow the last counts, but a client gets every one.
@@ -109,6 +140,7 @@ def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body
     Args:
         chunks: of the protocol's form at least as far as `akrasia.gateway.stream.assemble` needs it.
         choices: what they add up to.
+        stops: of the request, as from `stops_of`.
 
     Returns:
         Why not all of the chunks can be read, in words, None where it can; and the fields that hold text, by name.
@@ -135,7 +167,7 @@ def unread_in_chunks(chunks: Sequence[Mapping[str, Any]], choices: Iterable[Body
             rest = {name: field for name, field in part.items() if name != "delta"}
             if rest == clean:
                 continue
-            found = _beside(rest) | _stray_message(part)
+            found = _beside(rest, stops=stops) | _stray_message(part)
             if not found:
                 clean = rest
             for name, field in found.items():
@@ -161,13 +193,41 @@ def known_fields(choice: Mapping[str, Any]) -> Body:
     return {name: field for name, field in choice.items() if name in _CHOICE}
 
 
-def _beside(choice: Mapping[str, Any], read: frozenset[str] = frozenset()) -> Body:
+def _beside(choice: Mapping[str, Any], read: frozenset[str] = frozenset(), stops: frozenset[str] = frozenset()) -> Body:
     """The fields of a choice, its message and log-probabilities aside, that hold text which is none of those read."""
     return {
         name if name in _CHOICE else f"choice.{name}": field
         for name, field in choice.items()
-        if name not in ("message", "logprobs") and _holds_text(name, field, read=read)
+        if name not in ("message", "logprobs")
+        and not (name in _STOPS and isinstance(field, str) and field in stops)
+        and _holds_text(name, field, read=read)
     }
+
+
+def _without_labels(name: str, field: object) -> object:
+    """A field that stands beside the choices without the texts that are labels there alone; names stay."""
+    if isinstance(field, str):
+        return None if name in _BESIDE and _LABEL.fullmatch(field) else field
+    if not isinstance(field, dict) or (name not in _BESIDE_INSIDE and name != _FIGURES):
+        return field
+    labels, form = (field.keys(), _FIGURE) if name == _FIGURES else (_BESIDE_INSIDE[name], _LABEL)
+    return {key: None if key in labels and _is_one(one, form) else one for key, one in field.items()}
+
+
+def _is_one(field: object, form: re.Pattern[str]) -> bool:
+    """Whether a field is one text of a form, or a list of one: words in a row could be a sentence."""
+    said = field[0] if isinstance(field, list) and len(field) == 1 else field
+    return isinstance(said, str) and form.fullmatch(said) is not None
+
+
+def _without_signature(extra: object) -> object:
+    """The `extra_content` of a message or call without the signature of its thought, which only its maker can read."""
+    google = extra.get("google") if isinstance(extra, dict) else None
+    if not isinstance(extra, dict) or not isinstance(google, dict):
+        return extra
+    if not _is_one(google.get("thought_signature"), _SEALED):
+        return extra
+    return {**extra, "google": {**google, "thought_signature": None}}
 
 
 def _stray_message(part: Mapping[str, Any]) -> Body:
@@ -307,6 +367,8 @@ def _holds_text(name: str, field: object, media: bool = False, read: frozenset[s
             return any(letter.isspace() for letter in field)
         return bool(field.strip()) and field not in read
     media = media or name in _MEDIA
+    if name == "extra_content":
+        field = _without_signature(field)
     if isinstance(field, dict):
         # What stands in a labelled field are labels: of a filter's results, say, the severities.
         return any(
