@@ -99,7 +99,11 @@ async def test_a_call_that_is_named_late_or_again_stays_one() -> None:
         return [(one.get("id"), one["function"]["arguments"]) for one in choice["message"]["tool_calls"]]
 
     assert made({"function": {"arguments": "{"}}, {"id": "c", "function": {"arguments": "}"}}) == [("c", "{}")]
-    first, second = ({"id": one, "function": {"arguments": one}} for one in "ab")
+    began = {"id": "c", "function": {"name": "f", "arguments": "{"}}
+    pieces = [{"id": f"random-{place}", "function": {"arguments": sign}} for place, sign in enumerate('"a":1}')]
+    ((ids, arguments),) = made(began, *pieces)  # one call for every reader; no id is lost to the audit
+    assert (ids[0], len(ids), arguments) == ("c", 7, '{"a":1}')
+    first, second = ({"id": one, "function": {"name": "f", "arguments": one}} for one in "ab")
     more = {"function": {"arguments": "c"}}
     assert made(first, second, first, more) == [("a", "aac"), ("b", "b")]
 

@@ -187,7 +187,8 @@ def _add_choice(choice: Body, part: Body) -> None:
 class _Calls:
     """Tool calls that grow, by the upstream's index: a stream may begin to count anywhere, and leave numbers out.
 
-    Another id under the same index is another call: some upstreams number all of them alike.
+    Another id with a name under the same index is another call: some upstreams number all of them alike. One without a
+    name is not: others give every piece of a call an id of its own.
     """
 
     __slots__ = ("latest", "named", "numbered", "odd")
@@ -204,7 +205,7 @@ class _Calls:
             index = part.get("index", position)
             numbered = type(index) is int and index >= 0
             if numbered:
-                call = self._call(index, part.get("id"))
+                call = self._call(index, part)
             else:
                 self.odd.append(call := {})
             for name, field in part.items():
@@ -217,20 +218,24 @@ class _Calls:
         """The calls, in the order of their numbers."""
         return [*(call for index in sorted(self.numbered) for call in self.numbered[index]), *self.odd]
 
-    def _call(self, index: int, given: Any) -> Body:
-        """The call of that index and id: the last one where no id is given, or where it has none yet."""
-        latest = self.latest.get(index)
-        told = isinstance(given, str) and given != ""
-        found = self.named.get((index, given)) if told else latest
-        if found is None:
-            if latest is not None and not latest.get("id"):
-                found = latest
-            else:
-                self.numbered.setdefault(index, []).append(found := {})
-        if told:
-            self.named[index, given] = found
+    def _call(self, index: int, part: Body) -> Body:
+        """The call that a part is of: that of its index and id, or the index's latest unless the part begins one."""
+        latest, given = self.latest.get(index), part.get("id")
+        told = (index, given) if isinstance(given, str) and given else None
+        found = latest if told is None else self.named.get(told, latest)
+        begins = told is not None and found is latest and _named(part)
+        if found is None or (begins and found.get("id") not in (None, "", given)):
+            self.numbered.setdefault(index, []).append(found := {})
+        if told is not None:
+            self.named[told] = found
         self.latest[index] = found
         return found
+
+
+def _named(part: Body) -> bool:
+    """Whether a part of a call says what is called."""
+    kinds = (part.get(kind) for kind in ("function", "custom"))
+    return any(isinstance(one, dict) and one.get("name") for one in kinds)
 
 
 def _grown(known: Any, part: Any) -> Any:
