@@ -19,7 +19,6 @@ from akrasia.stats.intervals import t_quantile
 ALIKE = 1e-9
 """Changes this close are the same but for the last bits of their sums."""
 
-
 FEW, MANY = 5.0, 20.0
 """Up to so many units that tell how far changes go the two are added as they are, and from so many on not at all."""
 
